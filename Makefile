@@ -1,0 +1,98 @@
+# PGXS makefile of the module, and the entry point of everything else: see "make help".
+# The module and the install script are built here; the core's unit tests belong to CMakeLists.txt.
+
+# Goals that are scripts. They work without PostgreSQL (make check installs what is missing first).
+scripts := help check check-unit check-regress check-isolation check-model check-t check-matrix \
+           demo format lint
+goals := $(or $(MAKECMDGOALS),all)
+
+ifneq (,$(filter $(scripts),$(goals)))
+ifneq (,$(filter-out $(scripts),$(goals)))
+$(error run these apart: "make $(filter-out $(scripts),$(goals))" and "make $(filter $(scripts),$(goals))")
+endif
+
+# Settings of a run, from the command line or the environment; the scripts read them there.
+ifneq (,$(PG_CONFIG))
+export PG_CONFIG
+endif
+export SUITES KEEP SANITIZE HISTORIES DISTRIBUTIONS
+.PHONY: $(scripts)
+.NOTPARALLEL:
+
+help:
+	@echo 'make                  build terra_identity.so and terra_identity--VERSION.sql'
+	@echo 'make install          install them into the PostgreSQL of PG_CONFIG'
+	@echo 'make installcheck     run pg_regress against a running server that has it installed'
+	@echo 'make clean            remove everything that was built'
+	@echo 'make check            all tests, against a private server; installs nothing but missing packages'
+	@echo '                      SUITES="unit regress isolation model t" to choose,'
+	@echo '                      SANITIZE=ON for unit tests under ASan and UBSan, HISTORIES=N for the model'
+	@echo 'make check-NAME       one suite: check-unit check-regress check-isolation check-model check-t'
+	@echo 'make check-matrix     make check on every supported Debian (root only); DISTRIBUTIONS="trixie sid"'
+	@echo 'make demo             run test/demo/demo.sql; KEEP=1 leaves its server running'
+	@echo 'make format           clang-format the sources in place'
+	@echo 'make lint             clang-tidy the core'
+
+check:
+	@test/harness/check.sh
+
+check-unit check-regress check-isolation check-model check-t:
+	@SUITES=$(@:check-%=%) test/harness/check.sh
+
+check-matrix:
+	@test/harness/matrix.sh
+
+demo:
+	@test/harness/demo.sh
+
+format lint:
+	@test/harness/$@.sh
+
+else
+
+ifeq (,$(PG_CONFIG))
+PG_CONFIG := $(shell test/harness/pg_config.sh)
+endif
+ifeq (,$(PG_CONFIG))
+$(error no PostgreSQL with its server headers was found: install postgresql-server-dev-NN or set PG_CONFIG)
+endif
+
+EXTENSION = terra_identity
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" terra_identity.control)
+MODULE_big = terra_identity
+OBJS = $(patsubst %.cpp,build/module/%.o,$(sort $(wildcard src/*.cpp src/*/*.cpp)))
+DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+REGRESS = $(sort $(basename $(notdir $(wildcard sql/*.sql))))
+EXTRA_CLEAN = build
+
+# -isystem outranks the -I that PGXS adds, so PostgreSQL's headers do not warn and ours do.
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) $(export_15)
+PG_CXXFLAGS = -std=c++20 -fvisibility=hidden -Wall -Wextra -O2 $(WERROR)
+# PostgreSQL 15 does not say yet which symbols of a module built with hidden visibility are for the server.
+export_15 = $(if $(filter 15,$(MAJORVERSION)),-DPGDLLEXPORT='__attribute__((visibility("default")))')
+SHLIB_LINK = -lstdc++
+override with_llvm = no
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# Rewritten when the PostgreSQL or the flags change, so that objects of another build are not reused.
+compiler_line := $(VERSION) $(CXX) $(CXXFLAGS) $(CPPFLAGS)
+ifneq ($(compiler_line),$(file < build/module/compiler-line))
+$(shell mkdir -p build/module)
+$(file > build/module/compiler-line,$(compiler_line))
+endif
+
+build/module/%.o: %.cpp build/module/compiler-line
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -MMD -MP -c $< -o $@
+
+-include $(OBJS:.o=.d)
+
+# The install script is its parts in reading order; the folder is named for a part that was removed.
+install_parts = $(sort $(wildcard sql/install/*.sql))
+$(DATA_built): $(install_parts) sql/install
+	cat /dev/null $(install_parts) > $@.new
+	mv $@.new $@
+
+endif

@@ -1,0 +1,57 @@
+-- The ledger: every webhook delivery, and what was read from it.
+
+CREATE TABLE terra_identity.events (
+    event_id     bigint GENERATED ALWAYS AS IDENTITY,
+    dev_id       text COLLATE "C" NOT NULL,
+    received_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    payload      jsonb NOT NULL,
+    headers      jsonb,
+    event_type   text COLLATE "C",
+    user_id      text COLLATE "C",
+    reference_id text COLLATE "C",
+    provider     text COLLATE "C",
+    trace_id     text COLLATE "C",
+    event_time   timestamptz,
+    problem      text,
+    contributes  boolean,
+    PRIMARY KEY (dev_id, event_id)
+);
+
+CREATE INDEX events_user_id_idx ON terra_identity.events (dev_id, user_id, event_time);
+CREATE INDEX events_problem_idx ON terra_identity.events (dev_id, event_id) WHERE problem IS NOT NULL;
+
+COMMENT ON TABLE terra_identity.events IS
+    'The ledger: one row per webhook delivery. INSERT payload (and headers, dev_id, received_at if you have them); the other columns are filled in. Append-only. A delivery whose trace id is there already is skipped.';
+COMMENT ON COLUMN terra_identity.events.event_id IS 'Number of the delivery, in the order of insertion';
+COMMENT ON COLUMN terra_identity.events.dev_id IS
+    'Environment (Terra''s dev_id). Default: the setting terra_identity.dev_id, itself ''default''. Nothing is shared between environments';
+COMMENT ON COLUMN terra_identity.events.received_at IS
+    'When the delivery was received; give it for backfills. The event time where the delivery has no ordering timestamp';
+COMMENT ON COLUMN terra_identity.events.payload IS 'The webhook''s body';
+COMMENT ON COLUMN terra_identity.events.headers IS
+    'The webhook''s headers, as an object. Read are X-Terra-Trace-Id and X-Terra-Ordering-Timestamp, in any case';
+COMMENT ON COLUMN terra_identity.events.event_type IS 'Filled in: the type of the payload';
+COMMENT ON COLUMN terra_identity.events.user_id IS
+    'Filled in: the connection that the event is about; of a user_reauth the new one. Null if it names none';
+COMMENT ON COLUMN terra_identity.events.reference_id IS 'Filled in: the end user as this event names it';
+COMMENT ON COLUMN terra_identity.events.provider IS 'Filled in: the provider as this event names it, in upper case';
+COMMENT ON COLUMN terra_identity.events.trace_id IS
+    'Filled in: X-Terra-Trace-Id, the same on every retry. Unique in its environment (table deliveries)';
+COMMENT ON COLUMN terra_identity.events.event_time IS
+    'Filled in: X-Terra-Ordering-Timestamp, else received_at. A row that is inserted with it is stored as it is: it comes from a dump';
+COMMENT ON COLUMN terra_identity.events.problem IS
+    'Filled in: why the payload is not what its type needs. Such an event changes nothing else. Null for the others';
+COMMENT ON COLUMN terra_identity.events.contributes IS
+    'Filled in: whether the event could say something new of its connections when it came; false for most data events, null if it came from a dump';
+
+CREATE TABLE terra_identity.deliveries (
+    dev_id   text COLLATE "C" NOT NULL,
+    trace_id text COLLATE "C" NOT NULL,
+    event_id bigint NOT NULL,
+    PRIMARY KEY (dev_id, trace_id)
+);
+COMMENT ON TABLE terra_identity.deliveries IS
+    'The trace ids that were delivered, each with its event: a retry of one is skipped.';
+COMMENT ON COLUMN terra_identity.deliveries.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.deliveries.trace_id IS 'X-Terra-Trace-Id';
+COMMENT ON COLUMN terra_identity.deliveries.event_id IS 'The event of the first delivery with this trace id';

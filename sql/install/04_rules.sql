@@ -1,0 +1,25 @@
+-- What users decide.
+
+CREATE TABLE terra_identity.environments (
+    dev_id         text COLLATE "C" PRIMARY KEY CHECK (pg_catalog.octet_length(dev_id) BETWEEN 1 AND 512),
+    account_policy text COLLATE "C" NOT NULL DEFAULT 'keep' CHECK (account_policy IN ('keep', 'replace'))
+);
+COMMENT ON TABLE terra_identity.environments IS
+    'The rules of each environment (Terra dev_id); one without a row has the defaults. INSERT or UPDATE, either works: connections follow in the same transaction.';
+COMMENT ON COLUMN terra_identity.environments.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.environments.account_policy IS
+    'What a new connection of another reference_id does to the one that has the same provider account: keep (both live on: Terra''s newer API; the careful default) or replace (the older one is superseded: Terra''s current API)';
+
+CREATE TABLE terra_identity.providers (
+    provider text COLLATE "C" PRIMARY KEY CHECK (provider = pg_catalog.upper(provider)),
+    sdk      boolean NOT NULL DEFAULT false
+);
+COMMENT ON TABLE terra_identity.providers IS
+    'The providers that are connected by an SDK on the person''s device; those without a row are not. INSERT or UPDATE, either works: connections follow in the same transaction.';
+COMMENT ON COLUMN terra_identity.providers.provider IS 'In upper case, as in connections';
+COMMENT ON COLUMN terra_identity.providers.sdk IS
+    'A new device of one reference_id supersedes the older one; the provider account is that of the device and is not inherited';
+
+INSERT INTO terra_identity.environments (dev_id) VALUES ('default');
+INSERT INTO terra_identity.providers (provider, sdk)
+VALUES ('APPLE', true), ('SAMSUNG', true), ('HEALTH_CONNECT', true), ('GOOGLEFIT', true), ('FREESTYLELIBRESDK', true);

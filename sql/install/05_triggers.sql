@@ -1,0 +1,48 @@
+-- How events come in, and how rules are followed.
+
+CREATE FUNCTION terra_identity._read_event() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_read_event';
+CREATE FUNCTION terra_identity._collect_event() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_collect_event';
+CREATE FUNCTION terra_identity._apply_events() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_apply_events';
+CREATE FUNCTION terra_identity._refuse_change() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_refuse_change';
+CREATE FUNCTION terra_identity._insert_environment() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_insert_environment';
+CREATE FUNCTION terra_identity._insert_provider() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_insert_provider';
+CREATE FUNCTION terra_identity._follow_environment() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_environment';
+CREATE FUNCTION terra_identity._follow_rules() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_rules';
+
+COMMENT ON FUNCTION terra_identity._read_event() IS 'Trigger: reads a delivery into its columns, skips a repeated one.';
+COMMENT ON FUNCTION terra_identity._collect_event() IS 'Trigger: collects what an event says.';
+COMMENT ON FUNCTION terra_identity._apply_events() IS 'Trigger: applies what the statement''s events say.';
+COMMENT ON FUNCTION terra_identity._refuse_change() IS 'Trigger: the ledger is append-only.';
+COMMENT ON FUNCTION terra_identity._insert_environment() IS 'Trigger: inserting a row that is there changes it.';
+COMMENT ON FUNCTION terra_identity._insert_provider() IS 'Trigger: inserting a row that is there changes it.';
+COMMENT ON FUNCTION terra_identity._follow_environment() IS 'Trigger: derives the connections again by the new rules.';
+COMMENT ON FUNCTION terra_identity._follow_rules() IS 'Trigger: derives the connections again by the new rules.';
+
+-- Triggers of one kind fire in the order of their names: this one after those of others, which may still change the row.
+CREATE TRIGGER zz_read_event BEFORE INSERT ON terra_identity.events
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._read_event();
+CREATE TRIGGER collect_event AFTER INSERT ON terra_identity.events
+    FOR EACH ROW WHEN (new.contributes) EXECUTE FUNCTION terra_identity._collect_event();
+CREATE TRIGGER apply_events AFTER INSERT ON terra_identity.events
+    FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._apply_events();
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON terra_identity.events
+    FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._refuse_change();
+
+CREATE TRIGGER insert_environment BEFORE INSERT ON terra_identity.environments
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._insert_environment();
+CREATE TRIGGER follow_environment AFTER INSERT OR UPDATE OR DELETE ON terra_identity.environments
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._follow_environment();
+CREATE TRIGGER follow_rules AFTER TRUNCATE ON terra_identity.environments
+    FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._follow_rules();
+CREATE TRIGGER insert_provider BEFORE INSERT ON terra_identity.providers
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._insert_provider();
+CREATE TRIGGER follow_rules AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON terra_identity.providers
+    FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._follow_rules();

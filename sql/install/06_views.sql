@@ -1,0 +1,78 @@
+-- What people ask.
+
+CREATE VIEW terra_identity.current_connections AS
+SELECT c.dev_id, c.reference_id, c.provider, c.user_id, c.lineage_id, c.provider_user_id, c.connected_at, c.scopes,
+       c.confirmed,
+       c.degraded_at IS NOT NULL AND NOT EXISTS (
+           SELECT FROM terra_identity.events e
+           WHERE e.dev_id = c.dev_id AND e.user_id = c.user_id AND e.event_time > c.degraded_at
+             AND e.event_type <> 'connection_error' AND e.problem IS NULL) AS degraded
+FROM terra_identity.connections c
+WHERE c.status = 'active';
+COMMENT ON VIEW terra_identity.current_connections IS
+    'The active connections: whose data may be used for whom, now.';
+COMMENT ON COLUMN terra_identity.current_connections.lineage_id IS 'The id to keep in your app';
+COMMENT ON COLUMN terra_identity.current_connections.degraded IS
+    'The last that came for it was a connection_error: the person may have to reconnect';
+
+CREATE VIEW terra_identity.duplicate_connections AS
+SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.reference_id, c.lineage_id, c.connected_at,
+       pg_catalog.row_number() OVER newest_first = 1 AS newest,
+       pg_catalog.count(*) OVER (PARTITION BY c.dev_id, c.provider, c.provider_user_id) AS connections
+FROM terra_identity.connections c
+WHERE c.duplicate
+WINDOW newest_first AS (PARTITION BY c.dev_id, c.provider, c.provider_user_id
+                        ORDER BY c.connected_at DESC, c.user_id DESC);
+COMMENT ON VIEW terra_identity.duplicate_connections IS
+    'One row per active connection of a provider account that several end users hold: one wearable under several people.';
+COMMENT ON COLUMN terra_identity.duplicate_connections.newest IS 'It is the newest of its account';
+COMMENT ON COLUMN terra_identity.duplicate_connections.connections IS 'How many active connections the account has';
+
+CREATE VIEW terra_identity.transferred_accounts AS
+SELECT o.dev_id, o.provider, o.provider_user_id, o.reference_id AS from_reference_id, o.user_id AS from_user_id,
+       n.reference_id AS to_reference_id, n.user_id AS to_user_id, o.ended_at AS transferred_at
+FROM terra_identity.connections o
+JOIN terra_identity.connections n ON n.dev_id = o.dev_id AND n.user_id = o.successor_user_id
+WHERE o.status = 'superseded' AND o.account_exclusive
+  AND n.provider = o.provider AND n.provider_user_id = o.provider_user_id
+  AND n.reference_id IS DISTINCT FROM o.reference_id;
+COMMENT ON VIEW terra_identity.transferred_accounts IS
+    'Provider accounts that moved from one end user to another (account policy replace): their data now is the other person''s.';
+COMMENT ON COLUMN terra_identity.transferred_accounts.transferred_at IS 'When the other end user connected';
+
+CREATE VIEW terra_identity.dashboard_connections AS
+SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.reference_id, c.lineage_id, c.connected_at,
+       CASE WHEN c.duplicate THEN ARRAY(
+           SELECT o.user_id FROM terra_identity.connections o
+           WHERE o.duplicate AND o.dev_id = c.dev_id AND o.provider = c.provider
+             AND o.provider_user_id = c.provider_user_id AND o.user_id <> c.user_id
+           ORDER BY o.connected_at DESC, o.user_id DESC)
+       ELSE '{}' END AS other_user_ids
+FROM terra_identity.connections c
+WHERE c.status = 'active'
+  AND NOT (c.duplicate AND EXISTS (
+      SELECT FROM terra_identity.connections o
+      WHERE o.duplicate AND o.dev_id = c.dev_id AND o.provider = c.provider AND o.provider_user_id = c.provider_user_id
+        AND (o.connected_at, o.user_id) > (c.connected_at, c.user_id)));
+COMMENT ON VIEW terra_identity.dashboard_connections IS
+    'What Terra''s dashboard shows: of each provider account its newest active connection. A connection whose account is not known yet stands for itself.';
+COMMENT ON COLUMN terra_identity.dashboard_connections.other_user_ids IS
+    'The account''s other active connections, newest first: the dashboard does not show them, but their webhooks go on';
+
+CREATE VIEW terra_identity.shared_references AS
+SELECT c.dev_id, c.reference_id, c.provider, pg_catalog.count(*) AS connections,
+       pg_catalog.array_agg(c.user_id ORDER BY c.connected_at, c.user_id) AS user_ids
+FROM terra_identity.connections c
+WHERE c.status = 'active' AND c.reference_id IS NOT NULL AND c.provider IS NOT NULL
+GROUP BY c.dev_id, c.reference_id, c.provider
+HAVING pg_catalog.count(*) > 1;
+COMMENT ON VIEW terra_identity.shared_references IS
+    'End users with several active connections at one provider: two accounts under one reference_id.';
+COMMENT ON COLUMN terra_identity.shared_references.connections IS 'How many';
+COMMENT ON COLUMN terra_identity.shared_references.user_ids IS 'Which, oldest first';
+
+CREATE VIEW terra_identity.problems AS
+SELECT e.event_id, e.dev_id, e.received_at, e.event_type, e.user_id, e.trace_id, e.problem, e.payload, e.headers
+FROM terra_identity.events e
+WHERE e.problem IS NOT NULL;
+COMMENT ON VIEW terra_identity.problems IS 'Events whose payload was not what its type needs: they changed nothing.';

@@ -1,0 +1,81 @@
+-- Questions about one connection. dev_id is always the last argument and defaults to the setting terra_identity.dev_id.
+
+CREATE FUNCTION terra_identity.resolve(
+    user_id text,
+    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT (SELECT n.user_id FROM terra_identity.connections n
+            WHERE n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id AND n.status = 'active'
+            ORDER BY n.connected_at DESC, n.user_id DESC LIMIT 1)
+    FROM terra_identity.connections c
+    WHERE c.dev_id = resolve.dev_id AND c.user_id = resolve.user_id;
+END;
+COMMENT ON FUNCTION terra_identity.resolve(text, text) IS
+    'The user_id that any user_id, old or new, stands for now: the newest active connection of its lineage. Null if there is none, or if it is unknown.';
+
+CREATE FUNCTION terra_identity.lineage_of(
+    user_id text,
+    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
+RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT c.lineage_id FROM terra_identity.connections c
+    WHERE c.dev_id = lineage_of.dev_id AND c.user_id = lineage_of.user_id;
+END;
+COMMENT ON FUNCTION terra_identity.lineage_of(text, text) IS
+    'The lineage_id of a connection, the id to keep in your app. Null if it is unknown.';
+
+CREATE FUNCTION terra_identity.user_of(
+    lineage_id bigint,
+    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT (SELECT n.user_id FROM terra_identity.connections n
+            WHERE n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id AND n.status = 'active'
+            ORDER BY n.connected_at DESC, n.user_id DESC LIMIT 1)
+    FROM terra_identity.connections c
+    WHERE c.dev_id = user_of.dev_id AND c.connection_id = user_of.lineage_id;
+END;
+COMMENT ON FUNCTION terra_identity.user_of(bigint, text) IS
+    'The current user_id of a lineage. Any lineage_id that was ever seen works, also one that has since become part of another. Null if no connection of it is active.';
+
+CREATE FUNCTION terra_identity.lineage(
+    user_id text,
+    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
+RETURNS SETOF terra_identity.connections LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
+BEGIN ATOMIC
+    SELECT n.* FROM terra_identity.connections c
+    JOIN terra_identity.connections n ON n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id
+    WHERE c.dev_id = lineage.dev_id AND c.user_id = lineage.user_id
+    ORDER BY n.connected_at, n.user_id;
+END;
+COMMENT ON FUNCTION terra_identity.lineage(text, text) IS
+    'The connections of its lineage, oldest first: every user_id that this end user has had for this provider account. No rows if it is unknown.';
+
+CREATE VIEW terra_identity.stale_events AS
+SELECT e.event_id, e.dev_id, e.user_id, e.event_type, e.event_time, e.received_at, c.status, c.ended_at,
+       e.event_time > c.ended_at AS after_end, c.lineage_id,
+       (SELECT n.user_id FROM terra_identity.connections n
+        WHERE n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id AND n.status = 'active'
+        ORDER BY n.connected_at DESC, n.user_id DESC LIMIT 1) AS resolved_user_id
+FROM terra_identity.connections c
+JOIN terra_identity.events e ON e.dev_id = c.dev_id AND e.user_id = c.user_id
+WHERE c.status <> 'active' AND e.problem IS NULL;
+COMMENT ON VIEW terra_identity.stale_events IS
+    'Events of connections that are not active, with what they resolve to now: data that may have to be filed under another user_id.';
+COMMENT ON COLUMN terra_identity.stale_events.after_end IS 'It happened after the connection ended';
+COMMENT ON COLUMN terra_identity.stale_events.resolved_user_id IS
+    'The user_id that the connection stands for now; null if its lineage has no active connection';
+
+-- The state as a whole.
+
+CREATE FUNCTION terra_identity.rebuild(dev_id text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_rebuild';
+COMMENT ON FUNCTION terra_identity.rebuild(text) IS
+    'Derives every connection of the environment again from the ledger, under the same connection_ids. Returns how many changed: 0 if the state was right. Other identity writes of the environment wait meanwhile.';
+
+CREATE FUNCTION terra_identity.verify(
+    dev_id text DEFAULT NULL, OUT user_id text, OUT "column" text, OUT stored text, OUT derived text)
+RETURNS SETOF record LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'terra_identity_verify';
+COMMENT ON FUNCTION terra_identity.verify(text) IS
+    'Compares every connection of the environment with the ledger, and changes nothing: one row per column that differs, none if the state is right.';

@@ -1,0 +1,144 @@
+#include "core/changes.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace terra_identity {
+namespace {
+
+using nlohmann::json;
+
+json or_null(const std::optional<std::string>& value) {
+    return value ? json(*value) : json();
+}
+
+class Changes {
+public:
+    explicit Changes(const Derivation& derivation) : derivation_(derivation) {
+        for (const auto& [user_id, node] : derivation.nodes())
+            lineages_[node.now.lineage_id].emplace(node.now.place(), &node);
+    }
+
+    std::vector<Change> collect() {
+        std::vector<const Node*> nodes;
+        for (const auto& [user_id, node] : derivation_.nodes())
+            if (node.changed())
+                nodes.push_back(&node);
+        std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) {
+            return std::pair(a->event_id, a->now.connection_id) < std::pair(b->event_id, b->now.connection_id);
+        });
+        for (const Node* node : nodes)
+            add_node(*node);
+        return std::move(changes_);
+    }
+
+private:
+    void add_node(const Node& node) {
+        node_ = &node;
+        add_status();
+        add_lineage();
+        add_facts();
+        if (node.now.duplicate != (node.stored && node.stored->duplicate))
+            add(node.now.duplicate ? "duplicate_opened" : "duplicate_closed",
+                {{"provider", or_null(node.now.provider())},
+                 {"provider_user_id", or_null(node.now.provider_user_id)}});
+    }
+
+    void add_status() {
+        const auto& stored = node_->stored;
+        const Connection& now = node_->now;
+        const bool was_active = stored && stored->status == Status::active;
+        if (now.status == Status::active) {
+            const Node* previous = previous_of_lineage();
+            if (stored && !was_active)
+                add("revived", {{"previous_status", to_string(stored->status)}});
+            else if (previous != nullptr && (!stored || came_to(*previous)))
+                add("reconnected", {{"old_user_id", previous->now.user_id}});
+            else if (!stored)
+                add("connected", json());
+        } else if (!stored || stored->status != now.status) {
+            add(to_string(now.status), {{"successor_user_id", or_null(now.successor_user_id)},
+                                        {"previous_status", stored ? json(to_string(stored->status)) : json()}});
+        }
+        if (now.status == Status::superseded &&
+            (!stored || stored->status != now.status || stored->successor_user_id != now.successor_user_id))
+            add_transfer();
+    }
+
+    void add_transfer() {
+        const Connection& now = node_->now;
+        const Connection& successor = derivation_.nodes().at(*now.successor_user_id).now;
+        if (!now.account_exclusive || !now.account() || now.account() != successor.account() ||
+            now.reference_id() == successor.reference_id())
+            return;
+        add("transferred", {{"to_user_id", successor.user_id}, {"to_reference_id", or_null(successor.reference_id())}});
+    }
+
+    void add_lineage() {
+        const Connection& now = node_->now;
+        if (!node_->stored || node_->stored->lineage_id == now.lineage_id)
+            return;
+        const std::int64_t from = node_->stored->lineage_id;
+        if (!told_lineages_.emplace(from, now.lineage_id).second)
+            return;
+        if (now.lineage_id < from)
+            add("lineage_merged", {{"merged_lineage_id", from}});
+        else
+            add("anomaly", {{"reason", "a link of the lineage was taken back"}, {"previous_lineage_id", from}});
+    }
+
+    void add_facts() {
+        const auto& stored = node_->stored;
+        const Connection& now = node_->now;
+        if (now.provider_user_id && (!stored || stored->provider_user_id != now.provider_user_id))
+            add("account_identified",
+                {{"provider_user_id", *now.provider_user_id},
+                 {"previous_provider_user_id", stored ? or_null(stored->provider_user_id) : json()}});
+        if (now.facts.degraded_at && (!stored || stored->facts.degraded_at != now.facts.degraded_at))
+            add("degraded", json());
+        if (now.cyclic && !(stored && stored->cyclic))
+            add("anomaly", {{"reason", "its reauths form a cycle"}});
+        if (!stored)
+            return;
+        if (stored->reference_id() != now.reference_id())
+            add("reference_changed", {{"previous_reference_id", or_null(stored->reference_id())}});
+        if (stored->scopes() != now.scopes())
+            add("scopes_changed",
+                {{"scopes", or_null(now.scopes())}, {"previous_scopes", or_null(stored->scopes())}});
+        if (stored->provider() && stored->provider() != now.provider())
+            add("anomaly", {{"reason", "its provider changed"}, {"previous_provider", *stored->provider()}});
+    }
+
+    /// The newest of the loaded connections of its lineage that are older; null if it is the first.
+    const Node* previous_of_lineage() const {
+        const auto& members = lineages_.at(node_->now.lineage_id);
+        const auto mine = members.lower_bound(node_->now.place());
+        return mine == members.begin() ? nullptr : std::prev(mine)->second;
+    }
+
+    /// Whether the two were of different lineages before.
+    bool came_to(const Node& other) const {
+        return other.stored && node_->stored && other.stored->lineage_id != node_->stored->lineage_id;
+    }
+
+    void add(std::string_view kind, json detail) {
+        changes_.push_back({node_->event_id, std::string(kind), node_->now.user_id, node_->now.lineage_id,
+                            node_->now.reference_id(), std::move(detail)});
+    }
+
+    const Derivation& derivation_;
+    const Node* node_ = nullptr;
+    std::map<std::int64_t, std::map<Place, const Node*>> lineages_;
+    std::set<std::pair<std::int64_t, std::int64_t>> told_lineages_;
+    std::vector<Change> changes_;
+};
+
+} // namespace
+
+std::vector<Change> changes_of(const Derivation& derivation) {
+    return Changes(derivation).collect();
+}
+
+} // namespace terra_identity

@@ -1,0 +1,85 @@
+#include "core/connection.h"
+
+#include <array>
+#include <utility>
+
+namespace terra_identity {
+namespace {
+
+constexpr std::array<std::pair<Status, std::string_view>, 6> status_words{{
+    {Status::active, "active"},
+    {Status::superseded, "superseded"},
+    {Status::replaced, "replaced"},
+    {Status::deauthenticated, "deauthenticated"},
+    {Status::revoked, "revoked"},
+    {Status::failed, "failed"},
+}};
+
+} // namespace
+
+std::string_view to_string(Status status) {
+    return status_words[static_cast<std::size_t>(status)].second;
+}
+
+std::optional<Status> status_of(std::string_view word) {
+    for (const auto& [status, name] : status_words)
+        if (name == word)
+            return status;
+    return std::nullopt;
+}
+
+std::optional<AccountPolicy> account_policy_of(std::string_view word) {
+    if (word == "keep")
+        return AccountPolicy::keep;
+    if (word == "replace")
+        return AccountPolicy::replace;
+    return std::nullopt;
+}
+
+std::optional<Account> Connection::account() const {
+    if (!facts.provider || !provider_user_id)
+        return std::nullopt;
+    return Account{facts.provider->value, *provider_user_id};
+}
+
+std::vector<Slot> Connection::slots() const {
+    std::vector<Slot> result;
+    if (const auto key = account()) {
+        const bool per_reference = !account_exclusive;
+        result.push_back({key->provider, key->provider_user_id, per_reference,
+                          per_reference ? reference_id() : std::nullopt});
+    }
+    if (sdk && facts.reference_id)
+        result.push_back({facts.provider->value, std::nullopt, true, reference_id()});
+    return result;
+}
+
+void derive_status(Connection& connection, const Connection* successor) {
+    const Facts& facts = connection.facts;
+    connection.successor_user_id.reset();
+    if (facts.ended()) {
+        if (facts.replaced) {
+            connection.status = Status::replaced;
+            connection.successor_user_id = facts.replaced->value;
+            connection.ended_at = facts.replaced->at;
+        } else if (facts.deauthenticated_at) {
+            connection.status = Status::deauthenticated;
+            connection.ended_at = facts.deauthenticated_at;
+        } else if (facts.revoked_at) {
+            connection.status = Status::revoked;
+            connection.ended_at = facts.revoked_at;
+        } else {
+            connection.status = Status::failed;
+            connection.ended_at = facts.failed_at;
+        }
+    } else if (successor != nullptr) {
+        connection.status = Status::superseded;
+        connection.successor_user_id = successor->user_id;
+        connection.ended_at = successor->place().connected_at;
+    } else {
+        connection.status = Status::active;
+        connection.ended_at.reset();
+    }
+}
+
+} // namespace terra_identity

@@ -1,0 +1,99 @@
+// A connection: its facts, and what follows from them and from its neighbours.
+#pragma once
+
+#include "core/facts.h"
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace terra_identity {
+
+enum class Status { active, superseded, replaced, deauthenticated, revoked, failed };
+
+/// The word for a status in SQL, and back. `status_of` of an unknown word is null.
+std::string_view to_string(Status status);
+std::optional<Status> status_of(std::string_view word);
+
+enum class AccountPolicy { keep, replace };
+
+std::optional<AccountPolicy> account_policy_of(std::string_view word);
+
+/// What a user decides for an environment, and the providers whose devices are connected by an SDK.
+struct Rules {
+    AccountPolicy account_policy = AccountPolicy::keep;
+    std::set<std::string, std::less<>> sdk_providers;
+};
+
+/// A place in the order of newness.
+struct Place {
+    Micros connected_at = 0;
+    std::string user_id;
+
+    auto operator<=>(const Place&) const = default;
+};
+
+/// A provider account, within one environment.
+struct Account {
+    std::string provider;
+    std::string provider_user_id;
+
+    auto operator<=>(const Account&) const = default;
+};
+
+/// A place that only one connection can hold at a time, within one environment: an account slot has a
+/// provider_user_id, and under `keep` a reference_id (null being one of its own); a reference slot has a reference_id only.
+struct Slot {
+    std::string provider;
+    std::optional<std::string> provider_user_id;
+    bool per_reference = true;
+    std::optional<std::string> reference_id;
+
+    bool is_account() const { return provider_user_id.has_value(); }
+
+    auto operator<=>(const Slot&) const = default;
+};
+
+struct Connection {
+    std::int64_t connection_id = 0;
+    std::string user_id;
+    Facts facts;
+
+    std::int64_t lineage_id = 0;
+    std::optional<std::string> provider_user_id; ///< effective
+    Status status = Status::active;
+    std::optional<std::string> successor_user_id;
+    std::optional<Micros> ended_at;
+    bool sdk = false;              ///< its provider is an SDK provider
+    bool account_exclusive = false; ///< its environment has the policy `replace`
+    bool duplicate = false;        ///< active, on an account where another end user has an active one
+    bool cyclic = false;           ///< on a cycle of `user_reauth`s
+
+    Place place() const { return {facts.connected_at(), user_id}; }
+    std::optional<std::string> provider() const { return value_of(facts.provider); }
+    std::optional<std::string> reference_id() const { return value_of(facts.reference_id); }
+    std::optional<std::string> scopes() const { return value_of(facts.scopes); }
+
+    /// Its provider account, if provider and effective provider_user_id are known.
+    std::optional<Account> account() const;
+
+    /// The slots that it holds: none, the account slot, the reference slot, or both in this order.
+    std::vector<Slot> slots() const;
+
+    bool operator==(const Connection&) const = default;
+
+private:
+    static std::optional<std::string> value_of(const Register& written) {
+        return written ? std::optional(written->value) : std::nullopt;
+    }
+};
+
+/// The status that follows from the facts, and, for one that is not ended, from its successor.
+/// @param successor the oldest of the newer live connections that share a slot with it, or null
+void derive_status(Connection& connection, const Connection* successor);
+
+} // namespace terra_identity

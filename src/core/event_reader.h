@@ -1,0 +1,206 @@
+// Reads a delivery into an Event. The rules of reading are here, once, for every kind of JSON value (docs/rules.md,
+// "Reading a payload"). Nothing here throws for what the sender sent: it is told in `problem`.
+#pragma once
+
+#include "core/event.h"
+#include "core/json.h"
+#include "core/text.h"
+
+#include <string>
+#include <utility>
+
+namespace terra_identity {
+
+template <JsonValue J>
+class EventReader {
+public:
+    EventReader(J payload, Micros received_at) : payload_(payload), received_at_(received_at) {}
+
+    /// Never fails: an event that is not what its type needs has a problem and the kind `nothing`.
+    Event read(const Headers& headers) {
+        event_.ordering = headers.ordering;
+        event_.time = headers.ordering.value_or(received_at_);
+        problem_ = headers.problem;
+        read_payload();
+        if (!problem_.empty()) {
+            event_.problem = std::move(problem_);
+            event_.kind = EventKind::nothing;
+        }
+        return std::move(event_);
+    }
+
+private:
+    void read_payload() {
+        if (!payload_.is_object())
+            return fail("the payload is not a JSON object");
+        read_type();
+        if (event_.type.empty())
+            return fail("\"type\" is missing or not a string");
+        event_.kind = kind_of_type(event_.type);
+        if (payload_.member("user").is_null() && !needs_user(event_.type)) {
+            event_.kind = EventKind::nothing;
+            event_.reference_id = read_text(payload_, "reference_id");
+            return;
+        }
+        event_.reference_id = read_id(payload_, "reference_id");
+        if (event_.kind == EventKind::user_reauth)
+            return read_reauth();
+        event_.user = read_user_object(payload_.member("user"), "user");
+        if (event_.kind == EventKind::auth_success)
+            read_status();
+        if (event_.kind == EventKind::athlete)
+            read_provider_user_id();
+    }
+
+    void read_type() {
+        const J type = payload_.member("type");
+        if (type.is_string())
+            event_.type = trim(type.text());
+        if (event_.type.empty() && (type.is_null() || type.is_string()) && payload_.member("athlete").is_object() && payload_.member("user").is_object())
+            event_.type = "athlete";
+    }
+
+    void read_status() {
+        const J status = payload_.member("status");
+        const std::string_view text = status.is_string() ? trim(status.text()) : std::string_view();
+        if (text.empty())
+            fail("\"status\" of an \"auth\" is missing or not a string");
+        else if (text != "success")
+            event_.kind = EventKind::auth_failure;
+    }
+
+    void read_reauth() {
+        event_.user = read_user_object(payload_.member("new_user"), "new_user");
+        const J old_user = payload_.member("old_user");
+        if (old_user.is_null() || !problem_.empty())
+            return;
+        if (old_user.is_object() && !read_id(old_user, "user_id", "old_user."))
+            return;
+        event_.old_user = read_user_object(old_user, "old_user");
+        if (event_.old_user && event_.user && event_.old_user->user_id == event_.user->user_id)
+            event_.old_user.reset();
+    }
+
+    void read_provider_user_id() {
+        const J athlete = payload_.member("athlete");
+        if (athlete.is_object())
+            event_.provider_user_id = read_account(athlete);
+        const J data = payload_.member("data");
+        if (event_.provider_user_id || !data.is_array())
+            return;
+        data.find_member([this](std::string_view, const J& element) {
+            if (element.is_object())
+                event_.provider_user_id = read_account(element);
+            return event_.provider_user_id.has_value() || !problem_.empty();
+        });
+    }
+
+    std::optional<std::string> read_account(const J& object) {
+        const J account = object.member("provider_user_id");
+        if (account.is_integer())
+            return account.integer();
+        if (!account.is_null() && !account.is_string())
+            fail("\"provider_user_id\" is neither a string nor a 64-bit integer");
+        return read_id(object, "provider_user_id");
+    }
+
+    std::optional<UserObject> read_user_object(const J& object, const char* name) {
+        const std::string path = std::string(name) + ".";
+        if (!object.is_object()) {
+            fail(object.is_null() ? "\"" + std::string(name) + "\" is missing"
+                                  : "\"" + std::string(name) + "\" is not a JSON object");
+            return std::nullopt;
+        }
+        std::optional<std::string> user_id = read_id(object, "user_id", path);
+        if (!user_id) {
+            fail("\"" + path + "user_id\" is missing or empty");
+            return std::nullopt;
+        }
+        UserObject user;
+        user.user_id = std::move(*user_id);
+        if (std::optional<std::string> provider = read_id(object, "provider", path))
+            user.provider = upper(*provider);
+        user.reference_id = read_id(object, "reference_id", path);
+        if (!user.reference_id)
+            user.reference_id = event_.reference_id;
+        user.scopes = read_text(object, "scopes");
+        if (const J created_at = object.member("created_at"); created_at.is_string())
+            user.created_at = believed(parse_iso8601(created_at.text()), received_at_);
+        return user;
+    }
+
+    /// A trimmed, non-empty string; null if absent, null or empty; a problem if it is no string or over-long.
+    std::optional<std::string> read_id(const J& object, std::string_view key, const std::string& path = {}) {
+        const J value = object.member(key);
+        if (value.is_null())
+            return std::nullopt;
+        if (!value.is_string()) {
+            fail("\"" + path + std::string(key) + "\" is not a string");
+            return std::nullopt;
+        }
+        const std::string_view text = trim(value.text());
+        if (text.size() > max_id_bytes) {
+            fail("\"" + path + std::string(key) + "\" is longer than " + std::to_string(max_id_bytes) + " bytes");
+            return std::nullopt;
+        }
+        return text.empty() ? std::nullopt : std::optional<std::string>(text);
+    }
+
+    /// A trimmed, non-empty string of any length; null for anything else.
+    std::optional<std::string> read_text(const J& object, std::string_view key) {
+        const J value = object.member(key);
+        const std::string_view text = value.is_string() ? trim(value.text()) : std::string_view();
+        return text.empty() ? std::nullopt : std::optional<std::string>(text);
+    }
+
+    /// The first problem is the one that is told.
+    void fail(std::string why) {
+        if (problem_.empty())
+            problem_ = std::move(why);
+    }
+
+    J payload_;
+    Micros received_at_;
+    Event event_;
+    std::string problem_;
+};
+
+template <JsonValue J>
+Event read_event(J payload, const Headers& headers, Micros received_at) {
+    return EventReader<J>(payload, received_at).read(headers);
+}
+
+/// Reads the headers of a delivery: an object whose names are compared without regard to case and whose values are
+/// strings, or arrays that begin with one. Anything else counts as absent. @param received_at bounds what is believed.
+template <JsonValue J>
+Headers read_headers(J headers, Micros received_at) {
+    Headers result;
+    if (!headers.is_object())
+        return result;
+    headers.find_member([&](std::string_view name, J value) {
+        if (value.is_array()) {
+            J first;
+            value.find_member([&first](std::string_view, J element) {
+                first = element;
+                return true;
+            });
+            value = first;
+        }
+        const std::string text = value.is_string()    ? std::string(trim(value.text()))
+                                 : value.is_integer() ? value.integer()
+                                                      : std::string();
+        if (!result.ordering && equals_ignoring_case(name, "x-terra-ordering-timestamp")) {
+            result.ordering = believed(parse_ordering_timestamp(text), received_at);
+        } else if (!result.trace_id && value.is_string() && !text.empty() &&
+                   equals_ignoring_case(name, "x-terra-trace-id")) {
+            if (text.size() > max_id_bytes)
+                result.problem = "the trace id is longer than " + std::to_string(max_id_bytes) + " bytes";
+            else
+                result.trace_id = text;
+        }
+        return false;
+    });
+    return result;
+}
+
+} // namespace terra_identity

@@ -1,0 +1,77 @@
+// Facts of a connection: the fold of all events that name it. Facts combine by min, max, or, and last writer, so that
+// merging is associative, commutative and idempotent, and no order of events can matter.
+#pragma once
+
+#include "core/event.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace terra_identity {
+
+/// A value and when it was written.
+struct Written {
+    std::string value;
+    Micros at = 0;
+    bool passing = false; ///< by a passing event, which counts only where no identity event wrote
+
+    bool operator==(const Written&) const = default;
+};
+
+/// Last writer wins; equal times go to the greater value. Among passing events the *first* writer wins, equal times
+/// going to the lesser value: what was known first stays until an identity event says otherwise.
+using Register = std::optional<Written>;
+
+/// The facts of one connection, or what one event adds to them. Times in microseconds since 1970.
+struct Facts {
+    std::optional<Micros> created_at;    ///< least `created_at` in any of its user objects
+    std::optional<Micros> first_seen_at; ///< least event time over events that name it; null only in empty facts
+    bool live = false;                   ///< something else than an ending event named it
+    bool confirmed = false;              ///< it had an `auth` success or was a `new_user`
+    std::optional<Micros> alive_at;      ///< the latest proof of life
+    Register replaced;                   ///< the last `user_reauth` that names it as old: the new user_id
+    std::optional<Micros> deauthenticated_at;
+    std::optional<Micros> revoked_at;
+    std::optional<Micros> failed_at;
+    std::optional<Micros> degraded_at; ///< the last `connection_error`
+    Register provider;
+    Register reference_id;
+    Register scopes;
+    Register provider_user_id; ///< its own, from athlete events
+
+    /// Adds facts.
+    void merge(const Facts& other);
+
+    /// Whether merging `other` would change nothing.
+    bool absorbs(const Facts& other) const;
+
+    Micros connected_at() const { return created_at ? *created_at : first_seen_at.value_or(0); }
+
+    /// It has an ending fact, and no proof of life later than the latest of them.
+    bool ended() const;
+
+    bool operator==(const Facts&) const = default;
+};
+
+/// A `user_reauth` that names two connections.
+struct Reauth {
+    std::string old_user_id;
+    std::string new_user_id;
+
+    auto operator<=>(const Reauth&) const = default;
+};
+
+/// What one event says about one connection.
+struct Contribution {
+    std::string user_id;
+    Facts facts;
+};
+
+/// What one event says about all connections that it names: none, one, or (a `user_reauth`) two, the old one first.
+std::vector<Contribution> contributions_of(const Event& event);
+
+/// The link that an event makes, if it is a `user_reauth` that names two connections.
+std::optional<Reauth> reauth_of(const Event& event);
+
+} // namespace terra_identity

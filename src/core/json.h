@@ -1,0 +1,62 @@
+// The JSON value that the reader of events reads: nlohmann::json, or anything that offers the same few questions.
+#pragma once
+
+#include "core/fence.h"
+
+#include <nlohmann/json.hpp>
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+namespace terra_identity {
+
+/// A JSON value, possibly absent. `is_null()` holds for an absent value too.
+template <class J>
+concept JsonValue = requires(const J& json, std::string_view key, bool (*stop)(std::string_view, J)) {
+    { json.is_null() } -> std::same_as<bool>;
+    { json.is_object() } -> std::same_as<bool>;
+    { json.is_array() } -> std::same_as<bool>;
+    { json.is_string() } -> std::same_as<bool>;
+    { json.is_integer() } -> std::same_as<bool>; ///< a number that is an integer of 64 bits
+    { json.text() } -> std::convertible_to<std::string_view>; ///< of a string
+    { json.integer() } -> std::same_as<std::string>;          ///< of an integer, in digits
+    { json.member(key) } -> std::same_as<J>;                  ///< of an object; absent if it has none
+    /// Of an object or array, in its order, until `stop` returns true; the names of array elements are empty.
+    json.find_member(stop);
+};
+
+/// A JsonValue that looks at an nlohmann::json, or at none.
+class NlohmannView {
+public:
+    NlohmannView() = default;
+    explicit NlohmannView(const nlohmann::json& json) : json_(&json) {}
+
+    bool is_null() const { return json_ == nullptr || json_->is_null(); }
+    bool is_object() const { return json_ != nullptr && json_->is_object(); }
+    bool is_array() const { return json_ != nullptr && json_->is_array(); }
+    bool is_string() const { return json_ != nullptr && json_->is_string(); }
+    bool is_integer() const { return json_ != nullptr && json_->is_number_integer(); }
+    std::string_view text() const { return json_->get_ref<const std::string&>(); }
+    std::string integer() const { return json_->dump(); }
+
+    NlohmannView member(std::string_view key) const {
+        const auto found = json_->find(key);
+        return found == json_->end() ? NlohmannView() : NlohmannView(*found);
+    }
+
+    template <class Stop>
+    void find_member(Stop&& stop) const {
+        static const std::string no_name;
+        for (auto it = json_->begin(); it != json_->end(); ++it)
+            if (stop(std::string_view(json_->is_object() ? it.key() : no_name), NlohmannView(*it)))
+                return;
+    }
+
+private:
+    const nlohmann::json* json_ = nullptr;
+};
+
+static_assert(JsonValue<NlohmannView>);
+
+} // namespace terra_identity

@@ -1,0 +1,64 @@
+// What a derivation asks of the stored state of one environment. Every question is asked for many at once; answers may
+// repeat connections and come in any order.
+#pragma once
+
+#include "core/connection.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace terra_identity {
+
+/// The connections of a slot that have the same reference_id are of one lineage.
+struct Group {
+    Slot slot;
+    std::optional<std::string> reference_id;
+
+    auto operator<=>(const Group&) const = default;
+};
+
+/// The groups that a connection belongs to.
+std::vector<Group> groups_of(const Connection& connection);
+
+enum class Direction { older, newer };
+
+/// Asks for the nearest live connection of a slot before or after a place.
+struct NeighbourQuery {
+    Slot slot;
+    Place place;
+    Direction direction;
+};
+
+struct AccountQuery {
+    Account account;
+    std::int64_t limit;
+};
+
+class Store {
+public:
+    virtual ~Store() = default;
+
+    virtual std::vector<Connection> connections(const std::vector<std::string>& user_ids) = 0;
+
+    /// The reauths that name one of these as old or as new.
+    virtual std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) = 0;
+
+    /// For each query the nearest live connection whose user_id is not among `except`, if there is one.
+    virtual std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries,
+                                               const std::vector<std::string>& except) = 0;
+
+    /// For each group up to two of its members whose user_id is not among `except`.
+    virtual std::vector<Connection> group_members(const std::vector<Group>& groups,
+                                                  const std::vector<std::string>& except) = 0;
+
+    /// For each account up to `limit` of its active connections.
+    virtual std::vector<Connection> active_connections(const std::vector<AccountQuery>& queries) = 0;
+
+    virtual std::vector<Connection> lineages(const std::vector<std::int64_t>& lineage_ids) = 0;
+
+    /// A connection_id greater than all that were ever given out.
+    virtual std::int64_t new_connection_id() = 0;
+};
+
+} // namespace terra_identity

@@ -1,0 +1,45 @@
+// Ids as Terra sends them: trimmed, empty meaning null, compared byte by byte.
+#pragma once
+
+#include "core/fence.h"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace terra_identity {
+
+/// The longest id in bytes. Five of them and two timestamps fit a B-tree entry (2,704 bytes).
+inline constexpr std::size_t max_id_bytes = 512;
+
+/// Without leading and trailing ASCII white space.
+constexpr std::string_view trim(std::string_view text) {
+    constexpr std::string_view space = " \t\n\r\v\f";
+    const auto first = text.find_first_not_of(space);
+    if (first == std::string_view::npos)
+        return {};
+    return text.substr(first, text.find_last_not_of(space) - first + 1);
+}
+
+/// ASCII letters in upper case, every other byte as it is.
+inline std::string upper(std::string_view text) {
+    std::string result(text);
+    for (char& c : result)
+        if (c >= 'a' && c <= 'z')
+            c = static_cast<char>(c - 'a' + 'A');
+    return result;
+}
+
+/// Whether two header names are equal but for the case of ASCII letters; `lower` is in lower case.
+constexpr bool equals_ignoring_case(std::string_view name, std::string_view lower) {
+    if (name.size() != lower.size())
+        return false;
+    for (std::size_t i = 0; i < name.size(); ++i) {
+        const char c = name[i];
+        if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) != lower[i])
+            return false;
+    }
+    return true;
+}
+
+} // namespace terra_identity

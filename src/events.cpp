@@ -1,0 +1,254 @@
+// The triggers of the ledger: reading an event on its way in, collecting what it says, applying it once for the statement.
+#include "events.h"
+
+#include "core/event_reader.h"
+#include "core/facts.h"
+#include "pg/apply.h"
+#include "pg/connection_row.h"
+#include "pg/delivery.h"
+#include "pg/event_row.h"
+#include "pg/query.h"
+#include "pg/relations.h"
+#include "pg/settings.h"
+#include "pg/trigger.h"
+
+#include <array>
+#include <utility>
+
+namespace terra_identity {
+namespace {
+
+using namespace pg;
+
+/// Statements with more contributing events than this are applied in parts, in environments of their own.
+constexpr std::size_t chunk_items = 10'000;
+
+/// The environment that an event is stored under: as given, else the setting.
+std::string dev_id_of(const Attribute& given) {
+    std::string dev_id = given.is_null ? std::string(setting_dev_id()) : string_of(given.value);
+    if (dev_id.empty() || dev_id.size() > max_id_bytes)
+        throw Error{"22023", "invalid dev_id", "A dev_id has 1 to " + std::to_string(max_id_bytes) + " bytes."};
+    return dev_id;
+}
+
+Micros received_at_of(const Attribute& given) {
+    if (given.is_null)
+        return micros_of(TimestampTzGetDatum(GetCurrentTimestamp()));
+    if (TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(given.value)))
+        throw Error{"22008", "received_at must be a finite time"};
+    return micros_of(given.value);
+}
+
+Headers headers_of(const Attribute& headers, Micros received_at) {
+    return read_headers(headers.is_null ? JsonbView() : JsonbView(detoasted_jsonb(headers.value)), received_at);
+}
+
+Query insert_delivery = R"(
+    INSERT INTO terra_identity.deliveries (dev_id, trace_id, event_id) VALUES ($1, $2, $3)
+    ON CONFLICT DO NOTHING)";
+
+/// Whether this is the first delivery with its trace id; concurrent ones wait for each other.
+bool is_first_delivery(Oid owner, const std::string& dev_id, const std::string& trace_id, Datum event_id) {
+    bool first = false;
+    as_owner(owner, [&] {
+        insert_delivery.run({text_parameter(dev_id), text_parameter(trace_id), {INT8OID, NullableValue(event_id)}});
+        first = Query::rows() == 1;
+    });
+    return first;
+}
+
+/// Whether the event says something that its connections' stored facts do not say. Facts only ever grow, so that what
+/// is seen here needs no lock: a later state would know it too.
+bool says_something_new(const Event& event, const std::string& dev_id) {
+    if (event.kind != EventKind::passing)
+        return event.kind != EventKind::nothing;
+    ConnectionsTable table(AccessShareLock);
+    bool news = false;
+    for (const Contribution& contribution : contributions_of(event)) {
+        const HeapTuple row = table.find(dev_id, contribution.user_id);
+        news = news || row == nullptr || !connection_of(row, table.columns()).facts.absorbs(contribution.facts);
+    }
+    table.close();
+    return news;
+}
+
+/// A row that was read before comes from a dump: the state that it led to is restored beside it, in whatever order, so
+/// that it has nothing to say here.
+HeapTuple without_contribution(HeapTuple row, Relation relation) {
+    return call([=] {
+        int column = event_contributes;
+        Datum value = 0;
+        bool is_null = true;
+        return heap_modify_tuple_by_cols(row, RelationGetDescr(relation), 1, &column, &value, &is_null);
+    });
+}
+
+/// BEFORE INSERT FOR EACH ROW: reads the event into its columns. Skips a delivery that is there already.
+HeapTuple read_event_row(TriggerData* trigger) {
+    const Relation relation = trigger->tg_relation;
+    const HeapTuple row = trigger->tg_trigtuple;
+    if (!attribute(row, relation, event_event_time).is_null)
+        return without_contribution(row, relation);
+    const Attribute payload = attribute(row, relation, event_payload);
+    if (payload.is_null)
+        return row; // the NOT NULL constraint says it best
+
+    const std::string dev_id = dev_id_of(attribute(row, relation, event_dev_id));
+    const Micros received_at = received_at_of(attribute(row, relation, event_received_at));
+    const Headers headers = headers_of(attribute(row, relation, event_headers), received_at);
+    const Event event = read_delivery(detoasted_jsonb(payload.value), headers, received_at);
+    if (!event.problem.empty() && setting_strict())
+        throw Error{invalid_event, "invalid Terra event: " + event.problem,
+                    event.type.empty() ? "" : "The event's type is \"" + event.type + "\".",
+                    "Set terra_identity.strict to off to store it with this as its problem."};
+    if (headers.trace_id &&
+        !is_first_delivery(relation->rd_rel->relowner, dev_id, *headers.trace_id, attribute(row, relation, event_event_id).value))
+        return nullptr;
+
+    std::array<int, event_columns> columns{};
+    std::array<Datum, event_columns> values{};
+    std::array<bool, event_columns> nulls{};
+    int count = 0;
+    const auto set = [&](EventColumn column, const NullableValue& value) {
+        const auto i = static_cast<std::size_t>(count++);
+        columns[i] = column;
+        values[i] = value.value;
+        nulls[i] = value.is_null;
+    };
+    const auto text_or_null = [](const std::string& text) {
+        return text.empty() ? NullableValue() : NullableValue(text_of(text));
+    };
+    set(event_dev_id, text_of(dev_id));
+    set(event_received_at, timestamptz_of(received_at));
+    set(event_event_type, text_or_null(event.type));
+    set(event_user_id, event.user ? NullableValue(text_of(event.user->user_id)) : NullableValue());
+    set(event_reference_id, event.user ? event.user->reference_id : event.reference_id);
+    set(event_provider, event.user ? event.user->provider : std::nullopt);
+    set(event_trace_id, headers.trace_id);
+    set(event_event_time, timestamptz_of(event.time));
+    set(event_problem, text_or_null(event.problem));
+    set(event_contributes, BoolGetDatum(says_something_new(event, dev_id)));
+    return call([&] {
+        return heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(), values.data(), nulls.data());
+    });
+}
+
+/// What the statement in progress at one level of subtransactions has to say; the innermost level is on top. What is
+/// an abort leaves behind is dropped by end_transaction and end_subtransaction.
+struct Pending {
+    int level;
+    NewsByEnvironment news;
+    std::size_t items;
+    Pending* below;
+};
+
+Pending* top = nullptr;
+
+Pending* pending_here() {
+    return top != nullptr && top->level == GetCurrentTransactionNestLevel() ? top : nullptr;
+}
+
+Pending& pending_or_new() {
+    if (pending_here() == nullptr)
+        top = new Pending{GetCurrentTransactionNestLevel(), {}, 0, top};
+    return *top;
+}
+
+void drop_pending_from(int level) {
+    while (top != nullptr && top->level >= level)
+        delete std::exchange(top, top->below);
+}
+
+/// Takes everything that was collected at this level and applies it.
+void apply_pending(bool bulk) {
+    if (pending_here() == nullptr)
+        return;
+    const NewsByEnvironment news = std::move(top->news);
+    drop_pending_from(top->level);
+    apply_news(news, bulk);
+}
+
+/// AFTER INSERT FOR EACH ROW: what the event says is collected, for only now is it sure to be in the ledger.
+void collect_event_row(TriggerData* trigger) {
+    const Relation relation = trigger->tg_relation;
+    const HeapTuple row = trigger->tg_trigtuple;
+    const Micros received_at = micros_of(attribute(row, relation, event_received_at).value);
+    const Headers headers = headers_of(attribute(row, relation, event_headers), received_at);
+    const Event event =
+        read_delivery(detoasted_jsonb(attribute(row, relation, event_payload).value), headers, received_at);
+    const std::int64_t event_id = DatumGetInt64(attribute(row, relation, event_event_id).value);
+
+    Pending& pending = pending_or_new();
+    News& news = pending.news[string_of(attribute(row, relation, event_dev_id).value)];
+    for (Contribution& contribution : contributions_of(event)) {
+        news.items.push_back({std::move(contribution), event_id});
+        ++pending.items;
+    }
+    if (auto reauth = reauth_of(event))
+        news.reauths.push_back(std::move(*reauth));
+    if (pending.items >= chunk_items)
+        apply_pending(true);
+}
+
+void end_transaction(XactEvent event, void*) {
+    if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+        drop_pending_from(0);
+}
+
+void end_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+    if (event == SUBXACT_EVENT_ABORT_SUB)
+        drop_pending_from(GetCurrentTransactionNestLevel());
+}
+
+} // namespace
+
+void register_ledger() {
+    RegisterXactCallback(end_transaction, nullptr);
+    RegisterSubXactCallback(end_subtransaction, nullptr);
+}
+
+} // namespace terra_identity
+
+namespace ti = terra_identity;
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(terra_identity_read_event);
+PG_FUNCTION_INFO_V1(terra_identity_collect_event);
+PG_FUNCTION_INFO_V1(terra_identity_apply_events);
+PG_FUNCTION_INFO_V1(terra_identity_refuse_change);
+
+PGDLLEXPORT Datum terra_identity_read_event(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] {
+        return PointerGetDatum(ti::read_event_row(ti::pg::trigger_data(
+            fcinfo, "_read_event", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE, "BEFORE INSERT FOR EACH ROW")));
+    });
+}
+
+PGDLLEXPORT Datum terra_identity_collect_event(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] {
+        ti::collect_event_row(ti::pg::trigger_data(fcinfo, "_collect_event", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
+                                                   "AFTER INSERT FOR EACH ROW"));
+        return PointerGetDatum(nullptr);
+    });
+}
+
+PGDLLEXPORT Datum terra_identity_apply_events(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] {
+        ti::pg::trigger_data(fcinfo, "_apply_events", TRIGGER_EVENT_AFTER, "AFTER INSERT FOR EACH STATEMENT");
+        ti::apply_pending(false);
+        return PointerGetDatum(nullptr);
+    });
+}
+
+PGDLLEXPORT Datum terra_identity_refuse_change(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo]() -> Datum {
+        ti::pg::trigger_data(fcinfo, "_refuse_change", TRIGGER_EVENT_BEFORE,
+                             "BEFORE UPDATE OR DELETE OR TRUNCATE FOR EACH STATEMENT");
+        throw ti::pg::Error{ti::pg::append_only, "the ledger terra_identity.events is append-only",
+                            "The state of every connection is derived from it.",
+                            "Insert another event to say something else."};
+    });
+}
+
+} // extern "C"

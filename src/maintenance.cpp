@@ -1,0 +1,56 @@
+// rebuild and verify.
+#include "pg/datum.h"
+#include "pg/settings.h"
+#include "pg/whole.h"
+
+#include <array>
+
+namespace terra_identity {
+namespace {
+
+using namespace pg;
+
+/// The environment that a function was asked about: its argument, else the setting.
+std::string dev_id_argument(FunctionCallInfo fcinfo, int number) {
+    return PG_ARGISNULL(number) ? std::string(setting_dev_id()) : string_of(PG_GETARG_DATUM(number));
+}
+
+void return_differences(FunctionCallInfo fcinfo) {
+    call([fcinfo] { InitMaterializedSRF(fcinfo, 0); });
+    auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+    for (const Difference& difference : verify(dev_id_argument(fcinfo, 0))) {
+        const std::array<NullableValue, 4> columns{NullableValue(text_of(difference.user_id)),
+                                                   NullableValue(text_of(difference.column)),
+                                                   NullableValue(difference.stored), NullableValue(difference.derived)};
+        std::array<Datum, 4> values{};
+        std::array<bool, 4> nulls{};
+        for (std::size_t i = 0; i < columns.size(); ++i) {
+            values[i] = columns[i].value;
+            nulls[i] = columns[i].is_null;
+        }
+        call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values.data(), nulls.data()); });
+    }
+}
+
+} // namespace
+} // namespace terra_identity
+
+namespace ti = terra_identity;
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(terra_identity_rebuild);
+PG_FUNCTION_INFO_V1(terra_identity_verify);
+
+PGDLLEXPORT Datum terra_identity_rebuild(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] { return Int64GetDatum(ti::pg::rebuild(ti::dev_id_argument(fcinfo, 0))); });
+}
+
+PGDLLEXPORT Datum terra_identity_verify(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] {
+        ti::return_differences(fcinfo);
+        return Datum{0};
+    });
+}
+
+} // extern "C"

@@ -1,0 +1,20 @@
+// The module's table of contents.
+//
+//   events.cpp        triggers of the ledger: an event on its way in
+//   environments.cpp  triggers of `environments` and `providers`: rules that change
+//   maintenance.cpp   rebuild and verify
+#include "events.h"
+#include "pg/settings.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+
+PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void) {
+    terra_identity::pg::define_settings();
+    terra_identity::register_ledger();
+}
+
+} // extern "C"

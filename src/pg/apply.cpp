@@ -1,0 +1,86 @@
+#include "pg/apply.h"
+
+#include "core/derivation.h"
+#include "pg/environment.h"
+#include "pg/locks.h"
+#include "pg/query.h"
+#include "pg/sql_store.h"
+#include "pg/writer.h"
+
+#include <algorithm>
+#include <set>
+
+namespace terra_identity::pg {
+namespace {
+
+/// A statement that would need more locks than this takes its environment for itself: the server's lock table is
+/// shared and small.
+constexpr std::size_t max_keys = 1000;
+
+/// The connections in the order in which the events name them, each once.
+std::vector<std::string> user_ids_of(const News& news) {
+    std::vector<std::string> result;
+    std::set<std::string_view> seen;
+    for (const News::Item& item : news.items)
+        if (seen.insert(item.contribution.user_id).second)
+            result.push_back(item.contribution.user_id);
+    return result;
+}
+
+Derivation derive(Store& store, const Rules& rules, const News& news, const std::vector<std::string>& user_ids) {
+    Derivation derivation(store, rules);
+    derivation.require(user_ids);
+    for (const News::Item& item : news.items)
+        derivation.tell(item.contribution, item.event_id);
+    for (const Reauth& reauth : news.reauths)
+        derivation.link(reauth);
+    derivation.derive();
+    return derivation;
+}
+
+/// What has to be locked is only known after reading, and what was read is only good under locks: so it is read,
+/// locked and read again until a reading needs nothing that is not held. The first guess is right for most.
+void apply_to(const std::string& dev_id, const News& news, bool bulk, const ConnectionsTable& table) {
+    const std::vector<std::string> user_ids = user_ids_of(news);
+    EnvironmentLocks locks(dev_id);
+    const auto lock_rules = [&](bool exclusive) {
+        locks.lock_environment(exclusive);
+        return read_rules(dev_id, Reads::latest);
+    };
+    bool exclusive = bulk || news.items.size() > bulk_items;
+    Rules rules = lock_rules(exclusive);
+    Keys keys;
+    for (const std::string& user_id : user_ids)
+        keys.insert(ConnectionKey{user_id});
+    while (true) {
+        if (!exclusive)
+            locks.lock(keys);
+        SqlStore store(table, dev_id, rules.account_policy);
+        const Derivation derivation = derive(store, rules, news, user_ids);
+        const Keys needed = exclusive ? Keys() : derivation.keys();
+        if (std::includes(keys.begin(), keys.end(), needed.begin(), needed.end())) {
+            write(derivation, table, dev_id);
+            return;
+        }
+        keys.insert(needed.begin(), needed.end());
+        locks.release_keys();
+        if (keys.size() > max_keys) {
+            locks.release();
+            exclusive = true;
+            rules = lock_rules(exclusive);
+        }
+    }
+}
+
+} // namespace
+
+void apply_news(const NewsByEnvironment& news, bool bulk) {
+    ConnectionsTable table(RowExclusiveLock);
+    as_owner(table.owner(), [&] {
+        for (const auto& [dev_id, its_news] : news)
+            apply_to(dev_id, its_news, bulk, table);
+    });
+    table.close();
+}
+
+} // namespace terra_identity::pg

@@ -1,0 +1,51 @@
+#include "pg/datum.h"
+
+namespace terra_identity::pg {
+
+std::string string_of(Datum text) {
+    const auto* value = reinterpret_cast<const struct varlena*>(DatumGetPointer(text));
+    if (VARATT_IS_COMPRESSED(value) || VARATT_IS_EXTERNAL(value))
+        value = call([text] { return pg_detoast_datum_packed(reinterpret_cast<struct varlena*>(DatumGetPointer(text))); });
+    return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
+Datum text_of(std::string_view text) {
+    return call([text] { return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size()))); });
+}
+
+Datum array_of(const std::vector<NullableValue>& values, Oid element_type) {
+    return call([&values, element_type] {
+        const int count = static_cast<int>(values.size());
+        auto* const datums = static_cast<Datum*>(palloc(sizeof(Datum) * (values.size() + 1)));
+        auto* const nulls = static_cast<bool*>(palloc(sizeof(bool) * (values.size() + 1)));
+        for (int i = 0; i < count; ++i) {
+            datums[i] = values[static_cast<std::size_t>(i)].value;
+            nulls[i] = values[static_cast<std::size_t>(i)].is_null;
+        }
+        int16 length;
+        bool by_value;
+        char align;
+        get_typlenbyvalalign(element_type, &length, &by_value, &align);
+        int dimensions[1] = {count}, lower_bounds[1] = {1};
+        ArrayType* const array = construct_md_array(datums, nulls, 1, dimensions, lower_bounds, element_type, length, by_value, align);
+        return PointerGetDatum(array);
+    });
+}
+
+Datum text_array_of(const std::vector<std::string>& texts) {
+    std::vector<NullableValue> values;
+    values.reserve(texts.size());
+    for (const std::string& text : texts)
+        values.emplace_back(text_of(text));
+    return array_of(values, TEXTOID);
+}
+
+Datum bigint_array_of(const std::vector<std::int64_t>& numbers) {
+    std::vector<NullableValue> values;
+    values.reserve(numbers.size());
+    for (const std::int64_t number : numbers)
+        values.emplace_back(Int64GetDatum(number));
+    return array_of(values, INT8OID);
+}
+
+} // namespace terra_identity::pg

@@ -1,0 +1,56 @@
+// Values between C++ and PostgreSQL.
+#pragma once
+
+#include "core/time.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pg/guard.h"
+
+namespace terra_identity::pg {
+
+/// timestamptz counts from 2000-01-01.
+inline constexpr Micros postgres_epoch = static_cast<Micros>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * micros_per_day;
+
+inline Micros micros_of(Datum timestamptz) {
+    return DatumGetTimestampTz(timestamptz) + postgres_epoch;
+}
+
+inline Datum timestamptz_of(Micros time) {
+    return TimestampTzGetDatum(time - postgres_epoch);
+}
+
+/// A text datum, which may be compressed or out of line.
+std::string string_of(Datum text);
+
+/// In the current memory context.
+Datum text_of(std::string_view text);
+
+/// A text[] in the current memory context, empty strings and all; no nulls.
+Datum text_array_of(const std::vector<std::string>& texts);
+Datum bigint_array_of(const std::vector<std::int64_t>& numbers);
+
+/// A value that may be null, as heap_form_tuple and SPI want it.
+struct NullableValue {
+    Datum value = 0;
+    bool is_null = true;
+
+    NullableValue() = default;
+    NullableValue(Datum datum) : value(datum), is_null(false) {}
+    NullableValue(const std::optional<std::string>& text) {
+        if (text)
+            *this = NullableValue(text_of(*text));
+    }
+    NullableValue(const std::optional<Micros>& time) {
+        if (time)
+            *this = NullableValue(timestamptz_of(*time));
+    }
+};
+
+/// An array of an element type from values; null elements allowed.
+Datum array_of(const std::vector<NullableValue>& values, Oid element_type);
+
+} // namespace terra_identity::pg

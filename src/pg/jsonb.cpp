@@ -1,0 +1,135 @@
+#include "pg/jsonb.h"
+
+#include <charconv>
+#include <cstdint>
+
+#include "pg/guard.h"
+
+namespace terra_identity::pg {
+namespace {
+
+template <class Integer>
+bool is_a(std::string_view digits) {
+    Integer value;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return error == std::errc() && end == digits.data() + digits.size();
+}
+
+} // namespace
+
+JsonbView::JsonbView(const Jsonb* jsonb) {
+    const JsonbContainer* const root = &jsonb->root;
+    if (JsonContainerIsScalar(root)) {
+        *this = child(root, 0);
+        return;
+    }
+    kind_ = JsonContainerIsObject(root) ? Kind::object : Kind::array;
+    start_ = reinterpret_cast<const char*>(root);
+}
+
+JsonbView JsonbView::child(const JsonbContainer* container, int index) {
+    const int children = static_cast<int>(JsonContainerSize(container)) * (JsonContainerIsObject(container) ? 2 : 1);
+    const char* const base = reinterpret_cast<const char*>(&container->children[children]);
+    const JEntry entry = container->children[index];
+    const std::uint32_t offset = getJsonbOffset(container, index);
+    JsonbView view;
+    view.start_ = base + offset;
+    if (JBE_ISNULL(entry)) {
+        view.kind_ = Kind::null;
+    } else if (JBE_ISSTRING(entry)) {
+        view.kind_ = Kind::string;
+        view.size_ = getJsonbLength(container, index);
+    } else if (JBE_ISNUMERIC(entry)) {
+        view.kind_ = Kind::number;
+        view.start_ = base + INTALIGN(offset);
+    } else if (JBE_ISBOOL(entry)) {
+        view.kind_ = Kind::boolean;
+    } else {
+        view.start_ = base + INTALIGN(offset);
+        const auto* const nested = reinterpret_cast<const JsonbContainer*>(view.start_);
+        view.kind_ = JsonContainerIsObject(nested) ? Kind::object : Kind::array;
+    }
+    return view;
+}
+
+std::string JsonbView::integer() const {
+    const char* const digits = call([this] {
+        return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(reinterpret_cast<Numeric>(const_cast<char*>(start_)))));
+    });
+    const std::string_view text(digits);
+    return is_a<std::int64_t>(text) || is_a<std::uint64_t>(text) ? std::string(text) : std::string();
+}
+
+/// Members are sorted by the length of their names, then by bytes.
+JsonbView JsonbView::member(std::string_view key) const {
+    const auto* const container = reinterpret_cast<const JsonbContainer*>(start_);
+    JsonbValue value;
+    if (getKeyJsonValueFromContainer(const_cast<JsonbContainer*>(container), key.data(), static_cast<int>(key.size()), &value) == nullptr)
+        return {};
+    JsonbView view;
+    switch (value.type) {
+    case jbvNull:
+        view.kind_ = Kind::null;
+        break;
+    case jbvString:
+        view.kind_ = Kind::string;
+        view.start_ = value.val.string.val;
+        view.size_ = static_cast<std::size_t>(value.val.string.len);
+        break;
+    case jbvNumeric:
+        view.kind_ = Kind::number;
+        view.start_ = reinterpret_cast<const char*>(value.val.numeric);
+        break;
+    case jbvBool:
+        view.kind_ = Kind::boolean;
+        break;
+    default:
+        view.start_ = reinterpret_cast<const char*>(value.val.binary.data);
+        view.kind_ = JsonContainerIsObject(value.val.binary.data) ? Kind::object : Kind::array;
+    }
+    return view;
+}
+
+nlohmann::json JsonbView::to_nlohmann(int depth) const {
+    nlohmann::json result;
+    switch (kind_) {
+    case Kind::absent:
+    case Kind::null:
+        break;
+    case Kind::boolean:
+        result = false; // its value says nothing about identity
+        break;
+    case Kind::string:
+        result = text();
+        break;
+    case Kind::number:
+        if (const std::string digits = integer(); digits.empty())
+            result = 0.5; // not an integer: all that matters of it
+        else if (is_a<std::int64_t>(digits))
+            result = static_cast<std::int64_t>(std::stoll(digits));
+        else
+            result = static_cast<std::uint64_t>(std::stoull(digits));
+        break;
+    case Kind::array:
+        result = nlohmann::json::array();
+        if (depth > 0)
+            find_member([&](std::string_view, const JsonbView& element) {
+                result.push_back(element.to_nlohmann(depth - 1));
+                return false;
+            });
+        break;
+    case Kind::object:
+        result = nlohmann::json::object();
+        if (depth > 0)
+            find_member([&](std::string_view name, const JsonbView& value) {
+                result.emplace(name, value.to_nlohmann(depth - 1));
+                return false;
+            });
+        break;
+    }
+    return result;
+}
+
+static_assert(JsonValue<JsonbView>);
+
+} // namespace terra_identity::pg

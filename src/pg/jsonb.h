@@ -1,0 +1,52 @@
+// jsonb in its binary form, read in place: nothing is allocated, printed or parsed.
+#pragma once
+
+#include "core/json.h"
+
+#include <string>
+#include <string_view>
+
+#include "pg/server.h"
+
+namespace terra_identity::pg {
+
+/// A JsonValue that looks into a jsonb datum, which must be detoasted and outlive it.
+class JsonbView {
+public:
+    JsonbView() = default; ///< an absent value
+    explicit JsonbView(const Jsonb* jsonb);
+
+    bool is_null() const { return kind_ == Kind::absent || kind_ == Kind::null; }
+    bool is_object() const { return kind_ == Kind::object; }
+    bool is_array() const { return kind_ == Kind::array; }
+    bool is_string() const { return kind_ == Kind::string; }
+    bool is_integer() const { return kind_ == Kind::number && !integer().empty(); }
+    std::string_view text() const { return {start_, size_}; }
+    std::string integer() const; ///< empty if it is no integer of 64 bits
+    JsonbView member(std::string_view key) const;
+
+    template <class Stop>
+    void find_member(Stop&& stop) const {
+        const auto* const container = reinterpret_cast<const JsonbContainer*>(start_);
+        const int count = static_cast<int>(JsonContainerSize(container));
+        for (int i = 0; i < count; ++i) {
+            const std::string_view name = is_object() ? child(container, i).text() : std::string_view();
+            if (stop(name, child(container, is_object() ? i + count : i)))
+                return;
+        }
+    }
+
+    /// The value as nlohmann::json, containers `depth` levels deep: what lies deeper is left out of them.
+    nlohmann::json to_nlohmann(int depth) const;
+
+private:
+    enum class Kind { absent, null, boolean, number, string, array, object };
+
+    static JsonbView child(const JsonbContainer* container, int index);
+
+    Kind kind_ = Kind::absent;
+    const char* start_ = nullptr; ///< a string's bytes, a number's Numeric, or a JsonbContainer
+    std::size_t size_ = 0;
+};
+
+} // namespace terra_identity::pg

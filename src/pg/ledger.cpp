@@ -1,0 +1,60 @@
+#include "pg/ledger.h"
+
+#include "pg/delivery.h"
+
+#include <array>
+
+namespace terra_identity::pg {
+namespace {
+
+constexpr char select_events[] = R"(
+    SELECT e.received_at, e.payload, e.headers FROM terra_identity.events e WHERE e.dev_id = $1 ORDER BY e.event_id)";
+
+constexpr long fetch_rows = 1000;
+
+void add_event(Fold& fold, HeapTuple row, TupleDesc columns) {
+    std::array<Datum, 3> values{};
+    std::array<bool, 3> nulls{};
+    heap_deform_tuple(row, columns, values.data(), nulls.data());
+    const Micros received_at = micros_of(values[0]);
+    const JsonbView headers = nulls[2] ? JsonbView() : JsonbView(detoasted_jsonb(values[2]));
+    fold.add(read_delivery(detoasted_jsonb(values[1]), read_headers(headers, received_at), received_at));
+}
+
+} // namespace
+
+Fold fold_ledger(const std::string& dev_id, Reads reads) {
+    Datum parameter = text_of(dev_id);
+    const Portal portal = call([&] {
+        Oid type = TEXTOID;
+        if (reads == Reads::latest) {
+            CommandCounterIncrement();
+            PushActiveSnapshot(GetLatestSnapshot());
+        }
+        const Portal opened = SPI_cursor_open_with_args(nullptr, select_events, 1, &type, &parameter, nullptr, true, 0);
+        if (reads == Reads::latest)
+            PopActiveSnapshot();
+        return opened;
+    });
+    Fold fold;
+    while (true) {
+        check_for_interrupts();
+        call([&] { SPI_cursor_fetch(portal, true, fetch_rows); });
+        SPITupleTable* const table = SPI_tuptable;
+        if (table->numvals == 0)
+            break;
+        const MemoryContext rows = call([] { return AllocSetContextCreate(CurrentMemoryContext, "ledger rows", ALLOCSET_DEFAULT_SIZES); });
+        const MemoryContext outer = MemoryContextSwitchTo(rows);
+        for (std::uint64_t i = 0; i < table->numvals; ++i)
+            add_event(fold, table->vals[i], table->tupdesc);
+        MemoryContextSwitchTo(outer);
+        call([&] {
+            MemoryContextDelete(rows);
+            SPI_freetuptable(table);
+        });
+    }
+    call([portal] { SPI_cursor_close(portal); });
+    return fold;
+}
+
+} // namespace terra_identity::pg

@@ -1,0 +1,15 @@
+// The ledger of one environment, read from its first event to its last.
+#pragma once
+
+#include "core/derivation.h"
+
+#include <string>
+
+#include "pg/query.h"
+
+namespace terra_identity::pg {
+
+/// Folds all events of the environment. Within `as_owner`.
+Fold fold_ledger(const std::string& dev_id, Reads reads);
+
+} // namespace terra_identity::pg

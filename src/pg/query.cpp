@@ -1,0 +1,82 @@
+#include "pg/query.h"
+
+#include <array>
+
+namespace terra_identity::pg {
+namespace {
+
+/// The plans are meant to follow the indexes whatever the statistics of young tables say, for that is what keeps the
+/// cost of an event flat; none of the queries wants a whole table.
+void set_local_settings() {
+    static constexpr const char* settings[][2] = {
+        {"search_path", "pg_catalog, pg_temp"},
+        {"enable_seqscan", "off"},
+        {"enable_hashjoin", "off"},
+        {"enable_mergejoin", "off"},
+        {"row_security", "off"},
+    };
+    for (const auto& [name, value] : settings)
+        set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+} // namespace
+
+void as_owner(Oid owner, const std::function<void()>& body) {
+    Oid user = InvalidOid;
+    int security_context = 0;
+    int nest_level = 0;
+    // What this sets is set back by the abort if the body throws.
+    call([&] {
+        GetUserIdAndSecContext(&user, &security_context);
+        SetUserIdAndSecContext(owner, security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+        nest_level = NewGUCNestLevel();
+        set_local_settings();
+        SPI_connect();
+    });
+    body();
+    call([&] {
+        SPI_finish();
+        AtEOXact_GUC(true, nest_level);
+        SetUserIdAndSecContext(user, security_context);
+    });
+}
+
+SPITupleTable* Query::run(std::initializer_list<Parameter> parameters, Reads reads) {
+    constexpr std::size_t max_parameters = 10;
+    std::array<Oid, max_parameters> types{};
+    std::array<Datum, max_parameters> values{};
+    std::array<char, max_parameters + 1> nulls{};
+    int count = 0;
+    for (const Parameter& parameter : parameters) {
+        const auto i = static_cast<std::size_t>(count++);
+        types[i] = parameter.type;
+        values[i] = parameter.value.value;
+        nulls[i] = parameter.value.is_null ? 'n' : ' ';
+    }
+    if (plan_ != nullptr && first_type_ != types[0]) {
+        SPI_freeplan(plan_);
+        plan_ = nullptr;
+    }
+    const int code = call([&] {
+        if (plan_ == nullptr) {
+            SPIPlanPtr plan = SPI_prepare_cursor(text_, count, types.data(), CURSOR_OPT_GENERIC_PLAN);
+            if (plan == nullptr)
+                elog(ERROR, "could not prepare a query: %s", SPI_result_code_string(SPI_result));
+            SPI_keepplan(plan);
+            plan_ = plan;
+            first_type_ = types[0];
+        }
+        if (reads == Reads::statement)
+            return SPI_execute_plan(plan_, values.data(), nulls.data(), true, 0);
+        if (!IsolationUsesXactSnapshot())
+            return SPI_execute_plan(plan_, values.data(), nulls.data(), false, 0);
+        // As foreign keys do it: read what is committed, refuse to write what the transaction cannot see.
+        CommandCounterIncrement();
+        return SPI_execute_snapshot(plan_, values.data(), nulls.data(), GetLatestSnapshot(), GetTransactionSnapshot(), false, true, 0);
+    });
+    if (code < 0)
+        throw Error{internal, std::string("could not run a query: ") + SPI_result_code_string(code)};
+    return SPI_tuptable;
+}
+
+} // namespace terra_identity::pg

@@ -1,0 +1,52 @@
+// Queries through SPI: prepared once for each backend, run as the owner of the extension with a safe search_path.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <optional>
+#include <vector>
+
+#include "pg/datum.h"
+#include "pg/guard.h"
+
+namespace terra_identity::pg {
+
+/// Runs body connected to SPI, as the owner of the extension's tables, with a search_path of pg_catalog alone.
+/// @param owner the role that owns the tables
+void as_owner(Oid owner, const std::function<void()>& body);
+
+/// What a query sees.
+enum class Reads {
+    latest,    ///< everything committed, and what the transaction wrote; for writers, who hold the locks
+    statement, ///< what the calling statement sees; for readers, also on a standby
+};
+
+/// A statement whose plan is kept. Constant-initialised; of static storage.
+class Query {
+public:
+    constexpr Query(const char* text) : text_(text) {}
+
+    struct Parameter {
+        Oid type;
+        NullableValue value;
+    };
+
+    /// Runs it. The result is good until the next query or the end of `as_owner`.
+    /// At REPEATABLE READ and above a write to a row that the transaction cannot see raises 40001.
+    SPITupleTable* run(std::initializer_list<Parameter> parameters, Reads reads = Reads::latest);
+
+    /// The number of rows that the last query returned or wrote.
+    static std::uint64_t rows() { return SPI_processed; }
+
+private:
+    const char* text_;
+    SPIPlanPtr plan_ = nullptr;
+    Oid first_type_ = InvalidOid; ///< a row type changes its OID when the extension is created again
+};
+
+/// A parameter that is the environment's name, which is the first of every query.
+inline Query::Parameter text_parameter(const std::string& text) {
+    return {TEXTOID, NullableValue(text_of(text))};
+}
+
+} // namespace terra_identity::pg

@@ -1,0 +1,15 @@
+// The extension's settings (GUCs).
+#pragma once
+
+namespace terra_identity::pg {
+
+/// Defines the settings; called once, when the module is loaded.
+void define_settings();
+
+/// `terra_identity.dev_id`: the environment of what names none.
+const char* setting_dev_id();
+
+/// `terra_identity.strict`: an event with a problem is an error.
+bool setting_strict();
+
+} // namespace terra_identity::pg

@@ -1,0 +1,45 @@
+// The Store of one environment in PostgreSQL: every question is one query.
+#pragma once
+
+#include "core/store.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pg/query.h"
+#include "pg/relations.h"
+
+namespace terra_identity::pg {
+
+class SqlStore : public Store {
+public:
+    SqlStore(const ConnectionsTable& table, std::string dev_id, AccountPolicy policy, Reads reads = Reads::latest)
+        : table_(table), dev_id_(std::move(dev_id)), policy_(policy), reads_(reads) {}
+
+    std::vector<Connection> connections(const std::vector<std::string>& user_ids) override;
+    std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) override;
+    std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries,
+                                       const std::vector<std::string>& except) override;
+    std::vector<Connection> group_members(const std::vector<Group>& groups,
+                                          const std::vector<std::string>& except) override;
+    std::vector<Connection> active_connections(const std::vector<AccountQuery>& queries) override;
+    std::vector<Connection> lineages(const std::vector<std::int64_t>& lineage_ids) override;
+    std::int64_t new_connection_id() override;
+
+    /// Everything that the environment has.
+    std::vector<Connection> all_connections();
+    std::vector<Reauth> all_reauths();
+
+private:
+    std::vector<Connection> read(Query& query, std::initializer_list<Query::Parameter> parameters);
+    std::vector<Reauth> read_reauths(Query& query, std::initializer_list<Query::Parameter> parameters);
+
+    const ConnectionsTable& table_;
+    std::string dev_id_;
+    AccountPolicy policy_;
+    Reads reads_;
+    std::int64_t provisional_id_ = INT64_MAX / 2; ///< for readers, who cannot take one from the sequence
+};
+
+} // namespace terra_identity::pg

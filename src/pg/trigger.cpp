@@ -1,0 +1,20 @@
+#include "pg/trigger.h"
+
+namespace terra_identity::pg {
+
+TriggerData* trigger_data(FunctionCallInfo fcinfo, const char* function, TriggerEvent events, const char* wording) {
+    if (!CALLED_AS_TRIGGER(fcinfo))
+        throw Error{trigger_protocol, std::string("function \"") + function + "\" was not called by trigger manager"};
+    auto* const trigger = reinterpret_cast<TriggerData*>(fcinfo->context);
+    if ((trigger->tg_event & (TRIGGER_EVENT_ROW | TRIGGER_EVENT_TIMINGMASK)) != events)
+        throw Error{trigger_protocol, std::string("function \"") + function + "\" must be fired " + wording};
+    return trigger;
+}
+
+Attribute attribute(HeapTuple row, Relation relation, AttrNumber number) {
+    Attribute result{};
+    result.value = heap_getattr(row, number, RelationGetDescr(relation), &result.is_null);
+    return result;
+}
+
+} // namespace terra_identity::pg

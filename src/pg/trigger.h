@@ -1,0 +1,20 @@
+// What a trigger function in C is given, and the checks of the trigger protocol, in PostgreSQL's own words.
+#pragma once
+
+#include "pg/guard.h"
+
+namespace terra_identity::pg {
+
+/// @param function the function's name in SQL
+/// @param events when it may be fired: TRIGGER_EVENT_BEFORE, _ROW and the like, or'ed, without the operation
+/// @param wording the same in words, "BEFORE INSERT FOR EACH ROW"
+TriggerData* trigger_data(FunctionCallInfo fcinfo, const char* function, TriggerEvent events, const char* wording);
+
+/// An attribute of a row.
+struct Attribute {
+    Datum value;
+    bool is_null;
+};
+Attribute attribute(HeapTuple row, Relation relation, AttrNumber number);
+
+} // namespace terra_identity::pg

@@ -1,0 +1,148 @@
+#include "pg/whole.h"
+
+#include "core/derivation.h"
+#include "pg/environment.h"
+#include "pg/ledger.h"
+#include "pg/locks.h"
+#include "pg/sql_store.h"
+#include "pg/writer.h"
+
+namespace terra_identity::pg {
+namespace {
+
+Query select_other_rules = R"(
+    SELECT FROM terra_identity.connections c
+    WHERE c.dev_id = $1 AND (c.account_exclusive <> $2 OR c.sdk <> coalesce(c.provider = ANY ($3), false))
+    LIMIT 1)";
+
+Query select_next_environment = "SELECT min(c.dev_id) FROM terra_identity.connections c WHERE c.dev_id > $1";
+
+bool was_derived_by(const Rules& rules, const std::string& dev_id) {
+    const std::vector<std::string> providers(rules.sdk_providers.begin(), rules.sdk_providers.end());
+    select_other_rules.run({text_parameter(dev_id),
+                            {BOOLOID, NullableValue(BoolGetDatum(rules.account_policy == AccountPolicy::replace))},
+                            {TEXTARRAYOID, NullableValue(text_array_of(providers))}});
+    return Query::rows() == 0;
+}
+
+using Columns = std::vector<std::pair<const char*, std::optional<std::string>>>;
+
+std::optional<std::string> shown(const std::optional<Micros>& time) {
+    return time ? std::optional(format_iso8601(*time)) : std::nullopt;
+}
+
+std::optional<std::string> shown(const Register& written) {
+    if (!written)
+        return std::nullopt;
+    return written->value + " (" + (written->passing ? "in passing, " : "") + format_iso8601(written->at) + ")";
+}
+
+std::optional<std::string> shown(bool flag) {
+    return flag ? "true" : "false";
+}
+
+/// Everything that a connection is made of, by the names of its columns.
+Columns columns_of(const Connection& connection) {
+    const Facts& facts = connection.facts;
+    return {
+        {"lineage_id", std::to_string(connection.lineage_id)},
+        {"reference_id", shown(facts.reference_id)},
+        {"provider", shown(facts.provider)},
+        {"provider_user_id", connection.provider_user_id},
+        {"status", std::string(to_string(connection.status))},
+        {"successor_user_id", connection.successor_user_id},
+        {"confirmed", shown(facts.confirmed)},
+        {"scopes", shown(facts.scopes)},
+        {"created_at", shown(facts.created_at)},
+        {"first_seen_at", shown(facts.first_seen_at)},
+        {"ended_at", shown(connection.ended_at)},
+        {"live", shown(facts.live)},
+        {"alive_at", shown(facts.alive_at)},
+        {"replaced_by", shown(facts.replaced)},
+        {"deauthenticated_at", shown(facts.deauthenticated_at)},
+        {"revoked_at", shown(facts.revoked_at)},
+        {"failed_at", shown(facts.failed_at)},
+        {"degraded_at", shown(facts.degraded_at)},
+        {"own_provider_user_id", shown(facts.provider_user_id)},
+        {"sdk", shown(connection.sdk)},
+        {"account_exclusive", shown(connection.account_exclusive)},
+        {"duplicate", shown(connection.duplicate)},
+        {"cyclic", shown(connection.cyclic)},
+    };
+}
+
+void compare(const Node& node, std::vector<Difference>& differences) {
+    if (!node.stored) {
+        differences.push_back({node.now.user_id, "user_id", std::nullopt, node.now.user_id});
+        return;
+    }
+    const Columns stored = columns_of(*node.stored), derived = columns_of(node.now);
+    for (std::size_t i = 0; i < stored.size(); ++i)
+        if (stored[i].second != derived[i].second)
+            differences.push_back({node.now.user_id, stored[i].first, stored[i].second, derived[i].second});
+}
+
+} // namespace
+
+void follow_rules(const ConnectionsTable& table, const std::string& dev_id) {
+    EnvironmentLocks locks(dev_id);
+    locks.lock_environment(true);
+    const Rules rules = read_rules(dev_id, Reads::latest);
+    if (was_derived_by(rules, dev_id))
+        return;
+    SqlStore store(table, dev_id, rules.account_policy);
+    Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
+    derivation.derive();
+    write(derivation, table, dev_id);
+}
+
+std::string next_environment(const std::string& dev_id) {
+    SPITupleTable* const found = select_next_environment.run({text_parameter(dev_id)});
+    Datum value;
+    bool is_null;
+    heap_deform_tuple(found->vals[0], found->tupdesc, &value, &is_null);
+    return is_null ? std::string() : string_of(value);
+}
+
+std::int64_t rebuild(const std::string& dev_id) {
+    ConnectionsTable table(RowExclusiveLock);
+    std::int64_t changed = 0;
+    as_owner(table.owner(), [&] {
+        EnvironmentLocks locks(dev_id);
+        locks.lock_environment(true);
+        const Rules rules = read_rules(dev_id, Reads::latest);
+        SqlStore store(table, dev_id, rules.account_policy);
+        const Fold ledger = fold_ledger(dev_id, Reads::latest);
+        Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
+        derivation.replace_facts(ledger);
+        derivation.derive();
+        changed = write(derivation, table, dev_id);
+    });
+    table.close();
+    return changed;
+}
+
+std::vector<Difference> verify(const std::string& dev_id) {
+    ConnectionsTable table(AccessShareLock);
+    std::vector<Difference> differences;
+    as_owner(table.owner(), [&] {
+        const Rules rules = read_rules(dev_id, Reads::statement);
+        SqlStore store(table, dev_id, rules.account_policy, Reads::statement);
+        const Fold ledger = fold_ledger(dev_id, Reads::statement);
+        Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
+        derivation.replace_facts(ledger);
+        derivation.derive();
+        for (const auto& [user_id, node] : derivation.nodes())
+            compare(node, differences);
+        for (const Connection& connection : derivation.vanished())
+            differences.push_back({connection.user_id, "user_id", connection.user_id, std::nullopt});
+        for (const Reauth& reauth : derivation.new_reauths())
+            differences.push_back({reauth.new_user_id, "reauths", std::nullopt, reauth.old_user_id});
+        for (const Reauth& reauth : derivation.vanished_reauths())
+            differences.push_back({reauth.new_user_id, "reauths", reauth.old_user_id, std::nullopt});
+    });
+    table.close();
+    return differences;
+}
+
+} // namespace terra_identity::pg

@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# Runs the suites named in $SUITES, all by default: unit (CTest), regress (pg_regress), isolation
+# (pg_isolation_regress), model (its own unit tests, then test/model/run.py), t (test/t/*.sh).
+# Promises one line `SUITE: N passed, N failed` per suite, `N passed, N failed` over all as the very last line, and
+# a status of 0 only if tests ran and none failed. A suite that cannot run is a failure. Everything but unit
+# talks to a private server (server.sh), as its user, in a copy of the project's files.
+#
+# The model and each test/t/*.sh get an empty database of their own, as PGDATABASE.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+cd "$project"
+
+suites=${SUITES:-unit regress isolation model t}
+total_passed=0
+total_failed=0
+
+# report SUITE PASSED FAILED
+report() {
+    echo "$1: $2 passed, $3 failed"
+    total_passed=$((total_passed + $2))
+    total_failed=$((total_failed + $3))
+}
+
+count() {
+    grep -cE "$1" "$2" || true
+}
+
+any() {
+    compgen -G "$1" >/dev/null
+}
+
+configure_and_build_unit() {
+    cmake -S . -B "$1" -DSANITIZE="${SANITIZE:-OFF}" -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
+    cmake --build "$1" -j"$(nproc)"
+}
+export -f configure_and_build_unit
+
+run_unit() {
+    any 'test/unit/*.cpp' || { report unit 0 0; return; }
+    local tree=build/unit log=build/unit-results.log passed failed
+    [[ ${SANITIZE:-OFF} == OFF ]] || tree+=-sanitized
+    if ! quietly unit bash -euc "configure_and_build_unit $tree"; then
+        report unit 0 1
+        return
+    fi
+    if ! guarded ctest --test-dir "$tree" -j"$(nproc)" --output-on-failure >"$log" 2>&1; then
+        grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ +Start +[0-9]+:' "$log" | head -n 200
+    fi
+    read -r failed passed < <(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests failed out of ([0-9]+)$/\1 \2/p' "$log") ||
+        read -r failed passed <<<"1 1"
+    report unit $((passed - failed)) "$failed"
+}
+
+# pg_regress_suite SUITE DRIVER INPUT_FOLDER TEST...
+pg_regress_suite() {
+    local suite=$1 driver=$2 input=$3 passed failed
+    shift 3
+    local output=$server_dir/$suite
+    as_server_user mkdir "$output"
+    guarded as_server_user "$driver" --bindir="$PRIVATE_BINDIR" --host="$PGHOST" --port="$PGPORT" --user="$PGUSER" \
+        --dbname="${suite}_test" --inputdir="$input" --outputdir="$output" "$@" >"$server_dir/$suite.log" 2>&1 || true
+    # For the author of a test: what came out, to compare with what is expected or to become it.
+    rm -rf "$project/build/results/$suite"
+    mkdir -p "$project/build/results"
+    cp -r "$output" "$project/build/results/$suite"
+    # Until PostgreSQL 15 "test NAME ... ok 12 ms", since then TAP.
+    passed=$(count '^ok |\.\.\. +ok ' "$server_dir/$suite.log")
+    failed=$(($# - passed))
+    if ((failed > 0)); then
+        grep -E '^not ok |\.\.\. +(FAILED|failed)|[Ee]rror|could not|Bail' "$server_dir/$suite.log" || tail -n 20 "$server_dir/$suite.log"
+        head -n 100 "$output/regression.diffs" 2>/dev/null || true
+    fi
+    report "$suite" "$passed" "$failed"
+}
+
+run_regress() {
+    any 'sql/*.sql' || { report regress 0 0; return; }
+    pg_regress_suite regress "$pgxs/../test/regress/pg_regress" . $(basename -as .sql sql/*.sql)
+}
+
+run_isolation() {
+    any 'test/isolation/specs/*.spec' || { report isolation 0 0; return; }
+    pg_regress_suite isolation "$pgxs/../test/isolation/pg_isolation_regress" test/isolation \
+        $(basename -as .spec test/isolation/specs/*.spec)
+}
+
+run_model() {
+    local log=$server_dir/model.log ran bad skipped passed failed
+    if any 'test/model/test*.py'; then
+        guarded as_server_user python3 -m unittest discover -s test/model >"$log" 2>&1 || true
+        ran=$(sed -nE 's/^Ran ([0-9]+) tests? in .*/\1/p' "$log")
+        bad=$(sed -nE '/^FAILED/s/[^0-9]+/ /gp' <(sed -E 's/(skipped|expected failures)=[0-9]+//g' "$log"))
+        bad=$(($(tr ' ' '\n' <<<"$bad" | grep . | paste -sd+ || true) + 0))
+        skipped=$(sed -nE 's/^(OK|FAILED) .*skipped=([0-9]+).*/\2/p' "$log")
+        [[ -n $ran ]] || { ran=1; bad=1; }
+        if ((bad > 0)); then
+            tail -n 100 "$log"
+        fi
+        report model-unit $((ran - bad - ${skipped:-0})) "$bad"
+    fi
+    [[ -e test/model/run.py ]] || { report model 0 0; return; }
+    guarded in_new_database model python3 test/model/run.py --histories "${HISTORIES:-2000}" >"$log" 2>&1 || true
+    if ! read -r passed failed < <(tail -n 1 "$log" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p'); then
+        passed=0 failed=1
+    fi
+    if ((failed > 0)); then
+        tail -n 100 "$log"
+    fi
+    report model "$passed" "$failed"
+}
+
+run_t() {
+    local script log=$server_dir/t.log passed=0 failed=0 status planned
+    for script in test/t/*.sh; do
+        [[ -x $script ]] || continue
+        status=0
+        guarded in_new_database "t_$(basename "$script" .sh)" "$script" >"$log" 2>&1 || status=$?
+        planned=$(count '^not ok\b' "$log")
+        # A script that dies before it says "not ok" has failed too.
+        if ((status != 0 && planned == 0)) || ! grep -qE '^(not )?ok\b' "$log"; then
+            planned=$((planned + 1))
+        fi
+        passed=$((passed + $(count '^ok\b' "$log")))
+        failed=$((failed + planned))
+        if ((planned > 0)); then
+            echo "$script: status $status"
+            tail -n 100 "$log"
+        fi
+    done
+    report t "$passed" "$failed"
+}
+
+# in_new_database NAME COMMAND...
+in_new_database() {
+    createdb "$1"
+    PGDATABASE=$1 as_server_user "${@:2}"
+}
+
+# A crash that a test did not notice is a failure all the same.
+check_server_log() {
+    if grep -nE 'terminated by signal|PANIC|TRAP' "$SERVER_LOG"; then
+        tail -n 50 "$SERVER_LOG"
+        report server-log 0 1
+    fi
+}
+
+run_server_suites() {
+    local suite pgxs
+    if ! build_module; then
+        report build 0 1
+        return
+    fi
+    pgxs=$(dirname "$("$("$harness/pg_config.sh")" --pgxs)")
+    if ! private_server; then
+        report server 0 1
+        return
+    fi
+    cd "$server_dir/project"
+    for suite in $server_suites; do
+        "run_$suite"
+    done
+    check_server_log
+    cd "$project"
+}
+
+finish() {
+    ((total_passed + total_failed > 0)) || { echo "no test ran"; total_failed=1; }
+    echo "$total_passed passed, $total_failed failed"
+    ((total_failed == 0))
+}
+
+server_suites=
+for suite in $suites; do
+    case $suite in
+    unit) ;;
+    regress | isolation | model | t) server_suites+=" $suite" ;;
+    *) fail "no suite is called $suite: unit regress isolation model t" ;;
+    esac
+done
+
+if ! "$harness/dependencies.sh"; then
+    report dependencies 0 1
+    finish
+fi
+if [[ " $suites " == *" unit "* ]]; then
+    run_unit
+fi
+if [[ -n $server_suites ]]; then
+    run_server_suites
+fi
+finish

@@ -1,0 +1,112 @@
+# shellcheck shell=bash
+# Sourced by the scripts of this folder. Promises: whatever a script started through `guarded` or
+# `private_server` is gone when the script ends, however it ends.
+
+harness=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+project=$(cd "$harness/../.." && pwd)
+# The flags of an outer make are not meant for the makes that the scripts run.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
+guarded_group=
+server_dir=
+watchdog=
+
+fail() {
+    echo "$(basename "$0"): $*" >&2
+    exit 1
+}
+
+# The user that PostgreSQL and everything that talks to it run as: it refuses to be root.
+server_user() {
+    if [[ $(id -u) != 0 ]]; then
+        id -un
+    elif id -u postgres >/dev/null 2>&1; then
+        echo postgres
+    else
+        echo nobody
+    fi
+}
+
+as_server_user() {
+    if [[ $(id -u) != 0 ]]; then
+        "$@"
+        return
+    fi
+    local user
+    user=$(server_user)
+    setpriv --reuid="$(id -u "$user")" --regid="$(id -g "$user")" --clear-groups \
+        env HOME="${server_dir:-/}" USER="$user" LOGNAME="$user" "$@"
+}
+
+# Runs a command in a process group of its own, so that a signal to this script ends all of it at once.
+guarded() {
+    set -m
+    "$@" </dev/null &
+    guarded_group=$!
+    set +m
+    local status=0
+    wait "$guarded_group" || status=$?
+    guarded_group=
+    return "$status"
+}
+
+# Builds into a log that is shown only if the build fails. One build at a time.
+quietly() {
+    local name=$1
+    shift
+    mkdir -p "$project/build"
+    if ! guarded flock "$project/build/.lock" "$@" >"$project/build/$name.log" 2>&1; then
+        # From the first error on, which is what the later ones follow from.
+        awk '/error: |undefined reference|\*\*\*|CMake Error/ { found = 1 } found' "$project/build/$name.log" | head -n 60 >&2 || true
+        echo "all of it: build/$name.log" >&2
+        return 1
+    fi
+}
+
+build_module() {
+    quietly module make -C "$project" -j"$(nproc)" WERROR=-Werror PG_CONFIG="$("$harness/pg_config.sh")"
+}
+
+# Starts a private server (options as of server.sh start), takes over its environment, copies the project's
+# files to $server_dir/project for the server's user to read and write, and removes it all in the end.
+private_server() {
+    server_dir=$(mktemp -d /tmp/terra_identity.XXXXXX)
+    "$harness/server.sh" start "$server_dir" "$@" || return
+    # kill -9 runs no trap: this outlives the script and cleans up after it.
+    if [[ -z ${KEEP:-} ]]; then
+        setsid bash -c 'while kill -0 "$1"; do sleep 1; done; exec "$2" stop "$3"' \
+            _ $$ "$harness/server.sh" "$server_dir" </dev/null >/dev/null 2>&1 &
+        watchdog=$!
+    fi
+    # shellcheck disable=SC1091
+    . "$server_dir/env"
+    mkdir "$server_dir/project"
+    # Status 1: a file changed while it was read. An editor at work is no reason to fail.
+    { tar -C "$project" --exclude=./.git --exclude=./build -cf - . 2>/dev/null || [[ $? == 1 ]]; } |
+        tar -C "$server_dir/project" --no-same-owner -xf -
+    if [[ $(id -u) == 0 ]]; then
+        chown -R "$(server_user)": "$server_dir/project"
+    fi
+}
+
+cleanup() {
+    local status=$?
+    trap '' INT TERM HUP
+    if [[ -n $guarded_group ]]; then
+        kill -TERM -- "-$guarded_group" 2>/dev/null || true
+    fi
+    if [[ -n $server_dir && -n ${KEEP:-} ]]; then
+        echo "The server is still running:          psql -h $server_dir -U postgres ${PGDATABASE:-}" >&2
+        echo "This stops and removes it: test/harness/server.sh stop $server_dir" >&2
+    elif [[ -n $server_dir ]]; then
+        "$harness/server.sh" stop "$server_dir" || true
+    fi
+    if [[ -n $watchdog ]]; then
+        kill -- "-$watchdog" "$watchdog" 2>/dev/null || true
+    fi
+    exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM

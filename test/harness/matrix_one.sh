@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# matrix_one.sh DISTRIBUTION: `make check` in a chroot of that Debian. Called by matrix.sh. Leaves in $MATRIX_LOGS
+# the output, DISTRIBUTION.log, and DISTRIBUTION.result: status, PostgreSQL version, minutes.
+#
+# The chroots are made once, with everything that is needed inside, and kept in
+# ${XDG_CACHE_HOME:-~/.cache}/terra_identity/matrix: remove one to have it made anew. A run leaves no trace in one
+# (mounts of its own, a tmpfs as /tmp) and has no network, which proves that the tests need none.
+set -euo pipefail
+
+project=$(cd "$(dirname "$0")/../.." && pwd)
+distribution=$1
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/terra_identity/matrix
+chroot=$cache/$distribution
+case $distribution in
+bookworm) version=15 ;;
+trixie) version=17 ;;
+sid) version=18 ;;
+*) echo "matrix_one.sh: no such distribution: $distribution" >&2 && exit 1 ;;
+esac
+
+# The mirror that this machine itself uses; nothing if it does not say, which leaves the choice to mmdebstrap.
+debian_mirror() {
+    apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Identifier: Packages' 2>/dev/null |
+        awk '$1 == "Debian" && !found++ { print $2 }'
+}
+
+# The package depends on clang and LLVM, a gigabyte that only bitcode needs: so it is unpacked, with what else it
+# depends on installed.
+install_server_headers='
+    cd /tmp
+    apt-get -qq download "$1"
+    dpkg-deb -f "$1"_*.deb Depends | tr , "\n" | sed "s/[|(].*//; s/ //g" | grep -vE "^(clang|llvm)" >needs
+    apt-get -qq -y install $(cat needs)
+    dpkg-deb -x "$1"_*.deb /
+    rm "$1"_*.deb needs
+    apt-get clean'
+
+# Everything inside is installed by mmdebstrap or by the chroot's own apt. A hook must not call the host's apt with
+# mmdebstrap's configuration: dpkg would then install into the host.
+make_chroot() {
+    rm -rf --one-file-system "$chroot".new
+    mkdir "$chroot".new
+    # shellcheck disable=SC2016,SC2046  # $1 and $headers belong to the hooks
+    headers=$install_server_headers mmdebstrap --quiet --mode=root --variant=minbase --format=directory \
+        --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Languages "none"' \
+        --aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --include="g++,make,cmake,nlohmann-json3-dev,libgtest-dev,python3,postgresql-$version" \
+        --essential-hook='mkdir -p "$1/etc/postgresql-common/createcluster.d"' \
+        --essential-hook='echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.d/none.conf"' \
+        --customize-hook='chroot "$1" sh -euc "$headers" _ postgresql-server-dev-'"$version" \
+        "$distribution" "$chroot".new $(debian_mirror)
+    mv "$chroot".new "$chroot"
+}
+
+# check_in CHROOT: the project's archive as standard input. Runs in mount and process namespaces of its own.
+check_in() {
+    mount -t tmpfs tmpfs "$1/tmp"
+    mount --bind /dev "$1/dev"
+    mount -t tmpfs tmpfs "$1/dev/shm"
+    mount -t proc proc "$1/proc"
+    chmod 1777 "$1/tmp" "$1/dev/shm"
+    mkdir "$1/tmp/terra_identity"
+    tar -C "$1/tmp/terra_identity" --no-same-owner -xf -
+    exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 CI=true SUITES="${SUITES:-}" \
+        HISTORIES="${HISTORIES:-}" /tmp/terra_identity/.ci/run </dev/null
+}
+export -f check_in
+
+# Committed and working files alike, but not what git ignores.
+project_files() {
+    local file
+    cd "$project"
+    git -c safe.directory="$project" ls-files -coz --exclude-standard |
+        while IFS= read -r -d '' file; do
+            [[ ! -e $file ]] || printf '%s\0' "$file"
+        done |
+        tar --null --no-recursion -T - -cf -
+}
+
+main() {
+    (
+        flock 9
+        [[ -d $chroot ]] || make_chroot
+    ) 9>"$chroot.lock"
+    project_files | unshare --mount --pid --kill-child --net bash -euc 'check_in "$1"' _ "$chroot"
+}
+
+mkdir -p "$cache"
+started=$SECONDS
+set +e
+(
+    set -e
+    main
+) >"$MATRIX_LOGS/$distribution.log" 2>&1 </dev/null
+status=$?
+echo "$status $version $(((SECONDS - started + 59) / 60))" >"$MATRIX_LOGS/$distribution.result"
+exit "$status"

@@ -1,0 +1,122 @@
+"""
+How a history gets into the database: a random plan of SQL statements, batches, transactions and changes of policy.
+
+A plan is a list of steps; it is made for all events of a history once, and written as SQL for all of them or for some,
+so that a failing history can be shrunk under the same plan.
+"""
+
+import json
+import random
+from datetime import datetime, timedelta, timezone
+
+TIME_ZONES = ["UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Kiritimati"]
+FORMS = ["values", "values", "select from json", "select from values", "copy"]
+
+
+def plan(history):
+    """Steps: ('insert', form, indexes), ('policy', sql with %s for the dev_id), ('sql', text)."""
+    rng = random.Random(f"{history.seed}:{history.index}:plan")
+    units = [[batch] for batch in inserts(rng, history)]
+    places = sorted(rng.randint(0, len(units)) for _ in range(3))
+    for place, change in reversed(list(zip(places, policy_changes(rng, history.policy)))):
+        units.insert(place, [("policy", change)])
+    steps = [("sql", f"SET TimeZone = '{rng.choice(TIME_ZONES)}';"),
+             ("sql", f"SET DateStyle = '{rng.choice(['ISO, MDY', 'SQL, DMY', 'German'])}';")]
+    while units:
+        count = rng.randint(1, 4)
+        group, units = units[:count], units[count:]
+        steps += transaction(rng, group) if rng.random() < 0.3 else sum(group, [])
+    return steps
+
+
+def inserts(rng, history):
+    """All events, in some order, cut into batches."""
+    order = list(range(len(history.events)))
+    arrival = rng.random()
+    if arrival < 0.65:
+        rng.shuffle(order)
+    elif arrival < 0.8:
+        order.sort(key=lambda i: history.events[i].received_at)
+    elif arrival < 0.9:
+        order.reverse()
+    largest = rng.choice([1, 4, 4, 15, 60])
+    while order:
+        size = rng.randint(1, largest)
+        yield ("insert", rng.choice(FORMS), order[:size])
+        order = order[size:]
+
+
+def policy_changes(rng, final):
+    """Zero to three changes that end in the final policy."""
+    def begin(policy):
+        return f"INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES (%s, '{policy}');"
+
+    def change(policy):
+        return f"UPDATE terra_identity.environments SET account_policy = '{policy}' WHERE dev_id = %s;"
+
+    other = "keep" if final == "replace" else "replace"
+    ways = [[begin(final)], [begin(other), change(final)], [begin(final), change(other), change(final)]]
+    if final == "keep":
+        return rng.choice([[], [], [], [], *ways])
+    return rng.choice([ways[0], ways[0], *ways])
+
+
+def transaction(rng, group):
+    """The units of the group as one transaction, of which parts, or all, may be rolled back and done again."""
+    steps = []
+    for unit in group:
+        fate = rng.random()
+        if fate < 0.25:
+            steps += [("sql", "SAVEPOINT s;"), *unit, ("sql", "ROLLBACK TO SAVEPOINT s;"), *unit, ("sql", "RELEASE SAVEPOINT s;")]
+        elif fate < 0.4:
+            steps += [("sql", "SAVEPOINT s;"), *unit, ("sql", "RELEASE SAVEPOINT s;")]
+        else:
+            steps += unit
+    again = [("sql", "BEGIN;"), *steps, ("sql", "ROLLBACK;")] if rng.random() < 0.15 else []
+    return again + [("sql", "BEGIN;"), *steps, ("sql", "COMMIT;")]
+
+
+def script(history, steps, dev_id, kept=None):
+    """The plan as a psql script; with `kept`, only for the events of these indexes."""
+    lines = []
+    for kind, *rest in steps:
+        if kind == "sql":
+            lines.append(rest[0])
+        elif kind == "policy":
+            lines.append(rest[0] % literal(dev_id))
+        else:
+            form, indexes = rest
+            events = [history.events[i] for i in indexes if kept is None or i in kept]
+            if events:
+                lines.append(insert(form, events, dev_id))
+    return "\n".join(lines) + "\n"
+
+
+def insert(form, events, dev_id):
+    into = "terra_identity.events (dev_id, received_at, payload, headers)"
+    if form == "copy":
+        rows = ["\t".join(r"\N" if value is None else value.replace("\\", "\\\\")
+                          for value in (dev_id, *columns(event))) for event in events]
+        return "\n".join([f"COPY {into} FROM STDIN;", *rows, r"\."])
+    if form == "select from json":
+        array = [{"received_at": iso(event.received_at), "payload": event.payload, "headers": event.headers} for event in events]
+        return (f"INSERT INTO {into}\n  SELECT {literal(dev_id)}, (e->>'received_at')::timestamptz, e->'payload',"
+                f" nullif(e->'headers', 'null')\n  FROM jsonb_array_elements({literal(json.dumps(array))}) AS e;")
+    rows = ",\n  ".join("({}, {}, {}, {})".format(*map(literal, (dev_id, *columns(event)))) for event in events)
+    if form == "select from values":
+        return (f"INSERT INTO {into}\n  SELECT d, t::timestamptz, p::jsonb, h::jsonb FROM (VALUES\n  {rows})"
+                " AS v (d, t, p, h);")
+    return f"INSERT INTO {into} VALUES\n  {rows};"
+
+
+def columns(event):
+    headers = None if event.headers is None else json.dumps(event.headers, ensure_ascii=False)
+    return iso(event.received_at), json.dumps(event.payload), headers
+
+
+def literal(text):
+    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
+
+
+def iso(time):
+    return (datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=time)).isoformat()

@@ -1,0 +1,121 @@
+"""
+What is compared: one query per relation, for many environments at once, and the same rows from the reference.
+
+Rows are dicts; times are whole microseconds since 1970; every row of a query comes with its dev_id.
+"""
+
+import json
+
+CONNECTION_COLUMNS = ("user_id", "reference_id", "provider", "provider_user_id", "status", "successor_user_id", "confirmed",
+                      "scopes", "created_at", "first_seen_at", "connected_at", "ended_at")
+TIMES = {"created_at", "first_seen_at", "connected_at", "ended_at", "transferred_at", "received_at"}
+
+
+def select(relation, columns):
+    return "SELECT dev_id, " + ", ".join(
+        f"(extract(epoch FROM {c}) * 1000000)::bigint AS {c}" if c in TIMES else c for c in columns) \
+        + f" FROM terra_identity.{relation} WHERE dev_id = ANY (%s)"
+
+
+QUERIES = {
+    "connections": select("connections", (*CONNECTION_COLUMNS, "connection_id", "lineage_id")),
+    "resolve": "SELECT dev_id, user_id, terra_identity.resolve(user_id, dev_id) AS resolves_to"
+               " FROM terra_identity.connections WHERE dev_id = ANY (%s)",
+    "current_connections": select("current_connections", (
+        "user_id", "reference_id", "provider", "provider_user_id", "connected_at", "scopes", "confirmed", "degraded")),
+    "duplicate_connections": select("duplicate_connections", (
+        "provider", "provider_user_id", "user_id", "reference_id", "connected_at", "newest", "connections")),
+    "transferred_accounts": select("transferred_accounts", (
+        "provider", "provider_user_id", "from_reference_id", "from_user_id", "to_reference_id", "to_user_id",
+        "transferred_at")),
+    "shared_references": select("shared_references", ("reference_id", "provider", "user_ids")),
+    "problems": select("problems", ("payload", "received_at")),
+    "ledger": "SELECT dev_id, count(*) AS events FROM terra_identity.events WHERE dev_id = ANY (%s) GROUP BY dev_id",
+    "verify": "SELECT d.dev_id, to_jsonb(v) AS difference"
+              " FROM unnest(%s) AS d (dev_id), LATERAL terra_identity.verify(d.dev_id) AS v",
+}
+
+
+def queries(dev_ids):
+    """A psql script that prints each relation under a line of its own, one JSON object per row."""
+    array = "ARRAY[" + ", ".join("'" + dev_id.replace("'", "''") + "'" for dev_id in dev_ids) + "]::text[]"
+    return "".join(f"\\echo == {relation}\nSELECT row_to_json(q) FROM ({query % array}) AS q;\n"
+                   for relation, query in QUERIES.items())
+
+
+def actual(output, dev_ids):
+    """dev_id -> relation -> rows, from what the script printed."""
+    result = {dev_id: {relation: [] for relation in QUERIES} for dev_id in dev_ids}
+    relation = None
+    for line in output.split("\n"):
+        if line.startswith("== "):
+            relation = line[3:]
+        elif relation in QUERIES and line:
+            row = json.loads(line)
+            result[row.pop("dev_id")][relation].append(row)
+    for relations in result.values():
+        relations["ids"] = [{column: row[column] for column in ("user_id", "connection_id", "lineage_id")}
+                            for row in relations["connections"]]
+        relations["lineages"] = lineages(relations["connections"])
+        relations["connections"] = [{column: row[column] for column in CONNECTION_COLUMNS}
+                                    for row in relations["connections"]]
+        relations["problems"] = distinct(relations["problems"])
+    return result
+
+
+def lineages(connections):
+    members = {}
+    for row in connections:
+        members.setdefault(row["lineage_id"], []).append(row)
+    return [{"user_ids": sorted(row["user_id"] for row in rows),
+             "lineage_id is the least connection_id": lineage_id == min(row["connection_id"] for row in rows)}
+            for lineage_id, rows in members.items()]
+
+
+def expected(state):
+    return {
+        "connections": list(state.connections.values()),
+        "lineages": [{"user_ids": sorted(lineage), "lineage_id is the least connection_id": True}
+                     for lineage in state.lineages],
+        "resolve": [{"user_id": asked, "resolves_to": found} for asked, found in state.resolve.items()],
+        "current_connections": state.current,
+        "duplicate_connections": state.duplicates,
+        "transferred_accounts": state.transfers,
+        "shared_references": state.shared_references,
+        "problems": distinct({"payload": event.payload, "received_at": event.received_at} for event, _ in state.problems),
+        "ledger": [{"events": state.stored}] if state.stored else [],
+        "verify": [],
+    }
+
+
+def differences(wanted, found):
+    """Lines that say which rows are missing and which are too many, relation by relation; none if all is equal."""
+    lines = []
+    for relation, rows in wanted.items():
+        missing, extra = sorted(map(canonical, rows)), sorted(map(canonical, found[relation]))
+        for row in list(missing):
+            if row in extra:
+                missing.remove(row)
+                extra.remove(row)
+        if missing or extra:
+            lines += [f"{relation}:", *changed_columns(missing, extra)]
+            lines += [f"  - expected {row}" for row in missing] + [f"  + actual   {row}" for row in extra]
+    return lines
+
+
+def changed_columns(missing, extra):
+    """For rows of one user_id on both sides: which columns differ."""
+    for wanted in map(json.loads, missing):
+        for found in map(json.loads, extra):
+            if "user_id" in wanted and wanted["user_id"] == found["user_id"]:
+                yield f"  {wanted['user_id']}: " + ", ".join(
+                    f"{column} is {found[column]!r}, not {value!r}" for column, value in wanted.items()
+                    if found[column] != value)
+
+
+def canonical(row):
+    return json.dumps(row, sort_keys=True, ensure_ascii=False)
+
+
+def distinct(rows):
+    return list({canonical(row): row for row in rows}.values())

@@ -1,0 +1,215 @@
+"""
+What one event says: the second, independent reading of "Reading a payload" in docs/rules.md.
+
+read() turns (payload, headers, received_at) into a Reading: either a `problem`, or the mentions that the event makes of
+connections. Times are whole microseconds since 1970. Nothing here knows of any other event.
+"""
+
+import re
+from datetime import datetime
+from typing import Any, NamedTuple, Optional
+
+IDENTITY_TYPES = {"auth", "user_reauth", "deauth", "access_revoked", "permission_change", "connection_error", "athlete"}
+PASSING_TYPES = {"activity", "body", "daily", "sleep", "nutrition", "menstruation", "planned_workout", "hormone",
+                 "health_observation", "google_no_datasource", "large_request_processing", "large_request_sending",
+                 "processing", "rate_limit_hit"}
+DAY = 24 * 3600 * 1_000_000
+LONGEST = 512  # bytes, after trimming
+WHITE_SPACE = " \t\n\r\v\f"
+
+
+class Event(NamedTuple):
+    payload: Any
+    headers: Any  # None: the column is null
+    received_at: int
+
+
+class Mention(NamedTuple):
+    """One event naming one connection, and what it says about it."""
+    user_id: str
+    role: str                     # 'user', 'new_user' or 'old_user'
+    type: str
+    identity: bool                # an identity event, not a passing one
+    success: bool                 # an `auth` with status success
+    time: int                     # the event time
+    ordering: Optional[int]
+    created_at: Optional[int]
+    provider: Optional[str]
+    reference_id: Optional[str]
+    scopes: Optional[str]
+    provider_user_id: Optional[str]
+    replaced_by: Optional[str]    # for 'old_user': the user_id of the new one
+
+
+class Reading(NamedTuple):
+    problem: Optional[str]
+    trace_id: Optional[str]
+    mentions: tuple
+
+
+class Problem(Exception):
+    """The payload is not what its type needs."""
+
+
+def read(event):
+    ordering = ordering_timestamp(event.headers, event.received_at)
+    trace_id = header(event.headers, "x-terra-trace-id", str)
+    trace_id = None if trace_id is None else trimmed(trace_id)
+    try:
+        if trace_id is not None and len(trace_id.encode()) > LONGEST:
+            raise Problem("trace id too long")
+        return Reading(None, trace_id, tuple(mentions(event, ordering)))
+    except Problem as problem:
+        return Reading(str(problem), trace_id, ())
+
+
+def mentions(event, ordering):
+    payload = event.payload
+    if not isinstance(payload, dict):
+        raise Problem("payload is not an object")
+    type_ = event_type(payload)
+    if type_ not in IDENTITY_TYPES | PASSING_TYPES and payload.get("user") is None:
+        return []
+
+    common = dict(type=type_, identity=type_ in IDENTITY_TYPES, ordering=ordering,
+                  time=event.received_at if ordering is None else ordering,
+                  success=False, provider_user_id=None, replaced_by=None)
+    top_reference_id = identifier(payload, "reference_id")
+
+    def mention(role, user):
+        return Mention(**{**common,
+                          "role": role,
+                          "user_id": identifier(user, "user_id"),
+                          "provider": ascii_upper(identifier(user, "provider")),
+                          "reference_id": identifier(user, "reference_id") or top_reference_id,
+                          "scopes": trimmed(user["scopes"]) if isinstance(user.get("scopes"), str) else None,
+                          "created_at": created_at(user.get("created_at"), event.received_at)})
+
+    if type_ == "user_reauth":
+        new = mention("new_user", user_object(payload, "new_user"))
+        if payload.get("old_user") is None:
+            return [new]
+        if not isinstance(payload["old_user"], dict):
+            raise Problem("old_user is neither null nor an object")
+        old = mention("old_user", payload["old_user"])
+        if old.user_id is None or old.user_id == new.user_id:
+            return [new]  # only proof of life for the new one
+        return [new, old._replace(replaced_by=new.user_id)]
+
+    user = mention("user", user_object(payload, "user"))
+    if type_ == "auth":
+        status = trimmed(payload["status"]) if isinstance(payload.get("status"), str) else None
+        if status is None:
+            raise Problem("auth without a status")
+        user = user._replace(success=status == "success")
+    if type_ == "athlete":
+        user = user._replace(provider_user_id=athlete_account(payload))
+    return [user]
+
+
+def event_type(payload):
+    type_ = payload.get("type")
+    if isinstance(type_, str):
+        type_ = trimmed(type_)
+    elif type_ is not None:
+        raise Problem("type is not a string")
+    if type_ is not None:
+        return type_
+    if isinstance(payload.get("athlete"), dict) and isinstance(payload.get("user"), dict):
+        return "athlete"
+    raise Problem("no type")
+
+
+def user_object(payload, name):
+    user = payload.get(name)
+    if not isinstance(user, dict):
+        raise Problem(f"{name} is not an object")
+    if identifier(user, "user_id") is None:
+        raise Problem(f"{name} has no user_id")
+    return user
+
+
+def athlete_account(payload):
+    """athlete.provider_user_id, else the first non-empty one in data[]; what comes after that one is not looked at."""
+    athlete, data = payload.get("athlete"), payload.get("data")
+    holders = [athlete] + (data if isinstance(data, list) else [])
+    for holder in holders:
+        if isinstance(holder, dict):
+            found = provider_user_id(holder)
+            if found is not None:
+                return found
+    return None
+
+
+def provider_user_id(holder):
+    value = holder.get("provider_user_id")
+    if isinstance(value, int) and not isinstance(value, bool) and -2**63 <= value < 2**63:
+        return str(value)
+    return identifier(holder, "provider_user_id")
+
+
+def identifier(holder, name):
+    """A string, trimmed; empty is None."""
+    value = holder.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Problem(f"{name} is not a string")
+    value = trimmed(value)
+    if value is not None and len(value.encode()) > LONGEST:
+        raise Problem(f"{name} too long")
+    return value
+
+
+def trimmed(value):
+    return value.strip(WHITE_SPACE) or None
+
+
+def ascii_upper(value):
+    return value and "".join(c.upper() if "a" <= c <= "z" else c for c in value)
+
+
+def header(headers, name, types):
+    """The value of the header, or None; an array counts as its first element."""
+    if not isinstance(headers, dict):
+        return None
+    for key, value in headers.items():
+        if key.lower() == name:
+            if isinstance(value, list):
+                value = value[0] if value else None
+            return value if isinstance(value, types) and not isinstance(value, bool) else None
+    return None
+
+
+def ordering_timestamp(headers, received_at):
+    value = header(headers, "x-terra-ordering-timestamp", (str, int))
+    if value is None or not re.fullmatch("[0-9]{1,18}", str(value)):
+        return None
+    return believed(int(value) * 1000, received_at)
+
+
+ISO_8601 = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?"
+                      r"(?:Z|([+-])(\d\d)(?::?(\d\d))?)?", re.ASCII)
+
+
+def created_at(value, received_at):
+    match = ISO_8601.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, fraction, sign, offset_hour, offset_minute = match.groups()
+    try:
+        local = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0))
+    except ValueError:
+        return None
+    if int(offset_hour or 0) > 23 or int(offset_minute or 0) > 59:
+        return None
+    since_1970 = local - datetime(1970, 1, 1)
+    seconds = since_1970.days * 86400 + since_1970.seconds
+    offset = int(offset_hour or 0) * 3600 + int(offset_minute or 0) * 60
+    seconds -= -offset if sign == "-" else offset
+    return believed(seconds * 1_000_000 + int((fraction or "")[:6].ljust(6, "0")), received_at)
+
+
+def believed(time, received_at):
+    """A time more than a day after the event came in is a clock gone wrong."""
+    return time if time <= received_at + DAY else None

@@ -1,0 +1,229 @@
+"""
+The reference model: the final state of one environment, computed at once from the whole set of its events.
+
+state() follows docs/rules.md sentence by sentence, by brute force. It is the oracle that the extension, which computes
+the same step by step, is compared with. What one event says is read in reading.py.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+from reading import Event, read  # noqa: F401  (Event is part of this module's face)
+
+SDK_PROVIDERS = frozenset({"APPLE", "SAMSUNG", "HEALTH_CONNECT", "GOOGLEFIT", "FREESTYLELIBRESDK"})
+ENDINGS = ("replaced", "deauthenticated", "revoked", "failed")  # in order of precedence
+
+
+class Connection(NamedTuple):
+    """The facts of one connection: what its own events say, without regard to other connections."""
+    user_id: str
+    provider: Optional[str]
+    reference_id: Optional[str]
+    scopes: Optional[str]
+    own_provider_user_id: Optional[str]
+    created_at: Optional[int]
+    first_seen_at: int
+    connected_at: int
+    live: bool
+    confirmed: bool
+    ended_facts: dict             # ending -> time, only those that it has
+    replaced_by: Optional[str]
+    ended: bool
+    degraded: bool
+
+    @property
+    def age(self):
+        """Newer means the greater."""
+        return (self.connected_at, self.user_id)
+
+
+@dataclass
+class State:
+    connections: dict = field(default_factory=dict)   # user_id -> the columns of `connections`
+    lineages: set = field(default_factory=set)        # of frozensets of user_ids
+    resolve: dict = field(default_factory=dict)       # user_id -> user_id or None
+    current: list = field(default_factory=list)
+    duplicates: list = field(default_factory=list)
+    transfers: list = field(default_factory=list)
+    shared_references: list = field(default_factory=list)
+    problems: list = field(default_factory=list)      # of (event, why)
+    stored: int = 0                                   # rows in the ledger
+
+
+def state(events, policy="keep", sdk_providers=SDK_PROVIDERS):
+    readings = [read(event) for event in events]
+    mentions = {mention for reading in readings for mention in reading.mentions}
+    facts = {user_id: facts_of(user_id, mentions) for user_id in sorted({m.user_id for m in mentions})}
+    reauths = {(m.user_id, m.replaced_by) for m in mentions if m.role == "old_user"}
+
+    accounts = {c.user_id: effective_provider_user_id(c, facts, reauths, sdk_providers) for c in facts.values()}
+    account_slots = {c.user_id: account_slot(c, accounts[c.user_id], policy) for c in facts.values()}
+    slots = {c.user_id: account_slots[c.user_id] | reference_slot(c, sdk_providers) for c in facts.values()}
+
+    def superseders(c):
+        return [d for d in facts.values() if d.live and d.age > c.age and slots[c.user_id] & slots[d.user_id]]
+
+    superseded_by = {c.user_id: min(superseders(c), key=lambda d: d.age) for c in facts.values() if superseders(c)}
+
+    def status(c):
+        if c.ended:
+            return next(ending for ending in ENDINGS if ending in c.ended_facts)
+        return "superseded" if c.user_id in superseded_by else "active"
+
+    def successor(c):
+        return {"replaced": c.replaced_by,
+                "superseded": superseded_by[c.user_id].user_id if c.user_id in superseded_by else None,
+                }.get(status(c))
+
+    def ended_at(c):
+        if status(c) == "active":
+            return None
+        return superseded_by[c.user_id].connected_at if status(c) == "superseded" else c.ended_facts[status(c)]
+
+    linked = reauths | {(c.user_id, d.user_id) for c in facts.values() for d in facts.values()
+                        if c.reference_id == d.reference_id and slots[c.user_id] & slots[d.user_id]}
+    lineages = components(facts, linked)
+    active = [c for c in facts.values() if status(c) == "active"]
+
+    def newest(connections):
+        return max(connections, key=lambda c: c.age, default=None)
+
+    def resolved(lineage):
+        found = newest(c for c in active if c.user_id in lineage)
+        return found and found.user_id
+
+    def actives_of_account(c):
+        """The active connections of c's provider account, under whichever reference_id."""
+        return [d for d in active if d.provider == c.provider and accounts[d.user_id] == accounts[c.user_id]]
+
+    def several_end_users(c):
+        return (c.provider is not None and accounts[c.user_id] is not None
+                and len({d.reference_id for d in actives_of_account(c)}) > 1)
+
+    def actives_of_reference(reference_id, provider):
+        return sorted((c for c in active if (c.reference_id, c.provider) == (reference_id, provider)),
+                      key=lambda c: c.age)
+
+    def transferred(c):
+        if status(c) != "superseded":
+            return False
+        to = superseded_by[c.user_id]
+        return bool(account_slots[c.user_id] & account_slots[to.user_id]) and c.reference_id != to.reference_id
+
+    return State(
+        connections={c.user_id: dict(
+            user_id=c.user_id, reference_id=c.reference_id, provider=c.provider,
+            provider_user_id=accounts[c.user_id], status=status(c), successor_user_id=successor(c),
+            confirmed=c.confirmed, scopes=c.scopes, created_at=c.created_at, first_seen_at=c.first_seen_at,
+            connected_at=c.connected_at, ended_at=ended_at(c)) for c in facts.values()},
+        lineages=lineages,
+        resolve={user_id: resolved(lineage) for lineage in lineages for user_id in lineage},
+        current=[dict(
+            user_id=c.user_id, reference_id=c.reference_id, provider=c.provider,
+            provider_user_id=accounts[c.user_id], connected_at=c.connected_at, scopes=c.scopes,
+            confirmed=c.confirmed, degraded=c.degraded) for c in active],
+        duplicates=[dict(
+            provider=c.provider, provider_user_id=accounts[c.user_id], user_id=c.user_id,
+            reference_id=c.reference_id, connected_at=c.connected_at,
+            newest=c is newest(actives_of_account(c)),
+            connections=len(actives_of_account(c))) for c in active if several_end_users(c)],
+        transfers=[dict(
+            provider=c.provider, provider_user_id=accounts[c.user_id],
+            from_reference_id=c.reference_id, from_user_id=c.user_id,
+            to_reference_id=superseded_by[c.user_id].reference_id, to_user_id=superseded_by[c.user_id].user_id,
+            transferred_at=ended_at(c)) for c in facts.values() if transferred(c)],
+        shared_references=[dict(
+            reference_id=reference_id, provider=provider,
+            user_ids=[c.user_id for c in actives_of_reference(reference_id, provider)])
+            for reference_id, provider in {(c.reference_id, c.provider) for c in active}
+            if reference_id is not None and provider is not None
+            and len(actives_of_reference(reference_id, provider)) > 1],
+        problems=[(event, reading.problem) for event, reading in zip(events, readings) if reading.problem],
+        stored=len({reading.trace_id for reading in readings if reading.trace_id})
+        + sum(reading.trace_id is None for reading in readings))
+
+
+def facts_of(user_id, all_mentions):
+    mine = [m for m in all_mentions if m.user_id == user_id]
+    proofs = [m for m in mine if m.success or m.role == "new_user"]
+    endings = {
+        "replaced": [m.time for m in mine if m.role == "old_user"],
+        "deauthenticated": [m.time for m in mine if m.type == "deauth"],
+        "revoked": [m.time for m in mine if m.type == "access_revoked"],
+        "failed": [m.time for m in mine if m.type == "auth" and not m.success]}
+    ended_facts = {ending: max(times) for ending, times in endings.items() if times}
+    alive_at = latest(m.created_at if m.ordering is None else m.ordering for m in proofs)
+    created_at = earliest(m.created_at for m in mine)
+    first_seen_at = min(m.time for m in mine)
+    degraded_at = latest(m.time for m in mine if m.type == "connection_error")
+
+    def writer(column):
+        identity = [(m.time, getattr(m, column)) for m in mine if m.identity and getattr(m, column)]
+        passing = [(m.time, getattr(m, column)) for m in mine if not m.identity and getattr(m, column)]
+        return max(identity)[1] if identity else min(passing)[1] if passing else None
+
+    return Connection(
+        user_id=user_id,
+        provider=writer("provider"),
+        reference_id=writer("reference_id"),
+        scopes=writer("scopes"),
+        own_provider_user_id=writer("provider_user_id"),
+        created_at=created_at,
+        first_seen_at=first_seen_at,
+        connected_at=first_seen_at if created_at is None else created_at,
+        live=any(m.success or m.role == "new_user"
+                 or m.role == "user" and m.type not in {"auth", "deauth", "access_revoked"} for m in mine),
+        confirmed=bool(proofs),
+        ended_facts=ended_facts,
+        replaced_by=max(((m.time, m.replaced_by) for m in mine if m.role == "old_user"), default=(0, None))[1],
+        ended=bool(ended_facts) and (alive_at is None or alive_at <= max(ended_facts.values())),
+        degraded=degraded_at is not None and not any(
+            m.time > degraded_at for m in mine if m.role != "old_user" and m.type != "connection_error"))
+
+
+def effective_provider_user_id(asked, facts, reauths, sdk_providers):
+    visited = set()
+
+    def search(c):
+        visited.add(c.user_id)
+        if c.own_provider_user_id is not None:
+            return c.own_provider_user_id
+        if c.provider in sdk_providers:
+            return None
+        predecessors = [facts[old] for old, new in reauths if new == c.user_id]
+        for predecessor in sorted(predecessors, key=lambda p: p.age, reverse=True):
+            found = search(predecessor) if predecessor.user_id not in visited else None
+            if found is not None:
+                return found
+        return None
+
+    return search(asked)
+
+
+def account_slot(c, provider_user_id, policy):
+    if provider_user_id is None or c.provider is None:
+        return frozenset()
+    owner = () if policy == "replace" else (c.reference_id,)
+    return frozenset({("account", c.provider, provider_user_id) + owner})
+
+
+def reference_slot(c, sdk_providers):
+    if c.provider not in sdk_providers or c.reference_id is None:
+        return frozenset()
+    return frozenset({("reference", c.provider, c.reference_id)})
+
+
+def components(nodes, links):
+    """The connected components of an undirected graph, as frozensets."""
+    def grow(component):
+        grown = component | {b for a, b in links if a in component} | {a for a, b in links if b in component}
+        return component if grown == component else grow(grown)
+    return {grow(frozenset({node})) for node in nodes}
+
+
+def latest(times):
+    return max((time for time in times if time is not None), default=None)
+
+
+def earliest(times):
+    return min((time for time in times if time is not None), default=None)

@@ -1,0 +1,222 @@
+"""
+Compares the extension with the reference model on random histories.
+
+Needs a database with the extension, found through PGHOST, PGPORT, PGUSER and PGDATABASE. Every history has an
+environment of its own, `model-<seed>-<index>`; nothing else in the database is touched. A history that fails is printed
+with its seed and index, written as a psql script to a temporary directory, and shrunk.
+
+    python3 test/model/run.py [--histories N] [--seed S] [--jobs N]
+    python3 test/model/run.py --replay SEED:INDEX
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import batches
+import comparison
+from histories import history
+from reference import SDK_PROVIDERS, state
+
+BLOCK = 50             # histories per psql session
+SHRINKING_TRIES = 60
+SHRUNK = 3             # so many failures are shrunk,
+PRINTED = 10           # and of so many the differences are printed
+REBUILD_ONE_IN = 4
+
+
+class Failed(Exception):
+    """psql gave up: what it wrote to stdout until then, and its error message."""
+
+    def __init__(self, output, message):
+        super().__init__(message)
+        self.output, self.message = output, message
+
+
+def psql(script, patience=30):
+    done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"],
+                          input="SET synchronous_commit = off;\n" + script,
+                          capture_output=True, text=True, encoding="utf-8", check=False)
+    if done.returncode == 2 and not done.stdout and patience:  # no connection: the server may be recovering from a crash
+        time.sleep(1)
+        return psql(script, patience - 1)
+    if done.returncode != 0:
+        raise Failed(done.stdout, done.stderr.strip())
+    return done.stdout
+
+
+class Trial:
+    """One history, or a part of it, in an environment of its own."""
+
+    def __init__(self, history_, dev_id, kept=None):
+        self.history, self.dev_id, self.kept = history_, dev_id, kept
+        self.rebuilt = history_.index % REBUILD_ONE_IN == 0
+        self.script = batches.script(history_, batches.plan(history_), dev_id, kept)
+        self.events = [event for i, event in enumerate(history_.events) if kept is None or i in kept]
+        self.differences = []   # lines; none: passed
+
+    def compare(self, found, before=None):
+        """With what the extension says; `before`: what it said before rebuild()."""
+        wanted = comparison.expected(state(self.events, self.history.policy))
+        if before is not None:
+            wanted["ids"] = before["ids"]
+        lines = comparison.differences(wanted, found)
+        if lines:
+            self.differences += ["after rebuild():"] * (before is not None) + lines
+
+
+def run(trials):
+    """Runs the trials in one session, as far as they let it, and fills in their differences."""
+    remaining = list(trials)
+    inserted = []
+    while remaining:
+        try:
+            psql("".join(f"\\echo == history {i}\n{trial.script}" for i, trial in enumerate(remaining)))
+            inserted += remaining
+            remaining = []
+        except Failed as failed:
+            started = [line for line in failed.output.split("\n") if line.startswith("== history ")]
+            if not started:
+                raise
+            culprit = int(started[-1].rsplit(" ", 1)[1])
+            remaining[culprit].differences = ["error while inserting:", "  " + failed.message]
+            inserted += remaining[:culprit]
+            remaining = remaining[culprit + 1:]
+    compare(inserted)
+
+
+def compare(trials):
+    """One query per relation for all trials; one trial at a time if that fails, to tell which one it is."""
+    if not trials:
+        return
+    try:
+        found = fetch(trials)
+        to_rebuild = [trial for trial in trials if trial.rebuilt]
+        again = fetch(to_rebuild, "".join(f"SELECT terra_identity.rebuild({batches.literal(trial.dev_id)});\n"
+                                          for trial in to_rebuild)) if to_rebuild else {}
+    except Failed as failed:
+        if len(trials) == 1:
+            trials[0].differences.append("error while reading: " + failed.message)
+        else:
+            for trial in trials:
+                compare([trial])
+        return
+    for trial in trials:
+        trial.compare(found[trial.dev_id])
+        if trial.rebuilt:
+            trial.compare(again[trial.dev_id], before=found[trial.dev_id])
+
+
+def fetch(trials, first=""):
+    dev_ids = [trial.dev_id for trial in trials]
+    return comparison.actual(psql(first + comparison.queries(dev_ids)), dev_ids)
+
+
+def shrink(trial):
+    """Leaves out events while it still fails: halves first, then ever smaller parts."""
+    kept, smallest, tries = list(range(len(trial.history.events))), trial, 0
+    size = max(1, len(kept) // 2)
+    while True:
+        position, shrunk = 0, False
+        while position < len(kept):
+            if tries == SHRINKING_TRIES:
+                return smallest
+            tries += 1
+            attempt = Trial(trial.history, f"{trial.dev_id}-{time.time_ns()}", kept[:position] + kept[position + size:])
+            run([attempt])
+            if attempt.differences:
+                kept, smallest, shrunk = attempt.kept, attempt, True
+            else:
+                position += size
+        if size == 1 and not shrunk:
+            return smallest
+        size = max(1, size // 2)
+
+
+def report(trial, seed, directory, number):
+    name = f"{seed}:{trial.history.index}"
+    print(f"\nFAILED {name} (seed {seed}; again with --replay {name}), policy {trial.history.policy}")
+    print("script:", written(trial, directory, f"{seed}-{trial.history.index}.sql"))
+    if number < PRINTED:
+        print("\n".join(trial.differences))
+    if number < SHRUNK:
+        smallest = shrink(trial)
+        print(f"shrunk to {len(smallest.events)} of {len(trial.events)} events:")
+        for event in smallest.events:
+            print("  " + json.dumps(event._asdict(), ensure_ascii=False))
+        print("\n".join(smallest.differences))
+        print("script:", written(smallest, directory, f"{seed}-{trial.history.index}-shrunk.sql"))
+    sys.stdout.flush()
+
+
+def written(trial, directory, name):
+    path = Path(directory) / name
+    path.write_text(trial.script, encoding="utf-8")
+    return path
+
+
+def replay(seed, index, suffix):
+    trial = Trial(history(seed, index), f"model-{seed}-{index}{suffix}")
+    print(f"-- dev_id {trial.dev_id}, policy {trial.history.policy}, {len(trial.events)} events as they happened:")
+    for event in trial.events:
+        print("  " + json.dumps(event._asdict(), ensure_ascii=False))
+    print("-- script:\n" + trial.script)
+    print("-- expected:")
+    for relation, rows in comparison.expected(state(trial.events, trial.history.policy)).items():
+        print("\n".join([f"{relation}:"] + [f"  {comparison.canonical(row)}" for row in rows]))
+    run([trial])
+    return [trial]
+
+
+def check_providers():
+    found = set(psql("SELECT provider FROM terra_identity.providers WHERE sdk;").split())
+    if found != SDK_PROVIDERS:
+        sys.exit(f"terra_identity.providers is not as installed: its SDK providers are {sorted(found)}")
+
+
+def environment_suffix(seed):
+    """Nothing, or something new if this database has seen the seed before."""
+    seen = psql(f"SELECT EXISTS (SELECT FROM terra_identity.events WHERE dev_id LIKE 'model-{seed}-%')").strip() == "t"
+    return f"-{time.time_ns()}" if seen else ""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--histories", type=int, default=2000, metavar="N")
+    parser.add_argument("--seed", type=int, default=int(time.time()), metavar="S")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="psql sessions at a time")
+    parser.add_argument("--replay", metavar="SEED:INDEX")
+    options = parser.parse_args()
+    seed, index = map(int, options.replay.split(":")) if options.replay else (options.seed, None)
+    print(f"seed {seed}", flush=True)
+    check_providers()
+    suffix = environment_suffix(seed)
+
+    if options.replay:
+        trials = replay(seed, index, suffix)
+    else:
+        def block(start):
+            trials = [Trial(history(seed, i), f"model-{seed}-{i}{suffix}")
+                      for i in range(start, min(start + BLOCK, options.histories))]
+            run(trials)
+            return trials
+
+        with ThreadPoolExecutor(options.jobs) as pool:
+            trials = [trial for done in pool.map(block, range(0, options.histories, BLOCK)) for trial in done]
+
+    failures = [trial for trial in trials if trial.differences]
+    if failures:
+        directory = tempfile.mkdtemp(prefix="terra_identity-model-")
+        for number, trial in enumerate(failures):
+            report(trial, seed, directory, number)
+    print(f"{len(trials) - len(failures)} passed, {len(failures)} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""
+Plausible stories: what Terra sends when people connect, reconnect, change devices, share accounts and leave.
+
+tell(world) yields one event after another without end; what a story sends comes in the order in which it happened, and
+it is for World.deliver() and the driver to delay, repeat and shuffle it.
+"""
+
+from datetime import date, timedelta
+
+DATA_TYPES = ["activity", "body", "daily", "sleep", "nutrition", "menstruation", "planned_workout", "hormone",
+              "health_observation", "google_no_datasource", "large_request_processing", "large_request_sending",
+              "processing", "rate_limit_hit", "a_new_type"]
+SDK = ("APPLE", "SAMSUNG", "HEALTH_CONNECT")
+
+
+class Connected:
+    """One connection as Terra has it."""
+
+    def __init__(self, user_id, person, provider, account, since):
+        self.user_id, self.person, self.provider, self.account, self.since = user_id, person, provider, account, since
+
+
+def tell(world):
+    rng = world.rng
+    told = Told(world)
+    while True:
+        yield from rng.choice([
+            told.connect, told.connect, told.reconnect, told.reconnect, told.same_account_other_person,
+            told.same_account_other_person, told.same_account_other_person, told.other_account, told.reconnect_silently,
+            told.leave, told.revoke, told.fail, told.connection_error, told.permission_change, told.data, told.data, told.rename, told.chain])()
+
+
+class Told:
+    def __init__(self, world):
+        self.world, self.rng = world, world.rng
+        self.now = 0                 # in ticks
+        self.connected = []
+        self.unused = list(world.user_ids)
+
+    # What happens
+
+    def connect(self, person=..., provider=..., account=None, old=None):
+        """A new connection, of anyone or as given; `old` is what it replaces by user_reauth."""
+        rng = self.rng
+        self.now = (self.now + rng.randrange(3)) % self.world.ticks
+        user_id = self.unused.pop(0) if self.unused else rng.choice(self.world.user_ids)
+        new = Connected(user_id, rng.choice(self.world.reference_ids) if person is ... else person,
+                        rng.choice(self.world.providers) if provider is ... else provider,
+                        account if account is not None else rng.choice(self.world.accounts), self.now)
+        sent = [self.auth(new)] * (rng.random() < 0.9)
+        if old:
+            sent.append(self.send({"type": "user_reauth", "status": "warning",
+                                   "new_user": self.user(new), "old_user": self.user(old)}))
+        if rng.random() < 0.8:
+            sent.append(self.athlete(new))
+        if old and rng.random() < 0.4:
+            sent.append(self.send({"type": "deauth", "status": "success", "user": self.user(old)}))
+            if old in self.connected:
+                self.connected.remove(old)
+        if rng.random() < 0.3:
+            sent.append(self.passing(new))
+        self.connected.append(new)
+        return sent or [self.passing(new)]
+
+    def reconnect(self):
+        old = self.anyone()
+        return self.connect(old.person, old.provider, old.account, old) if old else self.connect()
+
+    def chain(self):
+        """Several reconnects, whose athlete answers mostly never come."""
+        sent = self.connect()
+        for _ in range(self.rng.randint(1, 3)):
+            last = self.connected[-1]
+            following = self.connect(last.person, last.provider, last.account, last)
+            sent += [event for event in following if "athlete" not in (event.payload or {}) or self.rng.random() < 0.2]
+        return sent
+
+    def reconnect_silently(self):
+        """After a deauth, or because the reauth went missing: no link but the account."""
+        old = self.anyone()
+        return self.connect(old.person, old.provider, old.account) if old else self.connect()
+
+    def same_account_other_person(self):
+        old = self.anyone()
+        if not old:
+            return self.connect()
+        return self.connect(self.rng.choice(self.world.reference_ids), old.provider, old.account,
+                            old if self.rng.random() < 0.1 else None)
+
+    def other_account(self):
+        """A second account of one person; for an SDK provider another device, which replaces the first."""
+        old = self.anyone()
+        if not old:
+            return self.connect()
+        reauth = old.provider in SDK and self.rng.random() < 0.6
+        return self.connect(old.person, old.provider, self.rng.choice(self.world.accounts), old if reauth else None)
+
+    def leave(self):
+        return self.ending({"type": "deauth", "status": "success"})
+
+    def revoke(self):
+        return self.ending({"type": "access_revoked", "status": "warning"})
+
+    def fail(self):
+        return self.ending({"type": "auth", "status": "error", "reason": "failed to authenticate and has been deleted"})
+
+    def ending(self, payload):
+        gone = self.anyone()
+        if not gone or self.rng.random() < 0.3:
+            return self.connect()
+        if self.rng.random() < 0.7:
+            self.connected.remove(gone)
+        return [self.send({**payload, "user": self.user(gone)})]
+
+    def connection_error(self):
+        someone = self.anyone()
+        return [self.send({"type": "connection_error", "status": "warning", "user": self.user(someone)})] if someone else []
+
+    def permission_change(self):
+        someone = self.anyone()
+        if not someone:
+            return []
+        return [self.send({"type": "permission_change", "status": "warning", "scopes_added": "B", "scopes_removed": "",
+                           "user": {**self.user(someone), "scopes": self.rng.choice(["A", "A,B", "B"])}})]
+
+    def data(self):
+        someone = self.anyone()
+        return [self.passing(someone)] if someone else []
+
+    def rename(self):
+        """The same user_id from now on comes with another reference_id."""
+        someone = self.anyone()
+        if not someone or self.rng.random() < 0.5:
+            return []
+        someone.person = self.rng.choice(self.world.reference_ids)
+        return [self.rng.choice([self.passing, self.auth, self.athlete])(someone)]
+
+    # What Terra sends for it
+
+    def auth(self, connection):
+        payload = {"type": "auth", "status": "success", "user": self.user(connection)}
+        if self.rng.random() < 0.3:
+            payload["reference_id"] = connection.person
+            if self.rng.random() < 0.5:
+                payload["user"].pop("reference_id", None)
+        return self.send(payload)
+
+    def athlete(self, connection):
+        payload = {"type": "athlete", "user": self.user(connection)}
+        put_account(self.world, payload, connection.account)
+        if isinstance(payload.get("athlete"), dict) and self.rng.random() < 0.15:
+            payload["type"] = None
+        return self.send(payload)
+
+    def passing(self, connection):
+        return self.send({"type": self.rng.choice(DATA_TYPES), "user": self.user(connection), "data": []})
+
+    def user(self, connection):
+        return self.world.user(connection.user_id, connection.provider, connection.person,
+                               self.world.tick(connection.since))
+
+    def send(self, payload):
+        self.now = (self.now + (self.rng.random() < 0.5)) % self.world.ticks
+        return self.world.deliver(payload, self.world.tick(self.now))
+
+    def anyone(self):
+        return self.rng.choice(self.connected) if self.connected else None
+
+
+def put_account(world, payload, account):
+    """Name the provider account in one of the places where Terra does."""
+    rng = world.rng
+    place = rng.choice(["athlete"] * 6 + ["data", "both", "odd"])
+    payload["athlete"] = {"first_name": "Ann"}
+    if place in ("athlete", "both"):
+        payload["athlete"]["provider_user_id"] = account
+    if place == "both":
+        payload["data"] = [{"provider_user_id": rng.choice(world.accounts)}]
+    if place == "data":
+        payload["data"] = [None, {}, {"provider_user_id": " "}, {"provider_user_id": account}, {"provider_user_id": "last"}]
+        payload["athlete"] = rng.choice([{}, {"provider_user_id": None}, {"provider_user_id": ""}, "Ann", None])
+    if place == "odd":
+        payload["athlete"] = rng.choice([{}, "Ann", None, {"provider_user_id": account}])
+        payload["data"] = rng.choice([{}, "x", None, {"provider_user_id": account}, [account]])
+
+
+def date_of(days_since_1970):
+    return str(date(1970, 1, 1) + timedelta(days=days_since_1970))

@@ -1,0 +1,32 @@
+// What follows from all facts, computed the long way and read straight from docs/rules.md. It shares no code with the
+// derivation: every question is answered by looking at all connections.
+#pragma once
+
+#include "core/connection.h"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+namespace terra_identity::test {
+
+struct Truth {
+    std::string status;
+    std::optional<std::string> successor_user_id;
+    std::optional<Micros> ended_at;
+    std::optional<std::string> provider_user_id; ///< effective
+    bool duplicate = false;
+    bool cyclic = false;
+    std::string lineage;                 ///< the least user_id in it, which stands for it
+    std::optional<std::string> resolved; ///< `resolve`: the newest active connection of the lineage
+
+    bool operator==(const Truth&) const = default;
+};
+
+using Truths = std::map<std::string, Truth>;
+
+Truths brute_force(const std::map<std::string, Facts>& facts, const std::set<Reauth>& reauths,
+                   const Rules& rules);
+
+} // namespace terra_identity::test

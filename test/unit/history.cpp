@@ -1,0 +1,166 @@
+#include "history.h"
+
+#include <cstdlib>
+#include <random>
+
+namespace terra_identity::test {
+namespace {
+
+/// What a history is about: few of everything, so that things meet.
+class Histories {
+public:
+    explicit Histories(std::uint64_t seed) : random_(seed) {
+        for (int i = 0, count = between(2, 7); i < count; ++i)
+            user_ids_.push_back(std::string(1, static_cast<char>('a' + i)));
+        providers_ = one_of<Names>({{"OURA"}, {"OURA"}, {"APPLE"}, {"OURA", "APPLE"}, {"OURA", "APPLE", ""}});
+        references_ = one_of<Names>({{"anna"}, {"anna", "bert"}, {"anna", ""}, {"anna", "bert", "cleo", ""}});
+        accounts_ = one_of<Names>({{"x"}, {"x", ""}, {"x", "y"}, {"x", "y", ""}});
+        seconds_ = one_of<int>({1, 3, 8, 40});
+        settled_ = chance(50);
+        weight_of_reauth_ = one_of<int>({0, 2, 5, 20});
+        weight_of_athlete_ = one_of<int>({1, 3, 8});
+        weight_of_end_ = one_of<int>({0, 1, 4});
+    }
+
+    History tell() {
+        History history;
+        const int longest_batch = one_of<int>({1, 2, 4, 12});
+        for (int left = between(3, 20); left > 0;) {
+            std::vector<Delivery> batch;
+            for (int i = between(1, std::min(left, longest_batch)); i > 0; --i, --left)
+                batch.push_back(told_ && chance(10) ? *told_ : delivery());
+            history.push_back(std::move(batch));
+        }
+        return history;
+    }
+
+private:
+    using Names = std::vector<std::string>;
+
+    int between(int least, int most) { return std::uniform_int_distribution(least, most)(random_); }
+    bool chance(int percent) { return between(1, 100) <= percent; }
+
+    template <class T>
+    T one_of(const std::vector<T>& values) {
+        return values[static_cast<std::size_t>(between(0, static_cast<int>(values.size()) - 1))];
+    }
+
+    /// What a connection is said to be: mostly always the same.
+    std::string said(const Names& names, const std::string& user_id) {
+        if (settled_ && !chance(10))
+            return names[static_cast<std::size_t>(user_id.front() * 7 + user_id.front() / 3) % names.size()];
+        return one_of(names);
+    }
+
+    void describe(nlohmann::json& user) {
+        const std::string user_id = user["user_id"];
+        const auto put = [&](const char* key, const std::string& value) {
+            user[key] = value.empty() ? nlohmann::json() : nlohmann::json(value);
+        };
+        put("provider", chance(10) ? "" : said(providers_, user_id));
+        put("reference_id", chance(10) ? "" : said(references_, user_id));
+        if (chance(20))
+            put("scopes", one_of<std::string>({"read", "write"}));
+        if (chance(30))
+            put("created_at", format_iso8601(second(between(1, seconds_))));
+    }
+
+    Delivery undescribed() {
+        const std::string user_id = one_of(user_ids_);
+        int dice = between(1, 8 + weight_of_reauth_ + weight_of_athlete_ + 4 * weight_of_end_);
+        if ((dice -= weight_of_reauth_) <= 0)
+            return reauth(chance(5) ? "" : one_of(user_ids_), user_id);
+        if ((dice -= weight_of_athlete_) <= 0)
+            return athlete(user_id, said(accounts_, user_id));
+        if ((dice -= 4 * weight_of_end_) <= 0)
+            return between(0, 2) == 0   ? auth_error(user_id)
+                   : between(0, 1) == 0 ? access_revoked(user_id)
+                                        : deauth(user_id);
+        if (dice <= 4)
+            return auth(user_id);
+        if (dice <= 6)
+            return body(user_id);
+        return dice == 7 ? permission_change(user_id) : connection_error(user_id);
+    }
+
+    Delivery delivery() {
+        Delivery result = undescribed();
+        for (const char* user : {"user", "new_user", "old_user"})
+            if (result.payload.contains(user) && result.payload[user].is_object())
+                describe(result.payload[user]);
+        const int time = between(1, seconds_);
+        told_ = chance(60) ? result.at(time) : result.received(time);
+        return *told_;
+    }
+
+    std::mt19937_64 random_;
+    Names user_ids_, providers_, references_, accounts_;
+    int seconds_ = 1;
+    bool settled_ = false; ///< attributes mostly stay
+    int weight_of_reauth_ = 0, weight_of_athlete_ = 0, weight_of_end_ = 0;
+    std::optional<Delivery> told_;
+};
+
+/// The history with the change, if it still fails.
+template <class Change>
+bool try_change(History& history, const std::function<bool(const History&)>& fails, const Change& change) {
+    History changed = history;
+    change(changed);
+    if (!fails(changed))
+        return false;
+    history = std::move(changed);
+    return true;
+}
+
+bool shrink_once(History& history, const std::function<bool(const History&)>& fails) {
+    for (std::size_t i = 0; i < history.size(); ++i)
+        if (try_change(history, fails, [&](History& h) { h.erase(h.begin() + static_cast<std::ptrdiff_t>(i)); }))
+            return true;
+    for (std::size_t i = 0; i < history.size(); ++i) {
+        if (history[i].size() < 2)
+            continue;
+        for (std::size_t j = 0; j < history[i].size(); ++j)
+            if (try_change(history, fails, [&](History& h) {
+                    h[i].erase(h[i].begin() + static_cast<std::ptrdiff_t>(j));
+                }))
+                return true;
+        for (std::size_t j = 1; j < history[i].size(); ++j)
+            if (try_change(history, fails, [&](History& h) {
+                    const auto split = h[i].begin() + static_cast<std::ptrdiff_t>(j);
+                    std::vector<Delivery> rest(split, h[i].end());
+                    h[i].erase(split, h[i].end());
+                    h.insert(h.begin() + static_cast<std::ptrdiff_t>(i) + 1, std::move(rest));
+                }))
+                return true;
+    }
+    return false;
+}
+
+} // namespace
+
+History random_history(std::uint64_t seed) { return Histories(seed).tell(); }
+
+History shrunk(History history, const std::function<bool(const History&)>& fails) {
+    while (shrink_once(history, fails)) {
+    }
+    return history;
+}
+
+std::string to_text(const History& history) {
+    std::string result;
+    int number = 1;
+    for (const std::vector<Delivery>& batch : history) {
+        result += "batch " + std::to_string(number++) + ":\n";
+        for (const Delivery& delivery : batch)
+            result += "  received " + format_iso8601(delivery.received_at) + " " + delivery.headers.dump() + " " +
+                      delivery.payload.dump() + "\n";
+    }
+    return result;
+}
+
+std::uint64_t seed_or(std::uint64_t fallback) {
+    const char* seed = std::getenv("TEST_SEED");
+    return seed != nullptr ? std::strtoull(seed, nullptr, 10) : fallback;
+}
+
+} // namespace terra_identity::test

@@ -1,0 +1,54 @@
+// A Store in memory. It answers by looking at everything, exactly as store.h promises and no better: in random order,
+// with repetitions, and with a random choice where not all are wanted.
+#pragma once
+
+#include "core/derivation.h"
+
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace terra_identity::test {
+
+class MemoryStore : public Store {
+public:
+    explicit MemoryStore(std::uint64_t seed = 1) : random_(seed) {}
+
+    std::vector<Connection> connections(const std::vector<std::string>& user_ids) override;
+    std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) override;
+    std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries,
+                                       const std::vector<std::string>& except) override;
+    std::vector<Connection> group_members(const std::vector<Group>& groups,
+                                          const std::vector<std::string>& except) override;
+    std::vector<Connection> active_connections(const std::vector<AccountQuery>& queries) override;
+    std::vector<Connection> lineages(const std::vector<std::int64_t>& lineage_ids) override;
+    std::int64_t new_connection_id() override { return next_connection_id_++; }
+
+    /// Writes what a derivation changed.
+    void write(const Derivation& derivation);
+
+    /// Spoils all that is derived.
+    void spoil();
+
+    const std::map<std::string, Connection>& stored() const { return stored_; }
+    const std::set<Reauth>& stored_reauths() const { return stored_reauths_; }
+    std::vector<Connection> all() const;
+
+private:
+    /// Up to `limit` of the stored connections that it holds for, in random order.
+    template <class Predicate>
+    std::vector<Connection> some(std::size_t limit, const Predicate& holds);
+
+    /// In random order, the first one twice.
+    template <class T>
+    std::vector<T> disordered(std::vector<T> answer);
+
+    std::map<std::string, Connection> stored_;
+    std::set<Reauth> stored_reauths_;
+    std::int64_t next_connection_id_ = 1;
+    std::mt19937_64 random_;
+};
+
+} // namespace terra_identity::test

@@ -1,0 +1,110 @@
+// Random histories: after every batch the state is what the set of events so far asks for, and it stays so when it is
+// derived again from the ledger, under the same rules or under others. TEST_SEED and TEST_HISTORIES choose others.
+#include "harness.h"
+#include "history.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace terra_identity::test {
+namespace {
+
+constexpr AccountPolicy policies[] = {AccountPolicy::keep, AccountPolicy::replace};
+
+std::uint64_t histories() {
+    const char* count = std::getenv("TEST_HISTORIES");
+    return count != nullptr ? std::strtoull(count, nullptr, 10) : std::getenv("TEST_SEED") != nullptr ? 1 : 4000;
+}
+
+/// Says what is wrong after a history; empty if nothing.
+using Play = std::function<std::string(const History&)>;
+
+/// The faults after the first batch that leads to any.
+std::string play(const History& history, AccountPolicy policy, bool skip_known) {
+    World world(rules_under(policy));
+    for (const std::vector<Delivery>& batch : history) {
+        if (skip_known)
+            world.insert_what_is_new(read_all(batch));
+        else
+            world.insert(read_all(batch));
+        if (std::string faults = world.faults(); !faults.empty())
+            return faults;
+    }
+    return {};
+}
+
+void expect_no_faults(std::uint64_t seed, const char* what, const Play& play) {
+    const History history = random_history(seed);
+    if (play(history).empty())
+        return;
+    const History smaller = shrunk(history, [&](const History& h) { return !play(h).empty(); });
+    FAIL() << what << ", TEST_SEED=" << seed << " fails with:\n" << to_text(smaller) << play(smaller);
+}
+
+template <class Test>
+void for_each_seed(const Test& test) {
+    const std::uint64_t first = seed_or(1);
+    const std::uint64_t count = histories();
+    for (std::uint64_t seed = first; seed < first + count && !testing::Test::HasFatalFailure(); ++seed)
+        test(seed);
+}
+
+TEST(RandomTest, EveryBatchLeadsToTheStateOfTheWholeSet) {
+    for_each_seed([](std::uint64_t seed) {
+        for (const AccountPolicy policy : policies)
+            expect_no_faults(seed, policy == AccountPolicy::keep ? "keep" : "replace", [&](const History& history) {
+                return play(history, policy, seed % 2 == 0);
+            });
+    });
+}
+
+TEST(RandomTest, ARebuildRepairsWhatIsSpoilt) {
+    for_each_seed([](std::uint64_t seed) {
+        expect_no_faults(seed, "rebuild", [&](const History& history) {
+            World world(rules_under(policies[seed % 2]));
+            for (const std::vector<Delivery>& batch : history)
+                world.insert(read_all(batch));
+            const auto before = world.store().stored();
+            world.spoil();
+            world.rebuild();
+            return world.faults() + (world.store().stored() == before ? "" : "another state than before\n");
+        });
+    });
+}
+
+TEST(RandomTest, AnotherPolicyGivesTheStateAsIfItHadAlwaysBeen) {
+    for_each_seed([](std::uint64_t seed) {
+        expect_no_faults(seed, "switch", [&](const History& history) {
+            World switched(rules_under(policies[seed % 2]));
+            World direct(rules_under(policies[(seed + 1) % 2]));
+            std::string faults;
+            for (const std::vector<Delivery>& batch : history) {
+                switched.insert(read_all(batch));
+                direct.insert(read_all(batch));
+            }
+            switched.rebuild(direct.rules());
+            faults = switched.faults() + difference(direct.truths(), switched.truths());
+            return faults + (switched.store().stored() == direct.store().stored() ? "" : "other ids\n");
+        });
+    });
+}
+
+TEST(RandomTest, AForgottenPartOfTheLedgerIsForgottenInTheState) {
+    for_each_seed([](std::uint64_t seed) {
+        expect_no_faults(seed, "forget", [&](const History& history) {
+            World world(rules_under(policies[seed % 2]));
+            for (const std::vector<Delivery>& batch : history)
+                world.insert(read_all(batch));
+            world.ledger() = Fold();
+            for (std::size_t i = 1; i < history.size(); i += 2)
+                for (const Event& event : read_all(history[i]))
+                    world.ledger().add(event);
+            world.rebuild();
+            return world.faults();
+        });
+    });
+}
+
+} // namespace
+} // namespace terra_identity::test
