@@ -81,9 +81,9 @@ void Derivation::derive() {
         dissolve_possible_cycles();
     }
     derive_effective_accounts(neighbourhood_);
-    moved_lineages_ = derive_lineages(neighbourhood_);
     derive_statuses(neighbourhood_);
     derive_duplicates(neighbourhood_);
+    moved_lineages_ = derive_lineages(neighbourhood_); // last: of everything that was loaded on the way
 }
 
 /// A new reauth closes a cycle only if both its ends have others and were connected before: then what they are
@@ -121,6 +121,11 @@ Keys Derivation::keys() const {
             keys.insert(SlotKey{slot.provider, slot.provider_user_id,
                                 slot.is_account() ? std::nullopt : slot.reference_id});
     };
+    // A lineage of new connections alone needs no lock, and has another id in every attempt to derive it.
+    std::set<std::int64_t> stored_lineages;
+    for (const auto& [user_id, node] : neighbourhood_.nodes())
+        if (node.stored)
+            stored_lineages.insert(node.stored->lineage_id);
     for (const auto& [user_id, node] : neighbourhood_.nodes()) {
         if (node.touched)
             keys.insert(ConnectionKey{user_id});
@@ -133,7 +138,7 @@ Keys Derivation::keys() const {
             continue;
         if (node.stored)
             keys.insert(LineageKey{node.stored->lineage_id});
-        if (node.stored || node.now.lineage_id != node.now.connection_id)
+        if (stored_lineages.contains(node.now.lineage_id))
             keys.insert(LineageKey{node.now.lineage_id});
     }
     for (const auto& [from, to] : moved_lineages_) {

@@ -89,7 +89,7 @@ private:
 
     /// Depth first, newest predecessor first, no member of the cycle entered twice; what lies outside is given.
     std::optional<std::string> search(const std::string& start, const UserIds& component) {
-        UserIds visited{start};
+        UserIds visited;
         std::vector<std::string> to_visit{start};
         while (!to_visit.empty()) {
             const std::string user_id = to_visit.back();
@@ -100,7 +100,7 @@ private:
                     return node.now.provider_user_id;
                 continue;
             }
-            if (user_id != start && !visited.insert(user_id).second)
+            if (!visited.insert(user_id).second)
                 continue;
             if (node.now.facts.provider_user_id)
                 return node.now.facts.provider_user_id->value;
@@ -150,6 +150,7 @@ void complete_cycles(Neighbourhood& neighbourhood, UserIds& dirty) {
     bool met = false;
     for (const std::string& user_id : dirty) {
         const Node& node = neighbourhood.at(user_id);
+        met = met || node.now.cyclic; // stored so, or found in an earlier round
         if (!node.stored)
             continue;
         if (node.stored->cyclic)

@@ -74,11 +74,12 @@ private:
         const J old_user = payload_.member("old_user");
         if (old_user.is_null() || !problem_.empty())
             return;
-        if (old_user.is_object() && !read_id(old_user, "user_id", "old_user."))
-            return;
+        if (old_user.is_object()) {
+            const auto old_user_id = read_id(old_user, "user_id", "old_user.");
+            if (!old_user_id || old_user_id == event_.user->user_id)
+                return; // nobody was replaced
+        }
         event_.old_user = read_user_object(old_user, "old_user");
-        if (event_.old_user && event_.user && event_.old_user->user_id == event_.user->user_id)
-            event_.old_user.reset();
     }
 
     void read_provider_user_id() {

@@ -117,7 +117,7 @@ bool read_time_of_day(Scanner& in, Micros& time) {
 
 bool read_zone(Scanner& in, Micros& offset) {
     offset = 0;
-    if (in.at_end() || in.accept('Z') || in.accept('z'))
+    if (in.at_end() || in.accept('Z'))
         return true;
     const bool east = in.accept('+');
     if (!east && !in.accept('-'))
@@ -140,7 +140,7 @@ std::optional<Micros> parse_iso8601(std::string_view text) {
     Scanner in(trim(text));
     std::int64_t days = 0;
     Micros time = 0, offset = 0;
-    if (!read_date(in, days) || !(in.accept('T') || in.accept('t') || in.accept(' ')))
+    if (!read_date(in, days) || !(in.accept('T') || in.accept(' ')))
         return std::nullopt;
     if (!read_time_of_day(in, time) || !read_zone(in, offset) || !in.at_end())
         return std::nullopt;

@@ -17,6 +17,9 @@ namespace {
 /// shared and small.
 constexpr std::size_t max_keys = 1000;
 
+/// So does one that others have overtaken this often.
+constexpr int max_attempts = 10;
+
 /// The connections in the order in which the events name them, each once.
 std::vector<std::string> user_ids_of(const News& news) {
     std::vector<std::string> result;
@@ -52,7 +55,7 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Conn
     Keys keys;
     for (const std::string& user_id : user_ids)
         keys.insert(ConnectionKey{user_id});
-    while (true) {
+    for (int attempt = 1;; ++attempt) {
         if (!exclusive)
             locks.lock(keys);
         SqlStore store(table, dev_id, rules.account_policy);
@@ -64,7 +67,7 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Conn
         }
         keys.insert(needed.begin(), needed.end());
         locks.release_keys();
-        if (keys.size() > max_keys) {
+        if (keys.size() > max_keys || attempt == max_attempts) {
             locks.release();
             exclusive = true;
             rules = lock_rules(exclusive);

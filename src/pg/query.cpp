@@ -14,6 +14,7 @@ void set_local_settings() {
         {"enable_hashjoin", "off"},
         {"enable_mergejoin", "off"},
         {"row_security", "off"},
+        {"jit", "off"}, // what enable_seqscan adds to a cost would call for it
     };
     for (const auto& [name, value] : settings)
         set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);

@@ -91,9 +91,9 @@ def mentions(event, ordering):
             return [new]
         if not isinstance(payload["old_user"], dict):
             raise Problem("old_user is neither null nor an object")
+        if identifier(payload["old_user"], "user_id") in (None, new.user_id):
+            return [new]  # only proof of life for the new one: the rest of old_user is not read
         old = mention("old_user", payload["old_user"])
-        if old.user_id is None or old.user_id == new.user_id:
-            return [new]  # only proof of life for the new one
         return [new, old._replace(replaced_by=new.user_id)]
 
     user = mention("user", user_object(payload, "user"))

@@ -1,5 +1,5 @@
-// What follows from all facts, computed the long way and read straight from docs/rules.md. It shares no code with the
-// derivation: every question is answered by looking at all connections.
+// What follows from all facts, computed the long way and read straight from docs/rules.md. It
+// shares no code with the derivation: every question is answered by looking at all connections.
 #pragma once
 
 #include "core/connection.h"

@@ -1,5 +1,6 @@
-// Deliveries for tests: payload, headers and time of receipt of what Terra might send, in one line each. All user
-// objects name the provider OURA and the end user `anna` until told otherwise; times are seconds after `epoch`.
+// Deliveries for tests: payload, headers and time of receipt of what Terra might send, in one line
+// each. All user objects name the provider OURA and the end user `anna` until told otherwise; times
+// are seconds after `epoch`.
 #pragma once
 
 #include "core/event.h"

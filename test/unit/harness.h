@@ -1,5 +1,5 @@
-// Plays events against a derivation as the server does, batch by batch, and says where the state that came of it
-// differs from what the whole set of events asks for.
+// Plays events against a derivation as the server does, batch by batch, and says where the state
+// that came of it differs from what the whole set of events asks for.
 #pragma once
 
 #include "brute_force.h"
@@ -42,7 +42,8 @@ public:
     /// Spoils all that is derived, as a bug or an older version might have left it.
     void spoil();
 
-    /// Where the stored state differs from `of_everything` and from the brute force; empty if nowhere.
+    /// Where the stored state differs from `of_everything` and from the brute force; empty if
+    /// nowhere.
     std::string faults();
 
     Truths truths() const { return truths_of(store_.stored()); }

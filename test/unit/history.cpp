@@ -12,8 +12,10 @@ public:
     explicit Histories(std::uint64_t seed) : random_(seed) {
         for (int i = 0, count = between(2, 7); i < count; ++i)
             user_ids_.push_back(std::string(1, static_cast<char>('a' + i)));
-        providers_ = one_of<Names>({{"OURA"}, {"OURA"}, {"APPLE"}, {"OURA", "APPLE"}, {"OURA", "APPLE", ""}});
-        references_ = one_of<Names>({{"anna"}, {"anna", "bert"}, {"anna", ""}, {"anna", "bert", "cleo", ""}});
+        providers_ = one_of<Names>(
+            {{"OURA"}, {"OURA"}, {"APPLE"}, {"OURA", "APPLE"}, {"OURA", "APPLE", ""}});
+        references_ =
+            one_of<Names>({{"anna"}, {"anna", "bert"}, {"anna", ""}, {"anna", "bert", "cleo", ""}});
         accounts_ = one_of<Names>({{"x"}, {"x", ""}, {"x", "y"}, {"x", "y", ""}});
         seconds_ = one_of<int>({1, 3, 8, 40});
         settled_ = chance(50);
@@ -48,7 +50,8 @@ private:
     /// What a connection is said to be: mostly always the same.
     std::string said(const Names& names, const std::string& user_id) {
         if (settled_ && !chance(10))
-            return names[static_cast<std::size_t>(user_id.front() * 7 + user_id.front() / 3) % names.size()];
+            return names[static_cast<std::size_t>(user_id.front() * 7 + user_id.front() / 3) %
+                         names.size()];
         return one_of(names);
     }
 
@@ -103,7 +106,8 @@ private:
 
 /// The history with the change, if it still fails.
 template <class Change>
-bool try_change(History& history, const std::function<bool(const History&)>& fails, const Change& change) {
+bool try_change(History& history, const std::function<bool(const History&)>& fails,
+                const Change& change) {
     History changed = history;
     change(changed);
     if (!fails(changed))
@@ -114,7 +118,8 @@ bool try_change(History& history, const std::function<bool(const History&)>& fai
 
 bool shrink_once(History& history, const std::function<bool(const History&)>& fails) {
     for (std::size_t i = 0; i < history.size(); ++i)
-        if (try_change(history, fails, [&](History& h) { h.erase(h.begin() + static_cast<std::ptrdiff_t>(i)); }))
+        if (try_change(history, fails,
+                       [&](History& h) { h.erase(h.begin() + static_cast<std::ptrdiff_t>(i)); }))
             return true;
     for (std::size_t i = 0; i < history.size(); ++i) {
         if (history[i].size() < 2)
@@ -136,6 +141,11 @@ bool shrink_once(History& history, const std::function<bool(const History&)>& fa
     return false;
 }
 
+std::uint64_t number_in(const char* variable, std::uint64_t fallback) {
+    const char* number = std::getenv(variable);
+    return number != nullptr ? std::strtoull(number, nullptr, 10) : fallback;
+}
+
 } // namespace
 
 History random_history(std::uint64_t seed) { return Histories(seed).tell(); }
@@ -152,15 +162,14 @@ std::string to_text(const History& history) {
     for (const std::vector<Delivery>& batch : history) {
         result += "batch " + std::to_string(number++) + ":\n";
         for (const Delivery& delivery : batch)
-            result += "  received " + format_iso8601(delivery.received_at) + " " + delivery.headers.dump() + " " +
-                      delivery.payload.dump() + "\n";
+            result += "  received " + format_iso8601(delivery.received_at) + " " +
+                      delivery.headers.dump() + " " + delivery.payload.dump() + "\n";
     }
     return result;
 }
 
-std::uint64_t seed_or(std::uint64_t fallback) {
-    const char* seed = std::getenv("TEST_SEED");
-    return seed != nullptr ? std::strtoull(seed, nullptr, 10) : fallback;
-}
+std::uint64_t first_seed() { return number_in("TEST_SEED", 1); }
+
+std::uint64_t histories(std::uint64_t fallback) { return number_in("TEST_HISTORIES", fallback); }
 
 } // namespace terra_identity::test

@@ -1,5 +1,5 @@
-// Random histories: batches of deliveries about few connections, as nasty as possible, and the search for a smaller
-// history that fails in the same test.
+// Random histories: batches of deliveries about few connections, as nasty as possible, and the
+// search for a smaller history that fails in the same test.
 #pragma once
 
 #include "deliveries.h"
@@ -22,7 +22,10 @@ History shrunk(History history, const std::function<bool(const History&)>& fails
 /// As JSON, a line per delivery.
 std::string to_text(const History& history);
 
-/// The environment variable TEST_SEED, or the default.
-std::uint64_t seed_or(std::uint64_t fallback);
+/// The first seed: the environment variable TEST_SEED, else 1.
+std::uint64_t first_seed();
+
+/// How many seeds: the environment variable TEST_HISTORIES, else the default.
+std::uint64_t histories(std::uint64_t fallback);
 
 } // namespace terra_identity::test

@@ -1,5 +1,5 @@
-// A Store in memory. It answers by looking at everything, exactly as store.h promises and no better: in random order,
-// with repetitions, and with a random choice where not all are wanted.
+// A Store in memory. It answers by looking at everything, exactly as store.h promises and no
+// better: in random order, with repetitions, and with a random choice where not all are wanted.
 #pragma once
 
 #include "core/derivation.h"

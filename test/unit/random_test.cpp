@@ -1,21 +1,15 @@
-// Random histories: after every batch the state is what the set of events so far asks for, and it stays so when it is
-// derived again from the ledger, under the same rules or under others. TEST_SEED and TEST_HISTORIES choose others.
+// Random histories: after every batch the state is what the set of events so far asks for, and it
+// stays so when it is derived again from the ledger, under the same rules or under others.
+// TEST_SEED (the first) and TEST_HISTORIES (how many) choose others.
 #include "harness.h"
 #include "history.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 namespace terra_identity::test {
 namespace {
 
 constexpr AccountPolicy policies[] = {AccountPolicy::keep, AccountPolicy::replace};
-
-std::uint64_t histories() {
-    const char* count = std::getenv("TEST_HISTORIES");
-    return count != nullptr ? std::strtoull(count, nullptr, 10) : std::getenv("TEST_SEED") != nullptr ? 1 : 4000;
-}
 
 /// Says what is wrong after a history; empty if nothing.
 using Play = std::function<std::string(const History&)>;
@@ -39,23 +33,23 @@ void expect_no_faults(std::uint64_t seed, const char* what, const Play& play) {
     if (play(history).empty())
         return;
     const History smaller = shrunk(history, [&](const History& h) { return !play(h).empty(); });
-    FAIL() << what << ", TEST_SEED=" << seed << " fails with:\n" << to_text(smaller) << play(smaller);
+    FAIL() << what << ", TEST_SEED=" << seed << " fails with:\n"
+           << to_text(smaller) << play(smaller);
 }
 
 template <class Test>
 void for_each_seed(const Test& test) {
-    const std::uint64_t first = seed_or(1);
-    const std::uint64_t count = histories();
-    for (std::uint64_t seed = first; seed < first + count && !testing::Test::HasFatalFailure(); ++seed)
+    for (std::uint64_t seed = first_seed(), end = seed + histories(4000);
+         seed < end && !testing::Test::HasFatalFailure(); ++seed)
         test(seed);
 }
 
 TEST(RandomTest, EveryBatchLeadsToTheStateOfTheWholeSet) {
     for_each_seed([](std::uint64_t seed) {
         for (const AccountPolicy policy : policies)
-            expect_no_faults(seed, policy == AccountPolicy::keep ? "keep" : "replace", [&](const History& history) {
-                return play(history, policy, seed % 2 == 0);
-            });
+            expect_no_faults(
+                seed, policy == AccountPolicy::keep ? "keep" : "replace",
+                [&](const History& history) { return play(history, policy, seed % 2 == 0); });
     });
 }
 
@@ -68,7 +62,8 @@ TEST(RandomTest, ARebuildRepairsWhatIsSpoilt) {
             const auto before = world.store().stored();
             world.spoil();
             world.rebuild();
-            return world.faults() + (world.store().stored() == before ? "" : "another state than before\n");
+            return world.faults() +
+                   (world.store().stored() == before ? "" : "another state than before\n");
         });
     });
 }
@@ -85,7 +80,8 @@ TEST(RandomTest, AnotherPolicyGivesTheStateAsIfItHadAlwaysBeen) {
             }
             switched.rebuild(direct.rules());
             faults = switched.faults() + difference(direct.truths(), switched.truths());
-            return faults + (switched.store().stored() == direct.store().stored() ? "" : "other ids\n");
+            return faults +
+                   (switched.store().stored() == direct.store().stored() ? "" : "other ids\n");
         });
     });
 }

@@ -1,0 +1,223 @@
+// What a derivation reports besides the state: new reauths, moved lineages, what vanished, which
+// event did it; and how little of a large environment it looks at.
+#include "harness.h"
+
+#include <gtest/gtest.h>
+
+namespace terra_identity::test {
+namespace {
+
+World world_of(const std::vector<Delivery>& deliveries,
+               AccountPolicy policy = AccountPolicy::keep) {
+    World world(rules_under(policy));
+    world.insert(read_all(deliveries));
+    return world;
+}
+
+Derivation derive(World& world, const std::vector<Delivery>& deliveries,
+                  std::int64_t first_event_id = 1) {
+    return test::derive(world.store(), world.rules(), read_all(deliveries), first_event_id);
+}
+
+std::string name(int number) { return "u" + std::to_string(100'000 + number); }
+
+TEST(DerivationTest, NothingToldChangesNothing) {
+    World world = world_of({auth("a").at(1)});
+    const Derivation derivation = derive(world, {});
+    EXPECT_TRUE(derivation.nodes().empty());
+    EXPECT_TRUE(derivation.keys().empty());
+}
+
+TEST(DerivationTest, ARepeatedEventChangesNothing) {
+    World world = world_of({auth("a").at(1), athlete("a", "x").at(2), reauth("a", "b").at(3)});
+    const Derivation derivation =
+        derive(world, {reauth("a", "b").at(3), athlete("a", "x").at(2), auth("a").at(1)});
+    for (const auto& [user_id, node] : derivation.nodes())
+        EXPECT_FALSE(node.changed()) << user_id;
+    EXPECT_TRUE(derivation.new_reauths().empty());
+    EXPECT_TRUE(derivation.moved_lineages().empty());
+}
+
+TEST(DerivationTest, ConnectionIdsFollowTheOrderOfArrival) {
+    World world = world_of({auth("b").at(9)});
+    world.insert(read_all({auth("a").at(1)}));
+    EXPECT_EQ(world.store().stored().at("b").connection_id, 1);
+    EXPECT_EQ(world.store().stored().at("a").connection_id, 2);
+    EXPECT_EQ(world.store().stored().at("a").lineage_id, 2);
+}
+
+TEST(DerivationTest, TheConnectionKeepsItsFacts) {
+    World world = world_of(
+        {body("a").at(5), auth("a").at(7).created(3).scopes("read"), connection_error("a").at(8)});
+    const Connection& a = world.store().stored().at("a");
+    EXPECT_TRUE(a.facts.confirmed);
+    EXPECT_EQ(a.facts.first_seen_at, second(5));
+    EXPECT_EQ(a.place(), (Place{second(3), "a"}));
+    EXPECT_EQ(a.facts.degraded_at, second(8));
+    EXPECT_EQ(a.provider(), "OURA");
+    EXPECT_EQ(a.reference_id(), "anna");
+    EXPECT_EQ(a.scopes(), "read");
+}
+
+TEST(DerivationTest, WhatIsOnlySeenInPassingIsNotConfirmed) {
+    World world = world_of({body("a").at(5), athlete("a", "x").at(6), connection_error("a").at(7)});
+    EXPECT_FALSE(world.store().stored().at("a").facts.confirmed);
+}
+
+TEST(DerivationTest, OnlyWhatIsNotStoredIsANewReauth) {
+    World world = world_of({reauth("a", "b").at(1)});
+    const Derivation derivation =
+        derive(world, {reauth("a", "b").at(4), reauth("b", "c").at(5), reauth("b", "c").at(6)});
+    EXPECT_EQ(derivation.new_reauths(), (std::set<Reauth>{{"b", "c"}}));
+}
+
+TEST(DerivationTest, TheYoungerLineageMoves) {
+    World world = world_of({reauth("a", "b").at(1)});
+    world.insert(read_all({reauth("c", "d").at(2), reauth("d", "e").at(3)}));
+    ASSERT_EQ(world.store().stored().at("e").lineage_id, 3);
+    const Derivation derivation = derive(world, {reauth("e", "a").at(4)});
+    EXPECT_EQ(derivation.moved_lineages(), (std::map<std::int64_t, std::int64_t>{{3, 1}}));
+    EXPECT_FALSE(derivation.nodes().contains("c"))
+        << "the others of the lineage need not be loaded";
+}
+
+TEST(DerivationTest, WhatIsLoadedAsANeighbourMovesWithItsLineage) {
+    World world =
+        world_of({athlete("a", "x").reference("").at(10).created(29)}, AccountPolicy::replace);
+    world.insert(read_all({auth("f").at(2), athlete("c", "x").at(5), reauth("f", "c").at(6)}));
+    world.insert(read_all({reauth("f", "a").reference("").at(3).created(14)}));
+    EXPECT_EQ(world.faults(), "");
+    EXPECT_EQ(world.store().stored().at("c").lineage_id, 1);
+}
+
+TEST(DerivationTest, ACycleIsKnownInEveryMember) {
+    World world = world_of({reauth("a", "b").at(1), reauth("b", "c").at(2)});
+    EXPECT_FALSE(world.store().stored().at("b").cyclic);
+    world.insert(read_all({reauth("c", "a").at(3), reauth("c", "d").at(4)}));
+    for (const char* member : {"a", "b", "c"})
+        EXPECT_TRUE(world.store().stored().at(member).cyclic) << member;
+    EXPECT_FALSE(world.store().stored().at("d").cyclic);
+}
+
+TEST(DerivationTest, ACycleIsSearchedFromItsNewestPredecessorAndNotEnteredTwice) {
+    World world =
+        world_of({athlete("d", "y").at(1), athlete("e", "x").at(2), reauth("e", "c").at(3),
+                  reauth("d", "a").at(4), reauth("a", "c").at(5), reauth("c", "a").at(6)});
+    EXPECT_EQ(world.store().stored().at("a").provider_user_id, "x");
+    EXPECT_EQ(world.store().stored().at("c").provider_user_id, "y");
+}
+
+TEST(DerivationTest, TheEventThatDidItIsTold) {
+    World world = world_of({athlete("a", "x").at(1)});
+    const Derivation derivation =
+        derive(world, {auth("c").reference("cleo").at(5), athlete("b", "x").at(6)}, 40);
+    EXPECT_EQ(derivation.nodes().at("c").event_id, 40);
+    EXPECT_EQ(derivation.nodes().at("b").event_id, 41);
+    EXPECT_EQ(derivation.nodes().at("a").now.status, Status::superseded);
+    EXPECT_EQ(derivation.nodes().at("a").event_id, 41);
+}
+
+TEST(DerivationTest, WhatTheLedgerDoesNotHaveVanishes) {
+    World world = world_of({reauth("a", "b").at(1), reauth("c", "d").at(2)});
+    Fold ledger;
+    for (const Event& event : read_all({reauth("c", "d").at(2), reauth("e", "c").at(3)}))
+        ledger.add(event);
+    const auto& reauths = world.store().stored_reauths();
+    Derivation derivation = Derivation::of_everything(
+        world.store(), world.rules(), world.store().all(), {reauths.begin(), reauths.end()});
+    derivation.replace_facts(ledger);
+    derivation.derive();
+    std::set<std::string> vanished;
+    for (const Connection& connection : derivation.vanished())
+        vanished.insert(connection.user_id);
+    EXPECT_EQ(vanished, (std::set<std::string>{"a", "b"}));
+    EXPECT_EQ(derivation.vanished_reauths(), (std::set<Reauth>{{"a", "b"}}));
+    EXPECT_EQ(derivation.new_reauths(), (std::set<Reauth>{{"e", "c"}}));
+    EXPECT_EQ(derivation.nodes().at("e").now.lineage_id, 3);
+}
+
+TEST(DerivationTest, AProviderBecomesAnSdkProvider) {
+    World world = world_of({athlete("a", "x").at(1), reauth("a", "b").at(2), auth("c").at(3)});
+    ASSERT_EQ(world.store().stored().at("b").provider_user_id, "x");
+    Rules rules = world.rules();
+    rules.sdk_providers.insert("OURA");
+    world.rebuild(rules);
+    EXPECT_EQ(world.faults(), "");
+    EXPECT_EQ(world.store().stored().at("b").provider_user_id, std::nullopt);
+    EXPECT_EQ(world.store().stored().at("b").successor_user_id, "c");
+}
+
+/// Many end users on one account, and what one more event has to look at.
+class CrowdedAccountTest : public testing::TestWithParam<AccountPolicy> {
+protected:
+    static constexpr int holders = 400;
+
+    CrowdedAccountTest() : world_(rules_under(GetParam())) {
+        std::vector<Delivery> deliveries;
+        for (int i = 0; i < holders; ++i)
+            deliveries.push_back(athlete(name(i), "x").reference(name(i)).at(i + 1));
+        world_.insert(read_all(deliveries));
+    }
+
+    std::size_t loaded_for(const Delivery& delivery) {
+        return derive(world_, {delivery}).nodes().size();
+    }
+
+    World world_;
+};
+
+TEST_P(CrowdedAccountTest, CostsNoMoreThanItsNeighbours) {
+    EXPECT_LE(loaded_for(body(name(200)).reference(name(200)).at(1000)), 4);
+    EXPECT_LE(loaded_for(deauth(name(200)).reference(name(200)).at(1000)), 5);
+    EXPECT_LE(loaded_for(athlete("new", "x").reference("new").at(1000)), 5);
+    EXPECT_LE(loaded_for(athlete(name(200), "y").reference(name(200)).at(1000)), 6);
+    EXPECT_LE(loaded_for(auth(name(200)).reference("new").at(1000)), 6);
+    EXPECT_LE(loaded_for(auth(name(200)).reference(name(200)).at(1000).created(-5)), 6);
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, CrowdedAccountTest,
+                         testing::Values(AccountPolicy::keep, AccountPolicy::replace),
+                         [](const auto& policy) {
+                             return policy.param == AccountPolicy::keep ? "Keep" : "Replace";
+                         });
+
+TEST(LongLineageTest, OneMoreReauthCostsNoMoreThanItsNeighbours) {
+    constexpr int length = 400;
+    std::vector<Delivery> deliveries{athlete(name(0), "x").at(1)};
+    for (int i = 1; i < length; ++i)
+        deliveries.push_back(reauth(name(i - 1), name(i)).at(i + 1));
+    World world = world_of(deliveries);
+    EXPECT_LE(derive(world, {reauth(name(length - 1), "new").at(1000)}).nodes().size(), 6u);
+    EXPECT_LE(derive(world, {deauth(name(200)).at(1000)}).nodes().size(), 6u);
+    EXPECT_LE(derive(world, {body(name(200)).at(1000)}).nodes().size(), 6u);
+}
+
+TEST(LongLineageTest, AChainOfReauthsIsNotRecursive) {
+    constexpr int length = 50'000;
+    std::vector<Delivery> deliveries;
+    deliveries.reserve(length);
+    for (int i = 1; i < length; ++i)
+        deliveries.push_back(reauth(name(i - 1), name(i)).at(i));
+    deliveries.push_back(athlete(name(0), "x").at(1));
+    World world = world_of(deliveries);
+    const auto& stored = world.store().stored();
+    EXPECT_EQ(stored.at(name(length - 1)).provider_user_id, "x");
+    EXPECT_EQ(stored.at(name(length - 1)).lineage_id, stored.at(name(0)).connection_id);
+    EXPECT_EQ(stored.at(name(0)).status, Status::replaced);
+}
+
+TEST(LongLineageTest, ALongCycleIsNotRecursive) {
+    constexpr int length = 300;
+    std::vector<Delivery> deliveries;
+    for (int i = 0; i < length; ++i)
+        deliveries.push_back(reauth(name(i), name((i + 1) % length)).at(i));
+    deliveries.push_back(athlete(name(0), "x").at(1));
+    World world = world_of(deliveries);
+    for (const auto& [user_id, connection] : world.store().stored()) {
+        EXPECT_TRUE(connection.cyclic);
+        EXPECT_EQ(connection.provider_user_id, "x");
+    }
+}
+
+} // namespace
+} // namespace terra_identity::test

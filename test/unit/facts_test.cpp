@@ -1,0 +1,186 @@
+// Facts combine in any order: merging is associative, commutative and idempotent, and `absorbs`
+// knows beforehand whether it would change anything. And: a dead connection does not come back
+// without proof.
+#include "deliveries.h"
+#include "history.h"
+
+#include "core/facts.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace terra_identity::test {
+namespace {
+
+/// Facts as no single event says them, with few values, so that they tie.
+class RandomFacts {
+public:
+    explicit RandomFacts(std::uint64_t seed) : random_(seed) {}
+
+    Facts operator()() {
+        Facts facts;
+        facts.created_at = time();
+        facts.first_seen_at = time();
+        facts.live = chance();
+        facts.confirmed = chance();
+        facts.alive_at = time();
+        facts.replaced = written(false);
+        facts.deauthenticated_at = time();
+        facts.revoked_at = time();
+        facts.failed_at = time();
+        facts.degraded_at = time();
+        facts.provider = written(chance());
+        facts.reference_id = written(chance());
+        facts.scopes = written(chance());
+        facts.provider_user_id = written(false);
+        return facts;
+    }
+
+private:
+    int below(int limit) { return std::uniform_int_distribution(0, limit - 1)(random_); }
+    bool chance() { return below(2) == 0; }
+    std::optional<Micros> time() {
+        return chance() ? std::optional<Micros>(below(4)) : std::nullopt;
+    }
+    Register written(bool passing) {
+        if (chance())
+            return std::nullopt;
+        return Written{std::string(1, static_cast<char>('a' + below(3))), below(3), passing};
+    }
+
+    std::mt19937_64 random_;
+};
+
+Facts merged(Facts a, const Facts& b) {
+    a.merge(b);
+    return a;
+}
+
+template <class Property>
+void for_random_facts(const Property& property) {
+    for (std::uint64_t seed = first_seed(), end = seed + histories(20'000); seed < end; ++seed) {
+        RandomFacts facts(seed);
+        const Facts a = facts(), b = facts(), c = facts();
+        ASSERT_TRUE(property(a, b, c)) << "TEST_SEED=" << seed;
+    }
+}
+
+TEST(FactsTest, MergingIsAssociative) {
+    for_random_facts([](const Facts& a, const Facts& b, const Facts& c) {
+        return merged(merged(a, b), c) == merged(a, merged(b, c));
+    });
+}
+
+TEST(FactsTest, MergingIsCommutative) {
+    for_random_facts(
+        [](const Facts& a, const Facts& b, const Facts&) { return merged(a, b) == merged(b, a); });
+}
+
+TEST(FactsTest, MergingIsIdempotent) {
+    for_random_facts([](const Facts& a, const Facts& b, const Facts&) {
+        return merged(a, a) == a && merged(merged(a, b), b) == merged(a, b);
+    });
+}
+
+TEST(FactsTest, EmptyFactsAddNothing) {
+    for_random_facts([](const Facts& a, const Facts&, const Facts&) {
+        return merged(a, Facts()) == a && merged(Facts(), a) == a && a.absorbs(Facts());
+    });
+}
+
+TEST(FactsTest, WhatIsAbsorbedChangesNothingAndNothingElseIs) {
+    for_random_facts([](const Facts& a, const Facts& b, const Facts&) {
+        return a.absorbs(b) == (merged(a, b) == a) && merged(a, b).absorbs(b) &&
+               merged(a, b).absorbs(a);
+    });
+}
+
+struct Ending {
+    const char* name;
+    std::vector<Delivery> deliveries; ///< all about `a`
+    bool ended;
+};
+
+void PrintTo(const Ending& ending, std::ostream* out) { *out << ending.name; }
+
+class EndingTest : public testing::TestWithParam<Ending> {};
+
+TEST_P(EndingTest, Ended) {
+    Facts facts;
+    for (const Event& event : read_all(GetParam().deliveries))
+        for (const Contribution& contribution : contributions_of(event))
+            if (contribution.user_id == "a")
+                facts.merge(contribution.facts);
+    EXPECT_EQ(facts.ended(), GetParam().ended);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    DeadConnections, EndingTest,
+    testing::Values(
+        Ending{"Nothing", {}, false}, Ending{"Alive", {auth("a").at(1)}, false},
+        Ending{"Deauth", {deauth("a").at(1)}, true},
+        Ending{"Revoked", {access_revoked("a").at(1)}, true},
+        Ending{"Failed", {auth_error("a").at(1)}, true},
+        Ending{"Replaced", {reauth("a", "b").at(1)}, true},
+        Ending{"ReplacedNothing", {reauth("b", "a").at(1)}, false},
+        Ending{"ProofBefore", {auth("a").at(1), deauth("a").at(2)}, true},
+        Ending{"ProofAtTheSameTime", {auth("a").at(2), deauth("a").at(2)}, true},
+        Ending{"ProofAfter", {auth("a").at(3), deauth("a").at(2)}, false},
+        Ending{"ProofAfterOneEndOnly",
+               {auth("a").at(3), deauth("a").at(2), auth_error("a").at(4)},
+               true},
+        Ending{"ProofAfterAllEnds",
+               {auth("a").at(9), deauth("a").at(2), auth_error("a").at(4),
+                access_revoked("a").at(5), reauth("a", "b").at(6)},
+               false},
+        Ending{"ProofByReauth", {reauth("b", "a").at(3), deauth("a").at(2)}, false},
+        Ending{"NoProofWithoutATimeOfTheSender", {auth("a").received(3), deauth("a").at(2)}, true},
+        Ending{"ProofByCreatedAt", {auth("a").received(5).created(3), deauth("a").at(2)}, false},
+        Ending{
+            "NoProofByAnOldCreatedAt", {auth("a").received(5).created(1), deauth("a").at(2)}, true},
+        Ending{
+            "OrderingTakenBeforeCreatedAt", {auth("a").at(1).created(3), deauth("a").at(2)}, true},
+        Ending{"NoProofByData", {body("a").at(3).created(3), deauth("a").at(2)}, true},
+        Ending{"NoProofByAthlete", {athlete("a", "x").at(3).created(3), deauth("a").at(2)}, true},
+        Ending{"NoProofByConnectionError", {connection_error("a").at(3), deauth("a").at(2)}, true},
+        Ending{
+            "NoProofByPermissionChange", {permission_change("a").at(3), deauth("a").at(2)}, true},
+        Ending{"NoProofByBeingOld", {reauth("a", "b").at(3).old_created(9)}, true}),
+    [](const auto& ending) { return ending.param.name; });
+
+/// The register after all that is written to it, in this order.
+Register written(const std::vector<Written>& all) {
+    Facts facts;
+    for (const Written& one : all) {
+        Facts other;
+        other.reference_id = one;
+        facts.merge(other);
+    }
+    return facts.reference_id;
+}
+
+TEST(RegisterTest, TheLastIdentityEventWins) {
+    EXPECT_EQ(written({{"a", 2, false}, {"b", 1, false}})->value, "a");
+    EXPECT_EQ(written({{"a", 2, false}, {"b", 3, false}})->value, "b");
+}
+
+TEST(RegisterTest, EqualTimesGoToTheGreaterValueByteByByte) {
+    EXPECT_EQ(written({{"a", 2, false}, {"b", 2, false}})->value, "b");
+    EXPECT_EQ(written({{"\xc3\xa9", 2, false}, {"z", 2, false}})->value, "\xc3\xa9");
+    EXPECT_EQ(written({{std::string("a\0b", 3), 2, false}, {"a", 2, false}})->value,
+              std::string("a\0b", 3));
+}
+
+TEST(RegisterTest, TheFirstPassingEventWins) {
+    EXPECT_EQ(written({{"a", 2, true}, {"b", 1, true}})->value, "b");
+    EXPECT_EQ(written({{"a", 1, true}, {"b", 2, true}})->value, "a");
+    EXPECT_EQ(written({{"b", 1, true}, {"a", 1, true}})->value, "a");
+}
+
+TEST(RegisterTest, AnyIdentityEventWinsOverAnyPassingEvent) {
+    EXPECT_EQ(written({{"a", 5, false}, {"b", 1, true}, {"c", 9, true}})->value, "a");
+}
+
+} // namespace
+} // namespace terra_identity::test

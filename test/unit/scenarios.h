@@ -1,0 +1,39 @@
+// Scenarios: a few events and what has to come of them, in whatever order and however often they
+// arrive. The tables are in scenarios_*.cpp, by topic; scenarios_test.cpp plays them.
+#pragma once
+
+#include "deliveries.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace terra_identity::test {
+
+struct Outcome {
+    /// `user_id:status`, and `>successor` if there is one, in the order of user_ids: "a:replaced>b
+    /// b:active".
+    std::string statuses;
+    /// What the first of these user_ids resolves to; "" if to nothing.
+    std::string resolved;
+    /// How many connections are duplicates.
+    int duplicates = 0;
+    /// The user_ids of each lineage: "a b|c".
+    std::string lineages;
+
+    bool operator==(const Outcome&) const = default;
+};
+
+struct Scenario {
+    std::string name;
+    std::vector<Delivery> deliveries;
+    Outcome keep;
+    std::optional<Outcome> replace = std::nullopt; ///< null: the same under either policy
+};
+
+std::vector<Scenario> scenarios_of_one_connection();
+std::vector<Scenario> scenarios_of_reauths();
+std::vector<Scenario> scenarios_of_shared_accounts();
+std::vector<Scenario> scenarios_of_changed_facts();
+
+} // namespace terra_identity::test

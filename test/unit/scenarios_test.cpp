@@ -1,0 +1,136 @@
+// Plays every scenario in all orders of its events: one event per batch, all in one, in pairs, and
+// with every event repeated at every later place. There is one end state.
+#include "harness.h"
+#include "scenarios.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace terra_identity::test {
+
+void PrintTo(const Outcome& outcome, std::ostream* out) {
+    *out << outcome.statuses << "; the first resolves to "
+         << (outcome.resolved.empty() ? "nothing" : outcome.resolved) << "; " << outcome.duplicates
+         << " duplicates; lineages " << outcome.lineages;
+}
+
+void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scenario.name; }
+
+namespace {
+
+Outcome outcome_of(const Truths& truths) {
+    Outcome outcome;
+    std::map<std::string, std::string> lineages;
+    for (const auto& [user_id, truth] : truths) {
+        outcome.statuses += (outcome.statuses.empty() ? "" : " ") + user_id + ":" + truth.status;
+        if (truth.successor_user_id)
+            outcome.statuses += ">" + *truth.successor_user_id;
+        outcome.duplicates += truth.duplicate ? 1 : 0;
+        std::string& members = lineages[truth.lineage];
+        members += (members.empty() ? "" : " ") + user_id;
+    }
+    if (!truths.empty())
+        outcome.resolved = truths.begin()->second.resolved.value_or("");
+    for (const auto& [first, members] : lineages)
+        outcome.lineages += (outcome.lineages.empty() ? "" : "|") + members;
+    return outcome;
+}
+
+using Order = std::vector<std::size_t>;
+
+/// The order in which a scenario is played, for the message of a failure.
+std::string describe(const Scenario& scenario, const Order& order, std::size_t batch_size) {
+    std::string result = "in batches of " + std::to_string(batch_size) + ":\n";
+    for (const std::size_t i : order)
+        result += "  " + scenario.deliveries[i].payload.dump() + " " +
+                  scenario.deliveries[i].headers.dump() + "\n";
+    return result;
+}
+
+class ScenarioPlayer {
+public:
+    ScenarioPlayer(const Scenario& scenario, AccountPolicy policy)
+        : scenario_(scenario), rules_(rules_under(policy)), events_(read_all(scenario.deliveries)) {
+        Fold fold;
+        for (const Event& event : events_)
+            fold.add(event);
+        expected_ = brute_force({fold.facts.begin(), fold.facts.end()}, fold.reauths, rules_);
+    }
+
+    const Truths& expected() const { return expected_; }
+
+    /// @return whether the end state is the one expected, by the brute force and by
+    /// `of_everything`.
+    bool play(const Order& order, std::size_t batch_size) {
+        World world(rules_, order.front() + batch_size);
+        for (std::size_t begin = 0; begin < order.size(); begin += batch_size) {
+            std::vector<Event> batch;
+            for (std::size_t i = begin; i < std::min(begin + batch_size, order.size()); ++i)
+                batch.push_back(events_[order[i]]);
+            world.insert(batch);
+        }
+        if (world.truths() == expected_ &&
+            (order.size() > events_.size() || world.faults().empty()))
+            return true;
+        ADD_FAILURE() << describe(scenario_, order, batch_size)
+                      << difference(expected_, world.truths()) << world.faults();
+        return false;
+    }
+
+    bool play_with_repetitions(const Order& order) {
+        for (std::size_t again = 0; again < order.size(); ++again)
+            for (std::size_t place = again + 1; place <= order.size(); ++place) {
+                Order longer = order;
+                longer.insert(longer.begin() + static_cast<std::ptrdiff_t>(place), order[again]);
+                if (!play(longer, 1))
+                    return false;
+            }
+        return true;
+    }
+
+    void play_all_orders() {
+        Order order(events_.size());
+        std::iota(order.begin(), order.end(), 0);
+        do {
+            if (!play(order, 1) || !play(order, order.size()) || !play(order, 2) ||
+                !play_with_repetitions(order))
+                return;
+        } while (std::next_permutation(order.begin(), order.end()));
+    }
+
+private:
+    const Scenario& scenario_;
+    Rules rules_;
+    std::vector<Event> events_;
+    Truths expected_;
+};
+
+std::vector<Scenario> all_scenarios() {
+    std::vector<Scenario> all;
+    for (const auto& topic : {scenarios_of_one_connection(), scenarios_of_reauths(),
+                              scenarios_of_shared_accounts(), scenarios_of_changed_facts()})
+        all.insert(all.end(), topic.begin(), topic.end());
+    return all;
+}
+
+class ScenariosTest : public testing::TestWithParam<Scenario> {};
+
+TEST_P(ScenariosTest, UnderKeep) {
+    ScenarioPlayer player(GetParam(), AccountPolicy::keep);
+    EXPECT_EQ(outcome_of(player.expected()), GetParam().keep);
+    player.play_all_orders();
+}
+
+TEST_P(ScenariosTest, UnderReplace) {
+    ScenarioPlayer player(GetParam(), AccountPolicy::replace);
+    EXPECT_EQ(outcome_of(player.expected()), GetParam().replace.value_or(GetParam().keep));
+    player.play_all_orders();
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ScenariosTest, testing::ValuesIn(all_scenarios()),
+                         [](const auto& scenario) { return scenario.param.name; });
+
+} // namespace
+} // namespace terra_identity::test
