@@ -40,7 +40,7 @@ void follow_environment(TriggerData* trigger) {
     for (const HeapTuple row : {trigger->tg_trigtuple, trigger->tg_newtuple})
         if (row != nullptr)
             dev_ids.insert(string_of(attribute(row, trigger->tg_relation, rule_key).value));
-    ConnectionsTable table(RowExclusiveLock);
+    Table table("connections", RowExclusiveLock);
     as_owner(table.owner(), [&] {
         for (const std::string& dev_id : dev_ids)
             follow_rules(table, dev_id);
@@ -50,7 +50,7 @@ void follow_environment(TriggerData* trigger) {
 
 /// AFTER FOR EACH STATEMENT on `providers`, whose rows hold for every environment: nobody writes connections meanwhile.
 void follow_all_rules() {
-    ConnectionsTable table(ShareRowExclusiveLock);
+    Table table("connections", ShareRowExclusiveLock);
     as_owner(table.owner(), [&] {
         for (std::string dev_id = next_environment(""); !dev_id.empty(); dev_id = next_environment(dev_id))
             follow_rules(table, dev_id);

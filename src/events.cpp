@@ -62,10 +62,10 @@ bool is_first_delivery(Oid owner, const std::string& dev_id, const std::string& 
 bool says_something_new(const Event& event, const std::string& dev_id) {
     if (event.kind != EventKind::passing)
         return event.kind != EventKind::nothing;
-    ConnectionsTable table(AccessShareLock);
+    Table table("connections", AccessShareLock);
     bool news = false;
     for (const Contribution& contribution : contributions_of(event)) {
-        const HeapTuple row = table.find(dev_id, contribution.user_id);
+        const HeapTuple row = find_connection(table, dev_id, contribution.user_id, Reads::statement);
         news = news || row == nullptr || !connection_of(row, table.columns()).facts.absorbs(contribution.facts);
     }
     table.close();

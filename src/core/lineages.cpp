@@ -31,7 +31,7 @@ void dissolve_broken(Neighbourhood& neighbourhood) {
     for (const auto& [group, user_ids] : left)
         groups.push_back(group);
     std::map<Group, std::set<std::string>> members;
-    for (const Connection& member : neighbourhood.store().group_members(groups, {}))
+    for (const Connection& member : neighbourhood.store().group_members(groups))
         for (const Group& group : groups_of(member))
             if (left.contains(group))
                 members[group].insert(member.user_id);
@@ -43,26 +43,17 @@ void dissolve_broken(Neighbourhood& neighbourhood) {
     neighbourhood.dissolve(broken);
 }
 
-/// For every group that a touched connection enters, one stored member that stays in it.
+/// For every group that a touched connection enters, some of its stored members, if it has any. That none of them may
+/// stay in it does no harm: a group that is left is loaded as a whole before, unless it had one member alone.
 std::vector<Connection> members_of_entered_groups(Neighbourhood& neighbourhood) {
     std::set<Group> entered;
-    std::vector<std::string> leavers;
-    for (const auto& [user_id, node] : neighbourhood.nodes()) {
-        if (!node.touched)
-            continue;
-        if (!node.stored) {
-            for (Group& group : groups_of(node.now))
+    for (const auto& [user_id, node] : neighbourhood.nodes())
+        if (node.touched)
+            for (Group& group : node.stored ? groups_only_of(node.now, *node.stored) : groups_of(node.now))
                 entered.insert(std::move(group));
-            continue;
-        }
-        for (Group& group : groups_only_of(node.now, *node.stored))
-            entered.insert(std::move(group));
-        if (!groups_only_of(*node.stored, node.now).empty())
-            leavers.push_back(user_id);
-    }
     if (entered.empty())
         return {};
-    return neighbourhood.store().group_members({entered.begin(), entered.end()}, leavers);
+    return neighbourhood.store().group_members({entered.begin(), entered.end()});
 }
 
 } // namespace

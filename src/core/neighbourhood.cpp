@@ -11,11 +11,6 @@ std::vector<Group> groups_of(const Connection& connection) {
     return result;
 }
 
-Node* Neighbourhood::find(const std::string& user_id) {
-    const auto found = nodes_.find(user_id);
-    return found == nodes_.end() ? nullptr : &found->second;
-}
-
 void Neighbourhood::require(const std::vector<std::string>& user_ids) {
     std::vector<std::string> missing;
     for (const std::string& user_id : user_ids)

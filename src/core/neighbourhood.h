@@ -36,7 +36,6 @@ public:
     const Rules& rules() const { return rules_; }
     bool complete() const { return complete_; }
 
-    Node* find(const std::string& user_id);
     Node& at(const std::string& user_id) { return nodes_.at(user_id); }
 
     /// Loads those of these connections that are not loaded; those that are not stored either become new nodes.

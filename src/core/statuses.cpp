@@ -59,8 +59,6 @@ private:
                 if (side == nullptr || !side->facts.live)
                     continue;
                 for (Slot& slot : side->slots()) {
-                    if (const Place* place = older_than(slot, side->place()))
-                        older.push_back(place->user_id), event_ids.emplace(place->user_id, node->event_id);
                     queries.push_back({std::move(slot), side->place(), Direction::older});
                     causes_.emplace(queries.back().slot, node->event_id);
                 }
@@ -101,14 +99,6 @@ private:
         for (const Connection& connection : found)
             add_live(members_, neighbourhood_.at(connection.user_id).now);
         return found;
-    }
-
-    const Place* older_than(const Slot& slot, const Place& place) const {
-        const auto members = members_.find(slot);
-        if (members == members_.end())
-            return nullptr;
-        const auto next = members->second.lower_bound(place);
-        return next == members->second.begin() ? nullptr : &*std::prev(next);
     }
 
     const Connection* successor_of(const Connection& connection) const {

@@ -48,9 +48,8 @@ public:
     virtual std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries,
                                                const std::vector<std::string>& except) = 0;
 
-    /// For each group up to two of its members whose user_id is not among `except`.
-    virtual std::vector<Connection> group_members(const std::vector<Group>& groups,
-                                                  const std::vector<std::string>& except) = 0;
+    /// For each group up to two of its members.
+    virtual std::vector<Connection> group_members(const std::vector<Group>& groups) = 0;
 
     /// For each account up to `limit` of its active connections.
     virtual std::vector<Connection> active_connections(const std::vector<AccountQuery>& queries) = 0;

@@ -4,7 +4,7 @@
 #include "pg/environment.h"
 #include "pg/locks.h"
 #include "pg/query.h"
-#include "pg/sql_store.h"
+#include "pg/table_store.h"
 #include "pg/writer.h"
 
 #include <algorithm>
@@ -43,7 +43,7 @@ Derivation derive(Store& store, const Rules& rules, const News& news, const std:
 
 /// What has to be locked is only known after reading, and what was read is only good under locks: so it is read,
 /// locked and read again until a reading needs nothing that is not held. The first guess is right for most.
-void apply_to(const std::string& dev_id, const News& news, bool bulk, const ConnectionsTable& table) {
+void apply_to(const std::string& dev_id, const News& news, bool bulk, const Table& table) {
     const std::vector<std::string> user_ids = user_ids_of(news);
     EnvironmentLocks locks(dev_id);
     const auto lock_rules = [&](bool exclusive) {
@@ -58,7 +58,7 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Conn
     for (int attempt = 1;; ++attempt) {
         if (!exclusive)
             locks.lock(keys);
-        SqlStore store(table, dev_id, rules.account_policy);
+        TableStore store(table, dev_id, rules.account_policy);
         const Derivation derivation = derive(store, rules, news, user_ids);
         const Keys needed = exclusive ? Keys() : derivation.keys();
         if (std::includes(keys.begin(), keys.end(), needed.begin(), needed.end())) {
@@ -78,11 +78,9 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Conn
 } // namespace
 
 void apply_news(const NewsByEnvironment& news, bool bulk) {
-    ConnectionsTable table(RowExclusiveLock);
-    as_owner(table.owner(), [&] {
-        for (const auto& [dev_id, its_news] : news)
-            apply_to(dev_id, its_news, bulk, table);
-    });
+    Table table("connections", RowExclusiveLock);
+    for (const auto& [dev_id, its_news] : news)
+        apply_to(dev_id, its_news, bulk, table);
     table.close();
 }
 

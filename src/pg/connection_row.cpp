@@ -77,7 +77,7 @@ Connection connection_of(HeapTuple tuple, TupleDesc columns) {
     return connection;
 }
 
-Datum row_of(const Connection& connection, const std::string& dev_id, TupleDesc columns) {
+HeapTuple row_of(const Connection& connection, const std::string& dev_id, TupleDesc columns) {
     std::array<Datum, MaxTupleAttributeNumber> values;
     std::array<bool, MaxTupleAttributeNumber> nulls;
     nulls.fill(true);
@@ -124,10 +124,7 @@ Datum row_of(const Connection& connection, const std::string& dev_id, TupleDesc 
     set_written(col_scopes, col_scopes_at, facts.scopes);
     set(col_scopes_passing, passing(facts.scopes));
     set_written(col_own_provider_user_id, col_own_provider_user_id_at, facts.provider_user_id);
-    return call([&] {
-        const HeapTuple tuple = heap_form_tuple(columns, values.data(), nulls.data());
-        return heap_copy_tuple_as_datum(tuple, columns);
-    });
+    return call([&] { return heap_form_tuple(columns, values.data(), nulls.data()); });
 }
 
 } // namespace terra_identity::pg

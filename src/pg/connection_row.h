@@ -52,7 +52,6 @@ enum ConnectionColumn : AttrNumber {
 
 Connection connection_of(HeapTuple row, TupleDesc columns);
 
-/// A composite datum of the row type of `connections`.
-Datum row_of(const Connection& connection, const std::string& dev_id, TupleDesc columns);
+HeapTuple row_of(const Connection& connection, const std::string& dev_id, TupleDesc columns);
 
 } // namespace terra_identity::pg

@@ -1,5 +1,7 @@
 #include "pg/datum.h"
 
+#include <memory>
+
 namespace terra_identity::pg {
 
 std::string string_of(Datum text) {
@@ -11,6 +13,16 @@ std::string string_of(Datum text) {
 
 Datum text_of(std::string_view text) {
     return call([text] { return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size()))); });
+}
+
+HeapTuple form_row(TupleDesc columns, const std::vector<NullableValue>& values) {
+    std::vector<Datum> datums;
+    std::unique_ptr<bool[]> nulls(new bool[values.size()]);
+    for (const NullableValue& value : values) {
+        nulls[datums.size()] = value.is_null;
+        datums.push_back(value.value);
+    }
+    return call([&] { return heap_form_tuple(columns, datums.data(), nulls.get()); });
 }
 
 Datum array_of(const std::vector<NullableValue>& values, Oid element_type) {

@@ -50,6 +50,9 @@ struct NullableValue {
     }
 };
 
+/// A row of a table from the values of all its columns.
+HeapTuple form_row(TupleDesc columns, const std::vector<NullableValue>& values);
+
 /// An array of an element type from values; null elements allowed.
 Datum array_of(const std::vector<NullableValue>& values, Oid element_type);
 

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "pg/query.h"
+#include "pg/index_scan.h"
 
 namespace terra_identity::pg {
 

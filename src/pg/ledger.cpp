@@ -27,13 +27,9 @@ Fold fold_ledger(const std::string& dev_id, Reads reads) {
     Datum parameter = text_of(dev_id);
     const Portal portal = call([&] {
         Oid type = TEXTOID;
-        if (reads == Reads::latest) {
-            CommandCounterIncrement();
-            PushActiveSnapshot(GetLatestSnapshot());
-        }
+        PushActiveSnapshot(snapshot_of(reads));
         const Portal opened = SPI_cursor_open_with_args(nullptr, select_events, 1, &type, &parameter, nullptr, true, 0);
-        if (reads == Reads::latest)
-            PopActiveSnapshot();
+        PopActiveSnapshot();
         return opened;
     });
     Fold fold;

@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "pg/datum.h"
+#include "pg/index_scan.h"
 #include "pg/guard.h"
 
 namespace terra_identity::pg {
@@ -14,12 +14,6 @@ namespace terra_identity::pg {
 /// Runs body connected to SPI, as the owner of the extension's tables, with a search_path of pg_catalog alone.
 /// @param owner the role that owns the tables
 void as_owner(Oid owner, const std::function<void()>& body);
-
-/// What a query sees.
-enum class Reads {
-    latest,    ///< everything committed, and what the transaction wrote; for writers, who hold the locks
-    statement, ///< what the calling statement sees; for readers, also on a standby
-};
 
 /// A statement whose plan is kept. Constant-initialised; of static storage.
 class Query {

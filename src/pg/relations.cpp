@@ -1,7 +1,12 @@
 #include "pg/relations.h"
 
 #include "pg/connection_row.h"
-#include "pg/datum.h"
+
+extern "C" {
+#include "access/heapam.h"
+#include "access/tableam.h"
+#include "executor/executor.h"
+}
 
 namespace terra_identity::pg {
 
@@ -15,40 +20,105 @@ Oid relation_named(const char* name) {
     });
 }
 
-ConnectionsTable::ConnectionsTable(LOCKMODE mode) {
-    const Oid oid = relation_named("connections");
+std::int64_t next_value(const char* sequence) {
+    const Oid oid = relation_named(sequence);
+    // As the tables' owner would: who may insert events need not have a right to the sequences behind them.
+    return call([oid] { return nextval_internal(oid, false); });
+}
+
+Table::Table(const char* name, LOCKMODE mode) {
+    const Oid oid = relation_named(name);
     relation_ = call([=] { return table_open(oid, mode); });
-    row_array_type_ = call([this] { return get_array_type(relation_->rd_rel->reltype); });
 }
 
-HeapTuple ConnectionsTable::find(const std::string& dev_id, const std::string& user_id) const {
-    const Datum keys[] = {text_of(dev_id), text_of(user_id)};
-    return call([&] {
-        ScanKeyData scan_keys[2];
-        ScanKeyInit(&scan_keys[0], col_dev_id, BTEqualStrategyNumber, F_TEXTEQ, keys[0]);
-        ScanKeyInit(&scan_keys[1], col_user_id, BTEqualStrategyNumber, F_TEXTEQ, keys[1]);
-        const Oid index = RelationGetPrimaryKeyIndex(relation_
-#if PG_VERSION_NUM >= 180000
-                                                     ,
-                                                     false
-#endif
-        );
-        const SysScanDesc scan = systable_beginscan(relation_, index, true, GetActiveSnapshot(), 2, scan_keys);
-        HeapTuple row = systable_getnext(scan);
-        if (HeapTupleIsValid(row))
-            row = heap_copytuple(row);
-        systable_endscan(scan);
-        return row;
-    });
-}
-
-void ConnectionsTable::close() {
+void Table::close() {
     call([this] { table_close(relation_, NoLock); });
 }
 
-std::int64_t next_value(const char* sequence) {
-    const Oid oid = relation_named(sequence);
-    return call([oid] { return DatumGetInt64(DirectFunctionCall1(nextval_oid, ObjectIdGetDatum(oid))); });
+std::vector<HeapTuple> Table::all(Reads reads) const {
+    std::vector<HeapTuple> rows;
+    const Snapshot snapshot = call([reads] { return RegisterSnapshot(snapshot_of(reads)); });
+    const TableScanDesc scan = call([&] { return table_beginscan(relation_, snapshot, 0, nullptr); });
+    while (true) {
+        const HeapTuple row = call([&]() -> HeapTuple {
+            const HeapTuple found = heap_getnext(scan, ForwardScanDirection);
+            return found == nullptr ? nullptr : heap_copytuple(found);
+        });
+        if (row == nullptr)
+            break;
+        rows.push_back(row);
+    }
+    call([&] {
+        table_endscan(scan);
+        UnregisterSnapshot(snapshot);
+    });
+    return rows;
+}
+
+HeapTuple find_connection(const Table& connections, const std::string& dev_id, const std::string& user_id, Reads reads) {
+    const Oid primary_key = call([&] {
+#if PG_VERSION_NUM >= 180000
+        return RelationGetPrimaryKeyIndex(connections.relation(), false);
+#else
+        return RelationGetPrimaryKeyIndex(connections.relation());
+#endif
+    });
+    IndexScan scan{.table = connections.relation(), .index = primary_key, .reads = reads, .limit = 1};
+    const std::vector<HeapTuple> rows = scan.fetch(IndexKeys().equals(dev_id).equals(user_id));
+    return rows.empty() ? nullptr : rows.front();
+}
+
+// The executor's own insertion and update of single rows, as logical replication uses them.
+
+RowWriter::RowWriter(const Table& table) : table_(table) {
+    call([this] {
+        executor_ = CreateExecutorState();
+        target_ = makeNode(ResultRelInfo);
+        InitResultRelInfo(target_, table_.relation(), 0, nullptr, 0);
+        ExecOpenIndices(target_, false);
+        executor_->es_output_cid = GetCurrentCommandId(true);
+        PushActiveSnapshot(snapshot_of(Reads::latest));
+        AfterTriggerBeginQuery();
+    });
+}
+
+void RowWriter::insert(HeapTuple row) {
+    call([&] {
+        TupleTableSlot* const slot = MakeSingleTupleTableSlot(table_.columns(), &TTSOpsHeapTuple);
+        ExecStoreHeapTuple(row, slot, false);
+        ExecSimpleRelationInsert(target_, executor_, slot);
+        ExecDropSingleTupleTableSlot(slot);
+        ResetPerTupleExprContext(executor_);
+    });
+}
+
+void RowWriter::update(HeapTuple old, HeapTuple row) {
+    call([&] {
+        const Relation relation = table_.relation();
+        TupleTableSlot* const found = table_slot_create(relation, nullptr);
+        TupleTableSlot* const slot = MakeSingleTupleTableSlot(table_.columns(), &TTSOpsHeapTuple);
+        if (!table_tuple_fetch_row_version(relation, &old->t_self, SnapshotAny, found) ||
+            (IsolationUsesXactSnapshot() && !table_tuple_satisfies_snapshot(relation, found, GetTransactionSnapshot())))
+            ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                            errmsg("could not serialize access due to concurrent update"),
+                            errhint("Try the transaction again.")));
+        ExecStoreHeapTuple(row, slot, false);
+        EPQState unused{};
+        ExecSimpleRelationUpdate(target_, executor_, &unused, found, slot);
+        ExecDropSingleTupleTableSlot(slot);
+        ExecDropSingleTupleTableSlot(found);
+        ResetPerTupleExprContext(executor_);
+    });
+}
+
+void RowWriter::finish() {
+    call([this] {
+        AfterTriggerEndQuery(executor_);
+        PopActiveSnapshot();
+        ExecCloseIndices(target_);
+        FreeExecutorState(executor_);
+        CommandCounterIncrement();
+    });
 }
 
 } // namespace terra_identity::pg

@@ -1,39 +1,60 @@
-// The extension's own tables, found in the schema of the table whose trigger fires, or by name.
+// The extension's own tables and indexes, by name.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
+#include <vector>
 
-#include "pg/guard.h"
+#include "pg/index_scan.h"
 
 namespace terra_identity::pg {
-
-/// Table `connections`, open and locked until the end of the transaction.
-class ConnectionsTable {
-public:
-    /// @param mode ROW EXCLUSIVE for writers, ACCESS SHARE for readers
-    explicit ConnectionsTable(LOCKMODE mode);
-
-    Oid owner() const { return relation_->rd_rel->relowner; }
-    TupleDesc columns() const { return RelationGetDescr(relation_); }
-    Oid row_array_type() const { return row_array_type_; }
-
-    /// The row of a connection by direct look-up, or null. What the statement sees, or what is committed.
-    HeapTuple find(const std::string& dev_id, const std::string& user_id) const;
-
-    /// Closes it; the lock stays.
-    void close();
-
-private:
-    Relation relation_;
-    Oid row_array_type_;
-};
 
 /// The OID of a relation of schema terra_identity. An error if there is none.
 Oid relation_named(const char* name);
 
 /// The next value of an identity column's sequence.
 std::int64_t next_value(const char* sequence);
+
+/// One of the extension's tables, open. It is closed by `close`, or by the abort that a thrown error leads to; its
+/// lock stays until the end of the transaction.
+class Table {
+public:
+    /// @param mode ROW EXCLUSIVE for writers, ACCESS SHARE for readers
+    Table(const char* name, LOCKMODE mode);
+
+    Relation relation() const { return relation_; }
+    Oid owner() const { return relation_->rd_rel->relowner; }
+    TupleDesc columns() const { return RelationGetDescr(relation_); }
+
+    /// All rows, in no order. For small tables.
+    std::vector<HeapTuple> all(Reads reads) const;
+
+    void close();
+
+private:
+    Relation relation_;
+};
+
+/// The row of a connection through the primary key of `connections`, or null.
+HeapTuple find_connection(const Table& connections, const std::string& dev_id, const std::string& user_id, Reads reads);
+
+/// Rows written one by one, with all indexes and constraints of the table, without a query.
+class RowWriter {
+public:
+    explicit RowWriter(const Table& table);
+
+    void insert(HeapTuple row);
+
+    /// @param old the row's present version, as a look-up found it. Raises 40001 if the transaction cannot see it.
+    void update(HeapTuple old, HeapTuple row);
+
+    /// Makes what was written visible to what follows. To be called once, last.
+    void finish();
+
+private:
+    const Table& table_;
+    struct EState* executor_;
+    struct ResultRelInfo* target_;
+};
 
 } // namespace terra_identity::pg

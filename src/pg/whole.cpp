@@ -4,7 +4,7 @@
 #include "pg/environment.h"
 #include "pg/ledger.h"
 #include "pg/locks.h"
-#include "pg/sql_store.h"
+#include "pg/table_store.h"
 #include "pg/writer.h"
 
 namespace terra_identity::pg {
@@ -84,13 +84,13 @@ void compare(const Node& node, std::vector<Difference>& differences) {
 
 } // namespace
 
-void follow_rules(const ConnectionsTable& table, const std::string& dev_id) {
+void follow_rules(const Table& table, const std::string& dev_id) {
     EnvironmentLocks locks(dev_id);
     locks.lock_environment(true);
     const Rules rules = read_rules(dev_id, Reads::latest);
     if (was_derived_by(rules, dev_id))
         return;
-    SqlStore store(table, dev_id, rules.account_policy);
+    TableStore store(table, dev_id, rules.account_policy);
     Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
     derivation.derive();
     write(derivation, table, dev_id);
@@ -105,13 +105,13 @@ std::string next_environment(const std::string& dev_id) {
 }
 
 std::int64_t rebuild(const std::string& dev_id) {
-    ConnectionsTable table(RowExclusiveLock);
+    Table table("connections", RowExclusiveLock);
     std::int64_t changed = 0;
     as_owner(table.owner(), [&] {
         EnvironmentLocks locks(dev_id);
         locks.lock_environment(true);
         const Rules rules = read_rules(dev_id, Reads::latest);
-        SqlStore store(table, dev_id, rules.account_policy);
+        TableStore store(table, dev_id, rules.account_policy);
         const Fold ledger = fold_ledger(dev_id, Reads::latest);
         Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
         derivation.replace_facts(ledger);
@@ -123,11 +123,11 @@ std::int64_t rebuild(const std::string& dev_id) {
 }
 
 std::vector<Difference> verify(const std::string& dev_id) {
-    ConnectionsTable table(AccessShareLock);
+    Table table("connections", AccessShareLock);
     std::vector<Difference> differences;
     as_owner(table.owner(), [&] {
         const Rules rules = read_rules(dev_id, Reads::statement);
-        SqlStore store(table, dev_id, rules.account_policy, Reads::statement);
+        TableStore store(table, dev_id, rules.account_policy, Reads::statement);
         const Fold ledger = fold_ledger(dev_id, Reads::statement);
         Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
         derivation.replace_facts(ledger);

@@ -12,7 +12,7 @@ namespace terra_identity::pg {
 
 /// Derives everything again if the rules of the environment are not those that its connections were derived by.
 /// Within `as_owner`. Takes the environment for itself.
-void follow_rules(const ConnectionsTable& table, const std::string& dev_id);
+void follow_rules(const Table& table, const std::string& dev_id);
 
 /// The first environment after this one that has connections; empty if there is none. Within `as_owner`.
 std::string next_environment(const std::string& dev_id);

@@ -9,7 +9,8 @@
 
 namespace terra_identity::pg {
 
-/// Within `as_owner`, while everything that the derivation relied on is held. @return how many connections changed.
-std::int64_t write(const Derivation& derivation, const ConnectionsTable& table, const std::string& dev_id);
+/// While everything that the derivation relied on is held; within `as_owner` if the derivation is of
+/// everything. @return how many connections changed.
+std::int64_t write(const Derivation& derivation, const Table& table, const std::string& dev_id);
 
 } // namespace terra_identity::pg

@@ -173,7 +173,8 @@ def replay(seed, index, suffix):
     return [trial]
 
 
-def check_providers():
+def prepare_database():
+    psql("CREATE EXTENSION IF NOT EXISTS terra_identity;")
     found = set(psql("SELECT provider FROM terra_identity.providers WHERE sdk;").split())
     if found != SDK_PROVIDERS:
         sys.exit(f"terra_identity.providers is not as installed: its SDK providers are {sorted(found)}")
@@ -194,7 +195,7 @@ def main():
     options = parser.parse_args()
     seed, index = map(int, options.replay.split(":")) if options.replay else (options.seed, None)
     print(f"seed {seed}", flush=True)
-    check_providers()
+    prepare_database()
     suffix = environment_suffix(seed)
 
     if options.replay:

@@ -136,11 +136,7 @@ const std::vector<Row>& rows() {
 }
 
 std::filesystem::path folder() {
-#ifdef TEST_DATA_DIR
     return std::filesystem::path(TEST_DATA_DIR) / "events";
-#else
-    return std::filesystem::path(__FILE__).parent_path().parent_path() / "data" / "events";
-#endif
 }
 
 Event read_file(const std::string& name) {

@@ -19,6 +19,7 @@ public:
         accounts_ = one_of<Names>({{"x"}, {"x", ""}, {"x", "y"}, {"x", "y", ""}});
         seconds_ = one_of<int>({1, 3, 8, 40});
         settled_ = chance(50);
+        narrow_ = chance(25);
         weight_of_reauth_ = one_of<int>({0, 2, 5, 20});
         weight_of_athlete_ = one_of<int>({1, 3, 8});
         weight_of_end_ = one_of<int>({0, 1, 4});
@@ -64,13 +65,24 @@ private:
         put("reference_id", chance(10) ? "" : said(references_, user_id));
         if (chance(20))
             put("scopes", one_of<std::string>({"read", "write"}));
-        if (chance(30))
+        if (chance(narrow_ ? 50 : 30))
             put("created_at", format_iso8601(second(between(1, seconds_))));
+    }
+
+    /// Several predecessors of one heir that has no account of its own.
+    Delivery heir_or_predecessor() {
+        const std::string predecessor =
+            user_ids_[static_cast<std::size_t>(between(1, static_cast<int>(user_ids_.size()) - 1))];
+        return chance(40)   ? reauth(predecessor, user_ids_.front())
+               : chance(50) ? athlete(predecessor, one_of(accounts_))
+                            : body(predecessor);
     }
 
     Delivery undescribed() {
         const std::string user_id = one_of(user_ids_);
         int dice = between(1, 8 + weight_of_reauth_ + weight_of_athlete_ + 4 * weight_of_end_);
+        if (narrow_ && chance(40))
+            return heir_or_predecessor();
         if ((dice -= weight_of_reauth_) <= 0)
             return reauth(chance(5) ? "" : one_of(user_ids_), user_id);
         if ((dice -= weight_of_athlete_) <= 0)
@@ -100,6 +112,7 @@ private:
     Names user_ids_, providers_, references_, accounts_;
     int seconds_ = 1;
     bool settled_ = false; ///< attributes mostly stay
+    bool narrow_ = false;  ///< reauths mostly lead to one connection
     int weight_of_reauth_ = 0, weight_of_athlete_ = 0, weight_of_end_ = 0;
     std::optional<Delivery> told_;
 };

@@ -73,13 +73,11 @@ std::vector<Connection> MemoryStore::neighbours(const std::vector<NeighbourQuery
     return disordered(std::move(result));
 }
 
-std::vector<Connection> MemoryStore::group_members(const std::vector<Group>& groups,
-                                                   const std::vector<std::string>& except) {
+std::vector<Connection> MemoryStore::group_members(const std::vector<Group>& groups) {
     std::vector<Connection> result;
     for (const Group& group : groups)
         append(result, some(2, [&](const Connection& one) {
-                   return one.reference_id() == group.reference_id &&
-                          !contains(except, one.user_id) && contains(one.slots(), group.slot);
+                   return one.reference_id() == group.reference_id && contains(one.slots(), group.slot);
                }));
     return disordered(std::move(result));
 }

@@ -20,8 +20,7 @@ public:
     std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) override;
     std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries,
                                        const std::vector<std::string>& except) override;
-    std::vector<Connection> group_members(const std::vector<Group>& groups,
-                                          const std::vector<std::string>& except) override;
+    std::vector<Connection> group_members(const std::vector<Group>& groups) override;
     std::vector<Connection> active_connections(const std::vector<AccountQuery>& queries) override;
     std::vector<Connection> lineages(const std::vector<std::int64_t>& lineage_ids) override;
     std::int64_t new_connection_id() override { return next_connection_id_++; }

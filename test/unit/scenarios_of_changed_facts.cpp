@@ -85,8 +85,8 @@ std::vector<Scenario> scenarios_of_changed_facts() {
          {"a:superseded>c b:superseded>a c:active", "c", 0, "a b c"}},
 
         {"CreatedAtOfThePredecessorGivesTheHeirAnotherAccount",
-         {athlete("a", "x").at(5).created(3), athlete("b", "y").at(4), reauth("a", "c").at(6),
-          reauth("b", "c").at(7), reauth("a", "c").at(8).old_created(1),
+         {athlete("a", "x").at(5), athlete("b", "y").at(4), reauth("a", "c").at(6),
+          reauth("b", "c").at(7), body("a").at(8).created(1),
           athlete("d", "y").reference("bert").at(9)},
          {"a:replaced>c b:replaced>c c:active d:active", "c", 2, "a b c|d"},
          Outcome{"a:replaced>c b:replaced>c c:superseded>d d:active", "", 0, "a b c|d"}},

@@ -1,4 +1,4 @@
-// The Store of one environment in PostgreSQL: every question is one query.
+// The Store of one environment in PostgreSQL: every question goes through the index that is made for it.
 #pragma once
 
 #include "core/store.h"
@@ -7,22 +7,20 @@
 #include <string>
 #include <vector>
 
-#include "pg/query.h"
 #include "pg/relations.h"
 
 namespace terra_identity::pg {
 
-class SqlStore : public Store {
+class TableStore : public Store {
 public:
-    SqlStore(const ConnectionsTable& table, std::string dev_id, AccountPolicy policy, Reads reads = Reads::latest)
-        : table_(table), dev_id_(std::move(dev_id)), policy_(policy), reads_(reads) {}
+    TableStore(const Table& connections, std::string dev_id, AccountPolicy policy, Reads reads = Reads::latest)
+        : table_(connections), dev_id_(std::move(dev_id)), policy_(policy), reads_(reads) {}
 
     std::vector<Connection> connections(const std::vector<std::string>& user_ids) override;
     std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) override;
     std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries,
                                        const std::vector<std::string>& except) override;
-    std::vector<Connection> group_members(const std::vector<Group>& groups,
-                                          const std::vector<std::string>& except) override;
+    std::vector<Connection> group_members(const std::vector<Group>& groups) override;
     std::vector<Connection> active_connections(const std::vector<AccountQuery>& queries) override;
     std::vector<Connection> lineages(const std::vector<std::int64_t>& lineage_ids) override;
     std::int64_t new_connection_id() override;
@@ -32,10 +30,11 @@ public:
     std::vector<Reauth> all_reauths();
 
 private:
-    std::vector<Connection> read(Query& query, std::initializer_list<Query::Parameter> parameters);
-    std::vector<Reauth> read_reauths(Query& query, std::initializer_list<Query::Parameter> parameters);
+    IndexScan scan(const char* index) const;
+    std::vector<Connection> decode(const std::vector<HeapTuple>& rows) const;
+    std::vector<Reauth> read_reauths(const char* index, const std::vector<IndexKeys>& wanted) const;
 
-    const ConnectionsTable& table_;
+    const Table& table_;
     std::string dev_id_;
     AccountPolicy policy_;
     Reads reads_;

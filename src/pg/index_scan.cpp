@@ -1,0 +1,111 @@
+#include "pg/index_scan.h"
+
+namespace terra_identity::pg {
+namespace {
+
+/// Rows that a guarded call gathers: nothing that a jump could leak.
+struct Rows {
+    HeapTuple* items = nullptr;
+    std::size_t count = 0;
+    std::size_t capacity = 0;
+
+    void add(HeapTuple row) {
+        if (count == capacity) {
+            capacity = capacity == 0 ? 4 : capacity * 2;
+            const std::size_t size = capacity * sizeof(HeapTuple);
+            items = static_cast<HeapTuple*>(items == nullptr ? palloc(size) : repalloc_huge(items, size));
+        }
+        items[count++] = row;
+    }
+};
+
+IndexScanDesc begin_scan(Relation table, Relation index, Snapshot snapshot, int keys) {
+#if PG_VERSION_NUM >= 180000
+    return index_beginscan(table, index, snapshot, nullptr, keys, 0);
+#else
+    return index_beginscan(table, index, snapshot, keys, 0);
+#endif
+}
+
+} // namespace
+
+Snapshot snapshot_of(Reads reads) {
+    if (reads == Reads::statement)
+        return GetActiveSnapshot();
+    CommandCounterIncrement();
+    return GetLatestSnapshot();
+}
+
+IndexKeys& IndexKeys::equals(Datum value, RegProcedure equality) {
+    const AttrNumber column = next_column();
+    ScanKeyInit(&keys_.emplace_back(), column, BTEqualStrategyNumber, equality, value);
+    return *this;
+}
+
+IndexKeys& IndexKeys::equals(const std::string& text) {
+    return equals(text_of(text), F_TEXTEQ);
+}
+
+IndexKeys& IndexKeys::equals(std::int64_t number) {
+    return equals(Int64GetDatum(number), F_INT8EQ);
+}
+
+IndexKeys& IndexKeys::equals(bool flag) {
+    return equals(BoolGetDatum(flag), F_BOOLEQ);
+}
+
+IndexKeys& IndexKeys::equals(const std::optional<std::string>& text) {
+    if (text)
+        return equals(*text);
+    const AttrNumber column = next_column();
+    ScanKeyEntryInitialize(&keys_.emplace_back(), SK_ISNULL | SK_SEARCHNULL, column, InvalidStrategy, InvalidOid,
+                           InvalidOid, InvalidOid, 0);
+    return *this;
+}
+
+/// A row comparison, as the executor builds it (nodeIndexscan.c): a header that points to its two members.
+IndexKeys& IndexKeys::beyond(const Place& place, StrategyNumber strategy) {
+    const AttrNumber column = next_column();
+    auto* const members = call([] { return static_cast<ScanKeyData*>(palloc0(2 * sizeof(ScanKeyData))); });
+    ScanKeyEntryInitialize(&members[0], SK_ROW_MEMBER, column, strategy, InvalidOid, InvalidOid, F_TIMESTAMPTZ_CMP,
+                           timestamptz_of(place.connected_at));
+    ScanKeyEntryInitialize(&members[1], SK_ROW_MEMBER | SK_ROW_END, static_cast<AttrNumber>(column + 1), strategy,
+                           InvalidOid, C_COLLATION_OID, F_BTTEXTCMP, text_of(place.user_id));
+    ScanKeyData& header = keys_.emplace_back();
+    header = {};
+    header.sk_flags = SK_ROW_HEADER;
+    header.sk_attno = column;
+    header.sk_strategy = strategy;
+    header.sk_argument = PointerGetDatum(members);
+    return *this;
+}
+
+std::vector<HeapTuple> IndexScan::fetch(const IndexKeys& keys) const {
+    std::vector<ScanKeyData> scan_keys = keys.keys();
+    const Rows rows = call([&] {
+        Rows found;
+        const Snapshot snapshot = RegisterSnapshot(snapshot_of(reads));
+        const Relation opened = index_open(index, AccessShareLock);
+        const int count = static_cast<int>(scan_keys.size());
+        const IndexScanDesc scan = begin_scan(table, opened, snapshot, count);
+        index_rescan(scan, scan_keys.data(), count, nullptr, 0);
+        TupleTableSlot* const slot = table_slot_create(table, nullptr);
+        const ScanDirection direction = backward ? BackwardScanDirection : ForwardScanDirection;
+        while (found.count < limit && index_getnext_slot(scan, direction, slot)) {
+            CHECK_FOR_INTERRUPTS();
+            const HeapTuple row = ExecCopySlotHeapTuple(slot);
+            if (filter == nullptr || filter(filter_state, row, RelationGetDescr(table)))
+                found.add(row);
+            else
+                heap_freetuple(row);
+        }
+        ExecDropSingleTupleTableSlot(slot);
+        index_endscan(scan);
+        index_close(opened, AccessShareLock);
+        UnregisterSnapshot(snapshot);
+        return found;
+    });
+    return {rows.items, rows.items + rows.count};
+}
+
+} // namespace terra_identity::pg

@@ -1,0 +1,62 @@
+// Look-ups through an index that is named, not planned: what keeps the cost of an event flat must not hang on the
+// statistics of a young table.
+#pragma once
+
+#include "core/connection.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pg/datum.h"
+
+namespace terra_identity::pg {
+
+/// What a look-up sees.
+enum class Reads {
+    latest,    ///< everything committed, and what the transaction wrote; for writers, who hold the locks
+    statement, ///< what the calling statement sees; for readers, also on a standby
+};
+
+/// To be called within `call`, and registered or pushed before anything else happens.
+Snapshot snapshot_of(Reads reads);
+
+/// Which entries of an index are wanted: equal in its first columns, and on one side of a place in its last two.
+class IndexKeys {
+public:
+    IndexKeys& equals(const std::string& text);
+    IndexKeys& equals(const std::optional<std::string>& text); ///< null equals null
+    IndexKeys& equals(std::int64_t number);
+    IndexKeys& equals(bool flag);
+
+    /// In columns (connected_at, user_id), which come next. At most once, last.
+    IndexKeys& newer_than(const Place& place) { return beyond(place, BTGreaterStrategyNumber); }
+    IndexKeys& older_than(const Place& place) { return beyond(place, BTLessStrategyNumber); }
+
+    const std::vector<ScanKeyData>& keys() const { return keys_; }
+
+private:
+    AttrNumber next_column() const { return static_cast<AttrNumber>(keys_.size() + 1); }
+    IndexKeys& equals(Datum value, RegProcedure equality);
+    IndexKeys& beyond(const Place& place, StrategyNumber strategy);
+
+    std::vector<ScanKeyData> keys_;
+};
+
+/// Whether a row counts.
+using RowFilter = bool (*)(const void* state, HeapTuple row, TupleDesc columns);
+
+struct IndexScan {
+    Relation table;
+    Oid index;
+    Reads reads = Reads::latest;
+    bool backward = false;
+    std::size_t limit = SIZE_MAX;
+    RowFilter filter = nullptr;
+    const void* filter_state = nullptr;
+
+    /// The rows, in the order of the index, copied into the current memory context.
+    std::vector<HeapTuple> fetch(const IndexKeys& keys) const;
+};
+
+} // namespace terra_identity::pg

@@ -1,0 +1,150 @@
+#include "pg/table_store.h"
+
+#include "pg/connection_row.h"
+
+#include <iterator>
+#include <string_view>
+#include <unordered_set>
+
+namespace terra_identity::pg {
+namespace {
+
+using UserIds = std::unordered_set<std::string_view>;
+
+/// A filter for rows whose user_id is not among some. It must not throw, and its user_ids are never compressed.
+bool is_other_user(const void* state, HeapTuple row, TupleDesc columns) {
+    bool is_null;
+    const Datum user_id = heap_getattr(row, col_user_id, columns, &is_null);
+    const auto* const text = reinterpret_cast<const struct varlena*>(DatumGetPointer(user_id));
+    return !static_cast<const UserIds*>(state)->contains(
+        std::string_view(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text)));
+}
+
+void append(std::vector<Connection>& to, std::vector<Connection> from) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+} // namespace
+
+IndexScan TableStore::scan(const char* index) const {
+    return {.table = table_.relation(), .index = relation_named(index), .reads = reads_};
+}
+
+std::vector<Connection> TableStore::decode(const std::vector<HeapTuple>& rows) const {
+    std::vector<Connection> result;
+    result.reserve(rows.size());
+    for (const HeapTuple row : rows)
+        result.push_back(connection_of(row, table_.columns()));
+    return result;
+}
+
+std::vector<Connection> TableStore::connections(const std::vector<std::string>& user_ids) {
+    std::vector<Connection> result;
+    for (const std::string& user_id : user_ids)
+        if (const HeapTuple row = find_connection(table_, dev_id_, user_id, reads_))
+            result.push_back(connection_of(row, table_.columns()));
+    return result;
+}
+
+std::vector<Connection> TableStore::neighbours(const std::vector<NeighbourQuery>& queries,
+                                               const std::vector<std::string>& except) {
+    const UserIds others(except.begin(), except.end());
+    std::vector<Connection> result;
+    for (const NeighbourQuery& query : queries) {
+        const Slot& slot = query.slot;
+        const bool exclusive = slot.is_account() && policy_ == AccountPolicy::replace;
+        IndexScan nearest = scan(exclusive           ? "connections_exclusive_account_idx"
+                                 : slot.is_account() ? "connections_account_idx"
+                                                     : "connections_reference_idx");
+        nearest.backward = query.direction == Direction::older;
+        nearest.limit = 1;
+        if (!others.empty()) {
+            nearest.filter = is_other_user;
+            nearest.filter_state = &others;
+        }
+        IndexKeys keys;
+        keys.equals(dev_id_).equals(slot.provider);
+        if (slot.is_account())
+            keys.equals(slot.provider_user_id);
+        if (!exclusive)
+            keys.equals(slot.reference_id);
+        keys.equals(true);
+        nearest.backward ? keys.older_than(query.place) : keys.newer_than(query.place);
+        append(result, decode(nearest.fetch(keys)));
+    }
+    return result;
+}
+
+std::vector<Connection> TableStore::group_members(const std::vector<Group>& groups) {
+    std::vector<Connection> result;
+    for (const Group& group : groups) {
+        const bool is_account = group.slot.is_account();
+        IndexScan members = scan(is_account ? "connections_account_idx" : "connections_reference_idx");
+        members.limit = 2;
+        IndexKeys keys;
+        keys.equals(dev_id_).equals(group.slot.provider);
+        if (is_account)
+            keys.equals(group.slot.provider_user_id);
+        append(result, decode(members.fetch(keys.equals(group.reference_id))));
+    }
+    return result;
+}
+
+std::vector<Connection> TableStore::active_connections(const std::vector<AccountQuery>& queries) {
+    std::vector<Connection> result;
+    for (const AccountQuery& query : queries) {
+        IndexScan active = scan("connections_active_account_key");
+        active.limit = static_cast<std::size_t>(query.limit);
+        append(result, decode(active.fetch(IndexKeys()
+                                               .equals(dev_id_)
+                                               .equals(query.account.provider)
+                                               .equals(query.account.provider_user_id))));
+    }
+    return result;
+}
+
+std::vector<Connection> TableStore::lineages(const std::vector<std::int64_t>& lineage_ids) {
+    std::vector<Connection> result;
+    for (const std::int64_t lineage_id : lineage_ids)
+        append(result, decode(scan("connections_lineage_idx").fetch(IndexKeys().equals(dev_id_).equals(lineage_id))));
+    return result;
+}
+
+std::vector<Connection> TableStore::all_connections() {
+    return decode(scan("connections_lineage_idx").fetch(IndexKeys().equals(dev_id_)));
+}
+
+std::vector<Reauth> TableStore::read_reauths(const char* index, const std::vector<IndexKeys>& wanted) const {
+    Table table("reauths", AccessShareLock);
+    const IndexScan reauths{.table = table.relation(), .index = relation_named(index), .reads = reads_};
+    std::vector<Reauth> result;
+    for (const IndexKeys& keys : wanted)
+        for (const HeapTuple row : reauths.fetch(keys)) {
+            Datum values[3];
+            bool nulls[3];
+            heap_deform_tuple(row, table.columns(), values, nulls);
+            result.push_back({string_of(values[1]), string_of(values[2])});
+        }
+    table.close();
+    return result;
+}
+
+std::vector<Reauth> TableStore::reauths(const std::vector<std::string>& user_ids) {
+    std::vector<IndexKeys> wanted;
+    for (const std::string& user_id : user_ids)
+        wanted.push_back(IndexKeys().equals(dev_id_).equals(user_id));
+    std::vector<Reauth> result = read_reauths("reauths_pkey", wanted);
+    for (Reauth& reauth : read_reauths("reauths_new_user_id_idx", wanted))
+        result.push_back(std::move(reauth));
+    return result;
+}
+
+std::vector<Reauth> TableStore::all_reauths() {
+    return read_reauths("reauths_pkey", {IndexKeys().equals(dev_id_)});
+}
+
+std::int64_t TableStore::new_connection_id() {
+    return reads_ == Reads::statement ? provisional_id_++ : next_value("connections_connection_id_seq");
+}
+
+} // namespace terra_identity::pg
