@@ -52,13 +52,14 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Tabl
     };
     bool exclusive = bulk || news.items.size() > bulk_items;
     Rules rules = lock_rules(exclusive);
+    TableStore store(table, dev_id, rules.account_policy);
     Keys keys;
     for (const std::string& user_id : user_ids)
         keys.insert(ConnectionKey{user_id});
     for (int attempt = 1;; ++attempt) {
         if (!exclusive)
             locks.lock(keys);
-        TableStore store(table, dev_id, rules.account_policy);
+        store.start_again();
         const Derivation derivation = derive(store, rules, news, user_ids);
         const Keys needed = exclusive ? Keys() : derivation.keys();
         if (std::includes(keys.begin(), keys.end(), needed.begin(), needed.end())) {
@@ -71,6 +72,7 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Tabl
             locks.release();
             exclusive = true;
             rules = lock_rules(exclusive);
+            store = TableStore(table, dev_id, rules.account_policy);
         }
     }
 }

@@ -27,22 +27,22 @@ void append(std::vector<Connection>& to, std::vector<Connection> from) {
 } // namespace
 
 IndexScan TableStore::scan(const char* index) const {
-    return {.table = table_.relation(), .index = relation_named(index), .reads = reads_};
+    return {.table = table_->relation(), .index = relation_named(index), .reads = reads_};
 }
 
 std::vector<Connection> TableStore::decode(const std::vector<HeapTuple>& rows) const {
     std::vector<Connection> result;
     result.reserve(rows.size());
     for (const HeapTuple row : rows)
-        result.push_back(connection_of(row, table_.columns()));
+        result.push_back(connection_of(row, table_->columns()));
     return result;
 }
 
 std::vector<Connection> TableStore::connections(const std::vector<std::string>& user_ids) {
     std::vector<Connection> result;
     for (const std::string& user_id : user_ids)
-        if (const HeapTuple row = find_connection(table_, dev_id_, user_id, reads_))
-            result.push_back(connection_of(row, table_.columns()));
+        if (const HeapTuple row = find_connection(*table_, dev_id_, user_id, reads_))
+            result.push_back(connection_of(row, table_->columns()));
     return result;
 }
 
@@ -144,7 +144,11 @@ std::vector<Reauth> TableStore::all_reauths() {
 }
 
 std::int64_t TableStore::new_connection_id() {
-    return reads_ == Reads::statement ? provisional_id_++ : next_value("connections_connection_id_seq");
+    if (reads_ == Reads::statement)
+        return provisional_id_++;
+    if (used_ids_ == ids_.size())
+        ids_.push_back(next_value("connections_connection_id_seq"));
+    return ids_[used_ids_++];
 }
 
 } // namespace terra_identity::pg

@@ -14,7 +14,7 @@ namespace terra_identity::pg {
 class TableStore : public Store {
 public:
     TableStore(const Table& connections, std::string dev_id, AccountPolicy policy, Reads reads = Reads::latest)
-        : table_(connections), dev_id_(std::move(dev_id)), policy_(policy), reads_(reads) {}
+        : table_(&connections), dev_id_(std::move(dev_id)), policy_(policy), reads_(reads) {}
 
     std::vector<Connection> connections(const std::vector<std::string>& user_ids) override;
     std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) override;
@@ -25,6 +25,9 @@ public:
     std::vector<Connection> lineages(const std::vector<std::int64_t>& lineage_ids) override;
     std::int64_t new_connection_id() override;
 
+    /// Hands out the same connection_ids again: what was derived with them was not written.
+    void start_again() { used_ids_ = 0; }
+
     /// Everything that the environment has.
     std::vector<Connection> all_connections();
     std::vector<Reauth> all_reauths();
@@ -34,10 +37,12 @@ private:
     std::vector<Connection> decode(const std::vector<HeapTuple>& rows) const;
     std::vector<Reauth> read_reauths(const char* index, const std::vector<IndexKeys>& wanted) const;
 
-    const Table& table_;
+    const Table* table_;
     std::string dev_id_;
     AccountPolicy policy_;
     Reads reads_;
+    std::vector<std::int64_t> ids_; ///< taken from the sequence
+    std::size_t used_ids_ = 0;
     std::int64_t provisional_id_ = INT64_MAX / 2; ///< for readers, who cannot take one from the sequence
 };
 
