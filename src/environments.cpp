@@ -18,8 +18,8 @@ enum RuleColumn : AttrNumber { rule_key = 1, rule_value };
 Query update_environment = "UPDATE terra_identity.environments e SET account_policy = $2 WHERE e.dev_id = $1";
 Query update_provider = "UPDATE terra_identity.providers p SET sdk = $2 WHERE p.provider = $1";
 
-/// BEFORE INSERT FOR EACH ROW: a row whose key is there already changes that row, so that INSERT works for rows that the
-/// extension brought, in a restore too. As the user who inserts.
+/// BEFORE INSERT FOR EACH ROW: a row whose key is there already changes that row, so that INSERT works for rows that
+/// the extension brought, in a restore too. As the user who inserts.
 HeapTuple insert_or_update(TriggerData* trigger, Query& update, Oid value_type) {
     const HeapTuple row = trigger->tg_trigtuple;
     const Attribute key = attribute(row, trigger->tg_relation, rule_key);
@@ -72,19 +72,19 @@ PG_FUNCTION_INFO_V1(terra_identity_follow_rules);
 
 PGDLLEXPORT Datum terra_identity_insert_environment(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::insert_or_update(
-            ti::pg::trigger_data(fcinfo, "_insert_environment", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
-                                 "BEFORE INSERT FOR EACH ROW"),
-            ti::update_environment, TEXTOID));
+        return PointerGetDatum(ti::insert_or_update(ti::pg::trigger_data(fcinfo, "_insert_environment",
+                                                                         TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+                                                                         "BEFORE INSERT FOR EACH ROW"),
+                                                    ti::update_environment, TEXTOID));
     });
 }
 
 PGDLLEXPORT Datum terra_identity_insert_provider(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::insert_or_update(
-            ti::pg::trigger_data(fcinfo, "_insert_provider", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
-                                 "BEFORE INSERT FOR EACH ROW"),
-            ti::update_provider, BOOLOID));
+        return PointerGetDatum(ti::insert_or_update(ti::pg::trigger_data(fcinfo, "_insert_provider",
+                                                                         TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+                                                                         "BEFORE INSERT FOR EACH ROW"),
+                                                    ti::update_provider, BOOLOID));
     });
 }
 

@@ -1,4 +1,5 @@
-// The triggers of the ledger: reading an event on its way in, collecting what it says, applying it once for the statement.
+// The triggers of the ledger: reading an event on its way in, collecting what it says, applying it once for the
+// statement.
 #include "events.h"
 
 #include "core/event_reader.h"
@@ -101,8 +102,8 @@ HeapTuple read_event_row(TriggerData* trigger) {
         throw Error{invalid_event, "invalid Terra event: " + event.problem,
                     event.type.empty() ? "" : "The event's type is \"" + event.type + "\".",
                     "Set terra_identity.strict to off to store it with this as its problem."};
-    if (headers.trace_id &&
-        !is_first_delivery(relation->rd_rel->relowner, dev_id, *headers.trace_id, attribute(row, relation, event_event_id).value))
+    if (headers.trace_id && !is_first_delivery(relation->rd_rel->relowner, dev_id, *headers.trace_id,
+                                               attribute(row, relation, event_event_id).value))
         return nullptr;
 
     std::array<int, event_columns> columns{};
@@ -129,7 +130,8 @@ HeapTuple read_event_row(TriggerData* trigger) {
     set(event_problem, text_or_null(event.problem));
     set(event_contributes, BoolGetDatum(says_something_new(event, dev_id)));
     return call([&] {
-        return heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(), values.data(), nulls.data());
+        return heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(), values.data(),
+                                         nulls.data());
     });
 }
 
@@ -144,9 +146,7 @@ struct Pending {
 
 Pending* top = nullptr;
 
-Pending* pending_here() {
-    return top != nullptr && top->level == GetCurrentTransactionNestLevel() ? top : nullptr;
-}
+Pending* pending_here() { return top != nullptr && top->level == GetCurrentTransactionNestLevel() ? top : nullptr; }
 
 Pending& pending_or_new() {
     if (pending_here() == nullptr)

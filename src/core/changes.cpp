@@ -10,9 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-json or_null(const std::optional<std::string>& value) {
-    return value ? json(*value) : json();
-}
+json or_null(const std::optional<std::string>& value) { return value ? json(*value) : json(); }
 
 class Changes {
 public:
@@ -42,8 +40,7 @@ private:
         add_facts();
         if (node.now.duplicate != (node.stored && node.stored->duplicate))
             add(node.now.duplicate ? "duplicate_opened" : "duplicate_closed",
-                {{"provider", or_null(node.now.provider())},
-                 {"provider_user_id", or_null(node.now.provider_user_id)}});
+                {{"provider", or_null(node.now.provider())}, {"provider_user_id", or_null(node.now.provider_user_id)}});
     }
 
     void add_status() {
@@ -105,8 +102,7 @@ private:
         if (stored->reference_id() != now.reference_id())
             add("reference_changed", {{"previous_reference_id", or_null(stored->reference_id())}});
         if (stored->scopes() != now.scopes())
-            add("scopes_changed",
-                {{"scopes", or_null(now.scopes())}, {"previous_scopes", or_null(stored->scopes())}});
+            add("scopes_changed", {{"scopes", or_null(now.scopes())}, {"previous_scopes", or_null(stored->scopes())}});
         if (stored->provider() && stored->provider() != now.provider())
             add("anomaly", {{"reason", "its provider changed"}, {"previous_provider", *stored->provider()}});
     }
@@ -137,8 +133,6 @@ private:
 
 } // namespace
 
-std::vector<Change> changes_of(const Derivation& derivation) {
-    return Changes(derivation).collect();
-}
+std::vector<Change> changes_of(const Derivation& derivation) { return Changes(derivation).collect(); }
 
 } // namespace terra_identity

@@ -17,9 +17,7 @@ constexpr std::array<std::pair<Status, std::string_view>, 6> status_words{{
 
 } // namespace
 
-std::string_view to_string(Status status) {
-    return status_words[static_cast<std::size_t>(status)].second;
-}
+std::string_view to_string(Status status) { return status_words[static_cast<std::size_t>(status)].second; }
 
 std::optional<Status> status_of(std::string_view word) {
     for (const auto& [status, name] : status_words)
@@ -46,8 +44,8 @@ std::vector<Slot> Connection::slots() const {
     std::vector<Slot> result;
     if (const auto key = account()) {
         const bool per_reference = !account_exclusive;
-        result.push_back({key->provider, key->provider_user_id, per_reference,
-                          per_reference ? reference_id() : std::nullopt});
+        result.push_back(
+            {key->provider, key->provider_user_id, per_reference, per_reference ? reference_id() : std::nullopt});
     }
     if (sdk && facts.reference_id)
         result.push_back({facts.provider->value, std::nullopt, true, reference_id()});

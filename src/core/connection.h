@@ -46,7 +46,8 @@ struct Account {
 };
 
 /// A place that only one connection can hold at a time, within one environment: an account slot has a
-/// provider_user_id, and under `keep` a reference_id (null being one of its own); a reference slot has a reference_id only.
+/// provider_user_id, and under `keep` a reference_id (null being one of its own); a reference slot has a reference_id
+/// only.
 struct Slot {
     std::string provider;
     std::optional<std::string> provider_user_id;
@@ -68,10 +69,10 @@ struct Connection {
     Status status = Status::active;
     std::optional<std::string> successor_user_id;
     std::optional<Micros> ended_at;
-    bool sdk = false;              ///< its provider is an SDK provider
+    bool sdk = false;               ///< its provider is an SDK provider
     bool account_exclusive = false; ///< its environment has the policy `replace`
-    bool duplicate = false;        ///< active, on an account where another end user has an active one
-    bool cyclic = false;           ///< on a cycle of `user_reauth`s
+    bool duplicate = false;         ///< active, on an account where another end user has an active one
+    bool cyclic = false;            ///< on a cycle of `user_reauth`s
 
     Place place() const { return {facts.connected_at(), user_id}; }
     std::optional<std::string> provider() const { return value_of(facts.provider); }

@@ -31,9 +31,7 @@ Derivation Derivation::of_everything(Store& store, const Rules& rules, std::vect
     return derivation;
 }
 
-void Derivation::require(const std::vector<std::string>& user_ids) {
-    neighbourhood_.require(user_ids);
-}
+void Derivation::require(const std::vector<std::string>& user_ids) { neighbourhood_.require(user_ids); }
 
 void Derivation::tell(const Contribution& contribution, std::int64_t event_id) {
     Node& node = neighbourhood_.at(contribution.user_id);
@@ -42,9 +40,7 @@ void Derivation::tell(const Contribution& contribution, std::int64_t event_id) {
     node.event_id = std::max(node.event_id, event_id);
 }
 
-void Derivation::link(const Reauth& reauth) {
-    told_reauths_.insert(reauth);
-}
+void Derivation::link(const Reauth& reauth) { told_reauths_.insert(reauth); }
 
 void Derivation::replace_facts(const Fold& ledger) {
     auto& nodes = neighbourhood_.nodes();
@@ -118,8 +114,8 @@ Keys Derivation::keys() const {
     Keys keys;
     const auto add_slots = [&keys](const Connection& connection) {
         for (const Slot& slot : connection.slots())
-            keys.insert(SlotKey{slot.provider, slot.provider_user_id,
-                                slot.is_account() ? std::nullopt : slot.reference_id});
+            keys.insert(
+                SlotKey{slot.provider, slot.provider_user_id, slot.is_account() ? std::nullopt : slot.reference_id});
     };
     // A lineage of new connections alone needs no lock, and has another id in every attempt to derive it.
     std::set<std::int64_t> stored_lineages;

@@ -56,7 +56,8 @@ private:
         const J type = payload_.member("type");
         if (type.is_string())
             event_.type = trim(type.text());
-        if (event_.type.empty() && (type.is_null() || type.is_string()) && payload_.member("athlete").is_object() && payload_.member("user").is_object())
+        if (event_.type.empty() && (type.is_null() || type.is_string()) && payload_.member("athlete").is_object() &&
+            payload_.member("user").is_object())
             event_.type = "athlete";
     }
 

@@ -40,9 +40,7 @@ bool covers_max(const std::optional<Micros>& mine, const std::optional<Micros>& 
     return !other || (mine && *mine >= *other);
 }
 
-bool covers_winner(const Register& mine, const Register& other) {
-    return !other || (mine && !wins(*other, *mine));
-}
+bool covers_winner(const Register& mine, const Register& other) { return !other || (mine && !wins(*other, *mine)); }
 
 /// What any user object says about its connection.
 Contribution contribution_of(const UserObject& user, const Event& event) {

@@ -18,7 +18,7 @@ concept JsonValue = requires(const J& json, std::string_view key, bool (*stop)(s
     { json.is_object() } -> std::same_as<bool>;
     { json.is_array() } -> std::same_as<bool>;
     { json.is_string() } -> std::same_as<bool>;
-    { json.is_integer() } -> std::same_as<bool>; ///< a number that is an integer of 64 bits
+    { json.is_integer() } -> std::same_as<bool>;              ///< a number that is an integer of 64 bits
     { json.text() } -> std::convertible_to<std::string_view>; ///< of a string
     { json.integer() } -> std::same_as<std::string>;          ///< of an integer, in digits
     { json.member(key) } -> std::same_as<J>;                  ///< of an object; absent if it has none

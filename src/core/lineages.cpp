@@ -70,7 +70,7 @@ std::map<std::int64_t, std::int64_t> derive_lineages(Neighbourhood& neighbourhoo
     std::set<std::int64_t> whole;
     const auto stand_in = [&](const Node& node) {
         return node.stored && !neighbourhood.is_dissolved(node.stored->lineage_id) ? node.stored->lineage_id
-                                                                                  : node.now.connection_id;
+                                                                                   : node.now.connection_id;
     };
     std::map<Group, std::int64_t> first_in_group;
     for (const auto& [user_id, node] : neighbourhood.nodes()) {

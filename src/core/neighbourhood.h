@@ -56,9 +56,7 @@ public:
     const UserIds& predecessors(const std::string& user_id) const;
     const UserIds& successors(const std::string& user_id) const;
     const std::set<Reauth>& reauths() const { return reauths_; }
-    bool knows_reauths_of(const std::string& user_id) const {
-        return complete_ || reauths_known_.contains(user_id);
-    }
+    bool knows_reauths_of(const std::string& user_id) const { return complete_ || reauths_known_.contains(user_id); }
 
     /// Loads all members of a lineage with their reauths, so that it can be derived again from its links.
     void dissolve(const std::set<std::int64_t>& lineage_ids);

@@ -10,8 +10,8 @@ using LiveMembers = std::map<Slot, std::set<Place>>;
 
 /// Whether a connection takes part in the order of its slots in the same way as before.
 bool stays_put(const Node& node) {
-    return node.stored && node.stored->facts.live == node.now.facts.live &&
-           node.stored->place() == node.now.place() && node.stored->slots() == node.now.slots();
+    return node.stored && node.stored->facts.live == node.now.facts.live && node.stored->place() == node.now.place() &&
+           node.stored->slots() == node.now.slots();
 }
 
 void add_live(LiveMembers& members, const Connection& connection) {
@@ -45,7 +45,8 @@ public:
     }
 
 private:
-    /// The live connection next older than each place that a touched connection left or took may have another successor.
+    /// The live connection next older than each place that a touched connection left or took may have another
+    /// successor.
     void find_older() {
         if (neighbourhood_.complete())
             return;
@@ -127,9 +128,7 @@ std::optional<Account> active_account(const Connection& connection) {
 
 } // namespace
 
-void derive_statuses(Neighbourhood& neighbourhood) {
-    Statuses(neighbourhood).derive();
-}
+void derive_statuses(Neighbourhood& neighbourhood) { Statuses(neighbourhood).derive(); }
 
 void derive_duplicates(Neighbourhood& neighbourhood) {
     std::map<Account, std::int64_t> accounts; // with the event that changed it

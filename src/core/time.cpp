@@ -154,9 +154,9 @@ std::string format_iso8601(Micros time) {
     const int seconds = static_cast<int>(of_day / micros_per_second);
     const int fraction = static_cast<int>(of_day % micros_per_second);
     char text[64];
-    const int length = std::snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d",
-                                     static_cast<long long>(date.year), date.month, date.day, seconds / 3600,
-                                     seconds / 60 % 60, seconds % 60);
+    const int length =
+        std::snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d", static_cast<long long>(date.year),
+                      date.month, date.day, seconds / 3600, seconds / 60 % 60, seconds % 60);
     if (fraction != 0)
         std::snprintf(text + length, sizeof text - static_cast<std::size_t>(length), ".%06d", fraction);
     return std::string(text) + "Z";

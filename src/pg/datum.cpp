@@ -7,12 +7,14 @@ namespace terra_identity::pg {
 std::string string_of(Datum text) {
     const auto* value = reinterpret_cast<const struct varlena*>(DatumGetPointer(text));
     if (VARATT_IS_COMPRESSED(value) || VARATT_IS_EXTERNAL(value))
-        value = call([text] { return pg_detoast_datum_packed(reinterpret_cast<struct varlena*>(DatumGetPointer(text))); });
+        value =
+            call([text] { return pg_detoast_datum_packed(reinterpret_cast<struct varlena*>(DatumGetPointer(text))); });
     return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
 }
 
 Datum text_of(std::string_view text) {
-    return call([text] { return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size()))); });
+    return call(
+        [text] { return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size()))); });
 }
 
 HeapTuple form_row(TupleDesc columns, const std::vector<NullableValue>& values) {
@@ -39,7 +41,8 @@ Datum array_of(const std::vector<NullableValue>& values, Oid element_type) {
         char align;
         get_typlenbyvalalign(element_type, &length, &by_value, &align);
         int dimensions[1] = {count}, lower_bounds[1] = {1};
-        ArrayType* const array = construct_md_array(datums, nulls, 1, dimensions, lower_bounds, element_type, length, by_value, align);
+        ArrayType* const array =
+            construct_md_array(datums, nulls, 1, dimensions, lower_bounds, element_type, length, by_value, align);
         return PointerGetDatum(array);
     });
 }

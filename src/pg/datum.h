@@ -15,13 +15,9 @@ namespace terra_identity::pg {
 /// timestamptz counts from 2000-01-01.
 inline constexpr Micros postgres_epoch = static_cast<Micros>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * micros_per_day;
 
-inline Micros micros_of(Datum timestamptz) {
-    return DatumGetTimestampTz(timestamptz) + postgres_epoch;
-}
+inline Micros micros_of(Datum timestamptz) { return DatumGetTimestampTz(timestamptz) + postgres_epoch; }
 
-inline Datum timestamptz_of(Micros time) {
-    return TimestampTzGetDatum(time - postgres_epoch);
-}
+inline Datum timestamptz_of(Micros time) { return TimestampTzGetDatum(time - postgres_epoch); }
 
 /// A text datum, which may be compressed or out of line.
 std::string string_of(Datum text);

@@ -8,8 +8,8 @@ namespace terra_identity::pg {
 namespace {
 
 /// Nothing else of an identity event is looked at.
-constexpr std::array<std::string_view, 8> identity_members{
-    "type", "status", "reference_id", "user", "old_user", "new_user", "athlete", "data"};
+constexpr std::array<std::string_view, 8> identity_members{"type",     "status",   "reference_id", "user",
+                                                           "old_user", "new_user", "athlete",      "data"};
 
 /// An element of `data`, a user object, an athlete: their own members, and nothing within these.
 constexpr int member_depth = 2;

@@ -1,7 +1,8 @@
 // The two doors between C++ and PostgreSQL. No other code of the extension catches, or sets a jump.
 //
-//   pg::call(f)   runs f, which may raise a server error, and turns that into a C++ exception: no longjmp crosses a C++ object.
-//   pg::entry(f)  runs f, which may throw, and turns what it throws into a server error: no exception leaves into the server.
+//   pg::call(f)   runs f, which may raise a server error, and turns that into a C++ exception: no longjmp crosses a C++
+//   object. pg::entry(f)  runs f, which may throw, and turns what it throws into a server error: no exception leaves
+//   into the server.
 #pragma once
 
 #include "core/fence.h"
@@ -78,7 +79,8 @@ template <class F>
     }
 }
 
-/// The body of every function that the server calls: f returns a Datum. This frame owns nothing, so that raising from it leaks nothing.
+/// The body of every function that the server calls: f returns a Datum. This frame owns nothing, so that raising from
+/// it leaks nothing.
 template <class F>
 Datum entry(F&& f) {
     static_assert(std::is_trivially_destructible_v<std::remove_reference_t<F>>);

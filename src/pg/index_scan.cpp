@@ -42,17 +42,11 @@ IndexKeys& IndexKeys::equals(Datum value, RegProcedure equality) {
     return *this;
 }
 
-IndexKeys& IndexKeys::equals(const std::string& text) {
-    return equals(text_of(text), F_TEXTEQ);
-}
+IndexKeys& IndexKeys::equals(const std::string& text) { return equals(text_of(text), F_TEXTEQ); }
 
-IndexKeys& IndexKeys::equals(std::int64_t number) {
-    return equals(Int64GetDatum(number), F_INT8EQ);
-}
+IndexKeys& IndexKeys::equals(std::int64_t number) { return equals(Int64GetDatum(number), F_INT8EQ); }
 
-IndexKeys& IndexKeys::equals(bool flag) {
-    return equals(BoolGetDatum(flag), F_BOOLEQ);
-}
+IndexKeys& IndexKeys::equals(bool flag) { return equals(BoolGetDatum(flag), F_BOOLEQ); }
 
 IndexKeys& IndexKeys::equals(const std::optional<std::string>& text) {
     if (text)

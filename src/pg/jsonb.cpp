@@ -54,7 +54,8 @@ JsonbView JsonbView::child(const JsonbContainer* container, int index) {
 
 std::string JsonbView::integer() const {
     const char* const digits = call([this] {
-        return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(reinterpret_cast<Numeric>(const_cast<char*>(start_)))));
+        return DatumGetCString(
+            DirectFunctionCall1(numeric_out, NumericGetDatum(reinterpret_cast<Numeric>(const_cast<char*>(start_)))));
     });
     const std::string_view text(digits);
     return is_a<std::int64_t>(text) || is_a<std::uint64_t>(text) ? std::string(text) : std::string();
@@ -64,7 +65,8 @@ std::string JsonbView::integer() const {
 JsonbView JsonbView::member(std::string_view key) const {
     const auto* const container = reinterpret_cast<const JsonbContainer*>(start_);
     JsonbValue value;
-    if (getKeyJsonValueFromContainer(const_cast<JsonbContainer*>(container), key.data(), static_cast<int>(key.size()), &value) == nullptr)
+    if (getKeyJsonValueFromContainer(const_cast<JsonbContainer*>(container), key.data(), static_cast<int>(key.size()),
+                                     &value) == nullptr)
         return {};
     JsonbView view;
     switch (value.type) {

@@ -39,7 +39,8 @@ Fold fold_ledger(const std::string& dev_id, Reads reads) {
         SPITupleTable* const table = SPI_tuptable;
         if (table->numvals == 0)
             break;
-        const MemoryContext rows = call([] { return AllocSetContextCreate(CurrentMemoryContext, "ledger rows", ALLOCSET_DEFAULT_SIZES); });
+        const MemoryContext rows =
+            call([] { return AllocSetContextCreate(CurrentMemoryContext, "ledger rows", ALLOCSET_DEFAULT_SIZES); });
         const MemoryContext outer = MemoryContextSwitchTo(rows);
         for (std::uint64_t i = 0; i < table->numvals; ++i)
             add_event(fold, table->vals[i], table->tupdesc);

@@ -83,9 +83,7 @@ void EnvironmentLocks::lock(const Keys& keys) {
     }
 }
 
-void EnvironmentLocks::release_keys() {
-    give_back(keys_);
-}
+void EnvironmentLocks::release_keys() { give_back(keys_); }
 
 void EnvironmentLocks::release() {
     give_back(keys_);

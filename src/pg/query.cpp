@@ -72,8 +72,8 @@ SPITupleTable* Query::run(std::initializer_list<Parameter> parameters, Reads rea
         if (!IsolationUsesXactSnapshot())
             return SPI_execute_plan(plan_, values.data(), nulls.data(), false, 0);
         // As foreign keys do it: read what is committed, refuse to write what the transaction cannot see.
-        return SPI_execute_snapshot(plan_, values.data(), nulls.data(), snapshot_of(reads), GetTransactionSnapshot(), false,
-                                    true, 0);
+        return SPI_execute_snapshot(plan_, values.data(), nulls.data(), snapshot_of(reads), GetTransactionSnapshot(),
+                                    false, true, 0);
     });
     if (code < 0)
         throw Error{internal, std::string("could not run a query: ") + SPI_result_code_string(code)};

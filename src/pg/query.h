@@ -39,8 +39,6 @@ private:
 };
 
 /// A parameter that is the environment's name, which is the first of every query.
-inline Query::Parameter text_parameter(const std::string& text) {
-    return {TEXTOID, NullableValue(text_of(text))};
-}
+inline Query::Parameter text_parameter(const std::string& text) { return {TEXTOID, NullableValue(text_of(text))}; }
 
 } // namespace terra_identity::pg

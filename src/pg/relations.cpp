@@ -15,7 +15,8 @@ Oid relation_named(const char* name) {
         const Oid schema = get_namespace_oid("terra_identity", false);
         const Oid relation = get_relname_relid(name, schema);
         if (!OidIsValid(relation))
-            ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"terra_identity.%s\" does not exist", name)));
+            ereport(ERROR,
+                    (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"terra_identity.%s\" does not exist", name)));
         return relation;
     });
 }
@@ -55,7 +56,8 @@ std::vector<HeapTuple> Table::all(Reads reads) const {
     return rows;
 }
 
-HeapTuple find_connection(const Table& connections, const std::string& dev_id, const std::string& user_id, Reads reads) {
+HeapTuple find_connection(const Table& connections, const std::string& dev_id, const std::string& user_id,
+                          Reads reads) {
     const Oid primary_key = call([&] {
 #if PG_VERSION_NUM >= 180000
         return RelationGetPrimaryKeyIndex(connections.relation(), false);

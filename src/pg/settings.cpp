@@ -11,20 +11,17 @@ bool strict = false;
 } // namespace
 
 void define_settings() {
-    DefineCustomStringVariable("terra_identity.dev_id", "The environment (Terra's dev_id) of events and questions that name none.",
-                               nullptr, &dev_id, "default", PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable("terra_identity.dev_id",
+                               "The environment (Terra's dev_id) of events and questions that name none.", nullptr,
+                               &dev_id, "default", PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomBoolVariable("terra_identity.strict", "Whether an event that is not what its type needs is an error.",
                              "If off, it is stored with a problem that says why, and changes nothing else.", &strict,
                              false, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("terra_identity");
 }
 
-const char* setting_dev_id() {
-    return dev_id != nullptr && dev_id[0] != '\0' ? dev_id : "default";
-}
+const char* setting_dev_id() { return dev_id != nullptr && dev_id[0] != '\0' ? dev_id : "default"; }
 
-bool setting_strict() {
-    return strict;
-}
+bool setting_strict() { return strict; }
 
 } // namespace terra_identity::pg

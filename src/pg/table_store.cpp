@@ -16,8 +16,7 @@ bool is_other_user(const void* state, HeapTuple row, TupleDesc columns) {
     bool is_null;
     const Datum user_id = heap_getattr(row, col_user_id, columns, &is_null);
     const auto* const text = reinterpret_cast<const struct varlena*>(DatumGetPointer(user_id));
-    return !static_cast<const UserIds*>(state)->contains(
-        std::string_view(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text)));
+    return !static_cast<const UserIds*>(state)->contains(std::string_view(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text)));
 }
 
 void append(std::vector<Connection>& to, std::vector<Connection> from) {
@@ -95,10 +94,9 @@ std::vector<Connection> TableStore::active_connections(const std::vector<Account
     for (const AccountQuery& query : queries) {
         IndexScan active = scan("connections_active_account_key");
         active.limit = static_cast<std::size_t>(query.limit);
-        append(result, decode(active.fetch(IndexKeys()
-                                               .equals(dev_id_)
-                                               .equals(query.account.provider)
-                                               .equals(query.account.provider_user_id))));
+        append(result,
+               decode(active.fetch(
+                   IndexKeys().equals(dev_id_).equals(query.account.provider).equals(query.account.provider_user_id))));
     }
     return result;
 }
@@ -139,9 +137,7 @@ std::vector<Reauth> TableStore::reauths(const std::vector<std::string>& user_ids
     return result;
 }
 
-std::vector<Reauth> TableStore::all_reauths() {
-    return read_reauths("reauths_pkey", {IndexKeys().equals(dev_id_)});
-}
+std::vector<Reauth> TableStore::all_reauths() { return read_reauths("reauths_pkey", {IndexKeys().equals(dev_id_)}); }
 
 std::int64_t TableStore::new_connection_id() {
     if (reads_ == Reads::statement)

@@ -37,9 +37,7 @@ std::optional<std::string> shown(const Register& written) {
     return written->value + " (" + (written->passing ? "in passing, " : "") + format_iso8601(written->at) + ")";
 }
 
-std::optional<std::string> shown(bool flag) {
-    return flag ? "true" : "false";
-}
+std::optional<std::string> shown(bool flag) { return flag ? "true" : "false"; }
 
 /// Everything that a connection is made of, by the names of its columns.
 Columns columns_of(const Connection& connection) {

@@ -87,8 +87,9 @@ void insert_reauths(const std::set<Reauth>& reauths, const std::string& dev_id) 
     Table table("reauths", RowExclusiveLock);
     RowWriter writer(table);
     for (const Reauth& reauth : reauths)
-        writer.insert(form_row(table.columns(), {NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
-                                                 NullableValue(text_of(reauth.new_user_id))}));
+        writer.insert(
+            form_row(table.columns(), {NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
+                                       NullableValue(text_of(reauth.new_user_id))}));
     writer.finish();
     table.close();
 }
@@ -125,14 +126,14 @@ void write_changes(const Derivation& derivation, const std::string& dev_id) {
     Table table("changes", RowExclusiveLock);
     RowWriter writer(table);
     for (const Change& change : changes)
-        writer.insert(form_row(
-            table.columns(),
-            {NullableValue(Int64GetDatum(next_value("changes_change_id_seq"))),
-             NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),
-             change.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(change.event_id)),
-             NullableValue(text_of(change.kind)), NullableValue(text_of(dev_id)), NullableValue(text_of(change.user_id)),
-             NullableValue(Int64GetDatum(change.lineage_id)), NullableValue(change.reference_id),
-             change.detail.is_null() ? NullableValue() : NullableValue(jsonb_of(change.detail))}));
+        writer.insert(form_row(table.columns(),
+                               {NullableValue(Int64GetDatum(next_value("changes_change_id_seq"))),
+                                NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),
+                                change.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(change.event_id)),
+                                NullableValue(text_of(change.kind)), NullableValue(text_of(dev_id)),
+                                NullableValue(text_of(change.user_id)), NullableValue(Int64GetDatum(change.lineage_id)),
+                                NullableValue(change.reference_id),
+                                change.detail.is_null() ? NullableValue() : NullableValue(jsonb_of(change.detail))}));
     writer.finish();
     table.close();
 }

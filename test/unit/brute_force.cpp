@@ -10,8 +10,7 @@ using Text = std::optional<std::string>;
 
 class BruteForce {
 public:
-    BruteForce(const std::map<std::string, Facts>& facts, const std::set<Reauth>& reauths,
-               const Rules& rules)
+    BruteForce(const std::map<std::string, Facts>& facts, const std::set<Reauth>& reauths, const Rules& rules)
         : facts_(facts), reauths_(reauths), rules_(rules) {}
 
     Truths truths() {
@@ -34,9 +33,7 @@ public:
 private:
     const Facts& of(const std::string& user_id) const { return facts_.at(user_id); }
 
-    static Text value(const Register& written) {
-        return written ? Text(written->value) : std::nullopt;
-    }
+    static Text value(const Register& written) { return written ? Text(written->value) : std::nullopt; }
 
     Text provider(const std::string& user_id) const { return value(of(user_id).provider); }
     Text reference(const std::string& user_id) const { return value(of(user_id).reference_id); }
@@ -177,8 +174,7 @@ private:
 
 } // namespace
 
-Truths brute_force(const std::map<std::string, Facts>& facts, const std::set<Reauth>& reauths,
-                   const Rules& rules) {
+Truths brute_force(const std::map<std::string, Facts>& facts, const std::set<Reauth>& reauths, const Rules& rules) {
     return BruteForce(facts, reauths, rules).truths();
 }
 

@@ -26,7 +26,6 @@ struct Truth {
 
 using Truths = std::map<std::string, Truth>;
 
-Truths brute_force(const std::map<std::string, Facts>& facts, const std::set<Reauth>& reauths,
-                   const Rules& rules);
+Truths brute_force(const std::map<std::string, Facts>& facts, const std::set<Reauth>& reauths, const Rules& rules);
 
 } // namespace terra_identity::test

@@ -37,8 +37,7 @@ Delivery Delivery::received(int seconds) const {
 
 Delivery Delivery::created(int seconds) const {
     Delivery result = *this;
-    result.payload[payload.contains("user") ? "user" : "new_user"]["created_at"] =
-        format_iso8601(second(seconds));
+    result.payload[payload.contains("user") ? "user" : "new_user"]["created_at"] = format_iso8601(second(seconds));
     return result;
 }
 
@@ -59,15 +58,9 @@ Delivery Delivery::with(const std::string& key, const std::string& value) const 
 Delivery auth(const std::string& user_id) { return about("auth", "success", user_id); }
 Delivery auth_error(const std::string& user_id) { return about("auth", "error", user_id); }
 Delivery deauth(const std::string& user_id) { return about("deauth", "success", user_id); }
-Delivery access_revoked(const std::string& user_id) {
-    return about("access_revoked", "warning", user_id);
-}
-Delivery permission_change(const std::string& user_id) {
-    return about("permission_change", "warning", user_id);
-}
-Delivery connection_error(const std::string& user_id) {
-    return about("connection_error", "warning", user_id);
-}
+Delivery access_revoked(const std::string& user_id) { return about("access_revoked", "warning", user_id); }
+Delivery permission_change(const std::string& user_id) { return about("permission_change", "warning", user_id); }
+Delivery connection_error(const std::string& user_id) { return about("connection_error", "warning", user_id); }
 Delivery body(const std::string& user_id) { return about("body", nullptr, user_id); }
 
 Delivery athlete(const std::string& user_id, const std::string& account) {

@@ -7,15 +7,13 @@
 namespace terra_identity::test {
 namespace {
 
-World world_of(const std::vector<Delivery>& deliveries,
-               AccountPolicy policy = AccountPolicy::keep) {
+World world_of(const std::vector<Delivery>& deliveries, AccountPolicy policy = AccountPolicy::keep) {
     World world(rules_under(policy));
     world.insert(read_all(deliveries));
     return world;
 }
 
-Derivation derive(World& world, const std::vector<Delivery>& deliveries,
-                  std::int64_t first_event_id = 1) {
+Derivation derive(World& world, const std::vector<Delivery>& deliveries, std::int64_t first_event_id = 1) {
     return test::derive(world.store(), world.rules(), read_all(deliveries), first_event_id);
 }
 
@@ -30,8 +28,7 @@ TEST(DerivationTest, NothingToldChangesNothing) {
 
 TEST(DerivationTest, ARepeatedEventChangesNothing) {
     World world = world_of({auth("a").at(1), athlete("a", "x").at(2), reauth("a", "b").at(3)});
-    const Derivation derivation =
-        derive(world, {reauth("a", "b").at(3), athlete("a", "x").at(2), auth("a").at(1)});
+    const Derivation derivation = derive(world, {reauth("a", "b").at(3), athlete("a", "x").at(2), auth("a").at(1)});
     for (const auto& [user_id, node] : derivation.nodes())
         EXPECT_FALSE(node.changed()) << user_id;
     EXPECT_TRUE(derivation.new_reauths().empty());
@@ -47,8 +44,7 @@ TEST(DerivationTest, ConnectionIdsFollowTheOrderOfArrival) {
 }
 
 TEST(DerivationTest, TheConnectionKeepsItsFacts) {
-    World world = world_of(
-        {body("a").at(5), auth("a").at(7).created(3).scopes("read"), connection_error("a").at(8)});
+    World world = world_of({body("a").at(5), auth("a").at(7).created(3).scopes("read"), connection_error("a").at(8)});
     const Connection& a = world.store().stored().at("a");
     EXPECT_TRUE(a.facts.confirmed);
     EXPECT_EQ(a.facts.first_seen_at, second(5));
@@ -77,13 +73,11 @@ TEST(DerivationTest, TheYoungerLineageMoves) {
     ASSERT_EQ(world.store().stored().at("e").lineage_id, 3);
     const Derivation derivation = derive(world, {reauth("e", "a").at(4)});
     EXPECT_EQ(derivation.moved_lineages(), (std::map<std::int64_t, std::int64_t>{{3, 1}}));
-    EXPECT_FALSE(derivation.nodes().contains("c"))
-        << "the others of the lineage need not be loaded";
+    EXPECT_FALSE(derivation.nodes().contains("c")) << "the others of the lineage need not be loaded";
 }
 
 TEST(DerivationTest, WhatIsLoadedAsANeighbourMovesWithItsLineage) {
-    World world =
-        world_of({athlete("a", "x").reference("").at(10).created(29)}, AccountPolicy::replace);
+    World world = world_of({athlete("a", "x").reference("").at(10).created(29)}, AccountPolicy::replace);
     world.insert(read_all({auth("f").at(2), athlete("c", "x").at(5), reauth("f", "c").at(6)}));
     world.insert(read_all({reauth("f", "a").reference("").at(3).created(14)}));
     EXPECT_EQ(world.faults(), "");
@@ -100,17 +94,15 @@ TEST(DerivationTest, ACycleIsKnownInEveryMember) {
 }
 
 TEST(DerivationTest, ACycleIsSearchedFromItsNewestPredecessorAndNotEnteredTwice) {
-    World world =
-        world_of({athlete("d", "y").at(1), athlete("e", "x").at(2), reauth("e", "c").at(3),
-                  reauth("d", "a").at(4), reauth("a", "c").at(5), reauth("c", "a").at(6)});
+    World world = world_of({athlete("d", "y").at(1), athlete("e", "x").at(2), reauth("e", "c").at(3),
+                            reauth("d", "a").at(4), reauth("a", "c").at(5), reauth("c", "a").at(6)});
     EXPECT_EQ(world.store().stored().at("a").provider_user_id, "x");
     EXPECT_EQ(world.store().stored().at("c").provider_user_id, "y");
 }
 
 TEST(DerivationTest, TheEventThatDidItIsTold) {
     World world = world_of({athlete("a", "x").at(1)});
-    const Derivation derivation =
-        derive(world, {auth("c").reference("cleo").at(5), athlete("b", "x").at(6)}, 40);
+    const Derivation derivation = derive(world, {auth("c").reference("cleo").at(5), athlete("b", "x").at(6)}, 40);
     EXPECT_EQ(derivation.nodes().at("c").event_id, 40);
     EXPECT_EQ(derivation.nodes().at("b").event_id, 41);
     EXPECT_EQ(derivation.nodes().at("a").now.status, Status::superseded);
@@ -123,8 +115,8 @@ TEST(DerivationTest, WhatTheLedgerDoesNotHaveVanishes) {
     for (const Event& event : read_all({reauth("c", "d").at(2), reauth("e", "c").at(3)}))
         ledger.add(event);
     const auto& reauths = world.store().stored_reauths();
-    Derivation derivation = Derivation::of_everything(
-        world.store(), world.rules(), world.store().all(), {reauths.begin(), reauths.end()});
+    Derivation derivation =
+        Derivation::of_everything(world.store(), world.rules(), world.store().all(), {reauths.begin(), reauths.end()});
     derivation.replace_facts(ledger);
     derivation.derive();
     std::set<std::string> vanished;
@@ -159,9 +151,7 @@ protected:
         world_.insert(read_all(deliveries));
     }
 
-    std::size_t loaded_for(const Delivery& delivery) {
-        return derive(world_, {delivery}).nodes().size();
-    }
+    std::size_t loaded_for(const Delivery& delivery) { return derive(world_, {delivery}).nodes().size(); }
 
     World world_;
 };
@@ -175,11 +165,8 @@ TEST_P(CrowdedAccountTest, CostsNoMoreThanItsNeighbours) {
     EXPECT_LE(loaded_for(auth(name(200)).reference(name(200)).at(1000).created(-5)), 6);
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, CrowdedAccountTest,
-                         testing::Values(AccountPolicy::keep, AccountPolicy::replace),
-                         [](const auto& policy) {
-                             return policy.param == AccountPolicy::keep ? "Keep" : "Replace";
-                         });
+INSTANTIATE_TEST_SUITE_P(Policies, CrowdedAccountTest, testing::Values(AccountPolicy::keep, AccountPolicy::replace),
+                         [](const auto& policy) { return policy.param == AccountPolicy::keep ? "Keep" : "Replace"; });
 
 TEST(LongLineageTest, OneMoreReauthCostsNoMoreThanItsNeighbours) {
     constexpr int length = 400;

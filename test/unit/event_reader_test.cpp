@@ -48,8 +48,7 @@ TEST(EventReaderTest, ProblemsSayWhatIsWrong) {
         {R"({"type":5})", R"("type" is missing or not a string)"},
         {R"({"type":{"type":"auth"}})", R"("type" is missing or not a string)"},
         {R"({"type":["auth"]})", R"("type" is missing or not a string)"},
-        {R"({"type":5,"athlete":{},"user":{"user_id":"a"}})",
-         R"("type" is missing or not a string)"},
+        {R"({"type":5,"athlete":{},"user":{"user_id":"a"}})", R"("type" is missing or not a string)"},
         {R"({"athlete":{}})", R"("type" is missing or not a string)"},
         {R"({"athlete":null,"user":{"user_id":"a"}})", R"("type" is missing or not a string)"},
         {R"({"athlete":{},"user":[]})", R"("type" is missing or not a string)"},
@@ -70,19 +69,14 @@ TEST(EventReaderTest, ProblemsSayWhatIsWrong) {
         {R"({"type":"a_new_type","user":{}})", R"("user.user_id" is missing or empty)"},
         {R"({"type":"a_new_type","user":false})", R"("user" is not a JSON object)"},
         // ids
-        {R"({"type":"body","user":{"user_id":"a","provider":5}})",
-         R"("user.provider" is not a string)"},
-        {R"({"type":"body","user":{"user_id":"a","reference_id":5}})",
-         R"("user.reference_id" is not a string)"},
-        {R"({"type":"body","user":{"user_id":"a","reference_id":["r"]}})",
-         R"("user.reference_id" is not a string)"},
-        {R"({"type":"body","reference_id":5,"user":{"user_id":"a"}})",
-         R"("reference_id" is not a string)"},
+        {R"({"type":"body","user":{"user_id":"a","provider":5}})", R"("user.provider" is not a string)"},
+        {R"({"type":"body","user":{"user_id":"a","reference_id":5}})", R"("user.reference_id" is not a string)"},
+        {R"({"type":"body","user":{"user_id":"a","reference_id":["r"]}})", R"("user.reference_id" is not a string)"},
+        {R"({"type":"body","reference_id":5,"user":{"user_id":"a"}})", R"("reference_id" is not a string)"},
         {R"({"type":"body","reference_id":5,"user":{"user_id":"a","reference_id":"r"}})",
          R"("reference_id" is not a string)"},
         // status
-        {R"({"type":"auth","user":{"user_id":"a"}})",
-         R"("status" of an "auth" is missing or not a string)"},
+        {R"({"type":"auth","user":{"user_id":"a"}})", R"("status" of an "auth" is missing or not a string)"},
         {R"({"type":"auth","status":null,"user":{"user_id":"a"}})",
          R"("status" of an "auth" is missing or not a string)"},
         {R"({"type":"auth","status":" ","user":{"user_id":"a"}})",
@@ -91,17 +85,13 @@ TEST(EventReaderTest, ProblemsSayWhatIsWrong) {
          R"("status" of an "auth" is missing or not a string)"},
         // user_reauth
         {R"({"type":"user_reauth"})", R"("new_user" is missing)"},
-        {R"({"type":"user_reauth","new_user":null,"old_user":{"user_id":"a"}})",
-         R"("new_user" is missing)"},
+        {R"({"type":"user_reauth","new_user":null,"old_user":{"user_id":"a"}})", R"("new_user" is missing)"},
         {R"({"type":"user_reauth","user":{"user_id":"a"}})", R"("new_user" is missing)"},
         {R"({"type":"user_reauth","new_user":"b"})", R"("new_user" is not a JSON object)"},
         {R"({"type":"user_reauth","new_user":{}})", R"("new_user.user_id" is missing or empty)"},
-        {R"({"type":"user_reauth","new_user":{"user_id":"b","provider":1}})",
-         R"("new_user.provider" is not a string)"},
-        {R"({"type":"user_reauth","new_user":{"user_id":"b"},"old_user":"a"})",
-         R"("old_user" is not a JSON object)"},
-        {R"({"type":"user_reauth","new_user":{"user_id":"b"},"old_user":[]})",
-         R"("old_user" is not a JSON object)"},
+        {R"({"type":"user_reauth","new_user":{"user_id":"b","provider":1}})", R"("new_user.provider" is not a string)"},
+        {R"({"type":"user_reauth","new_user":{"user_id":"b"},"old_user":"a"})", R"("old_user" is not a JSON object)"},
+        {R"({"type":"user_reauth","new_user":{"user_id":"b"},"old_user":[]})", R"("old_user" is not a JSON object)"},
         {R"({"type":"user_reauth","new_user":{"user_id":"b"},"old_user":{"user_id":1}})",
          R"("old_user.user_id" is not a string)"},
         {R"({"type":"user_reauth","new_user":{"user_id":"b"},"old_user":{"user_id":"a","reference_id":1}})",
@@ -147,26 +137,22 @@ TEST(EventReaderTest, EveryIdentityAndKnownPassingTypeNeedsAUser) {
                              "processing",
                              "rate_limit_hit"})
         for (const json& user : {json(), json("a"), json::object(), json{{"user_id", ""}}})
-            EXPECT_NE(read({{"type", type}, {"status", "success"}, {"user", user}}).problem, "")
-                << type << user;
+            EXPECT_NE(read({{"type", type}, {"status", "success"}, {"user", user}}).problem, "") << type << user;
 }
 
 TEST(EventReaderTest, AnyOtherTypeNeedsNone) {
-    for (const char* type :
-         {"auth_cancelled", "s3_payload", "s3_upload", "healthcheck", "lab_report.completed",
-          "lab_report.failed", "AUTH", "Auth", "auth_success", "user_reauth2", "x"}) {
+    for (const char* type : {"auth_cancelled", "s3_payload", "s3_upload", "healthcheck", "lab_report.completed",
+                             "lab_report.failed", "AUTH", "Auth", "auth_success", "user_reauth2", "x"}) {
         const Event event = read({{"type", type}});
         EXPECT_EQ(event.problem, "") << type;
         EXPECT_EQ(event.kind, EventKind::nothing) << type;
         EXPECT_EQ(event.type, type);
-        EXPECT_EQ(read({{"type", type}, {"user", {{"user_id", "a"}}}}).kind, EventKind::passing)
-            << type;
+        EXPECT_EQ(read({{"type", type}, {"user", {{"user_id", "a"}}}}).kind, EventKind::passing) << type;
     }
 }
 
 TEST(EventReaderTest, WhatAnEventWithoutUserHasIsNotJudged) {
-    const Event event =
-        read(R"({"type":"auth_cancelled","reference_id":5,"provider":7,"user":null})");
+    const Event event = read(R"({"type":"auth_cancelled","reference_id":5,"provider":7,"user":null})");
     EXPECT_EQ(event.problem, "");
     EXPECT_EQ(event.reference_id, std::nullopt);
     EXPECT_EQ(read(R"({"type":"auth_cancelled","reference_id":" r "})").reference_id, "r");
@@ -175,9 +161,7 @@ TEST(EventReaderTest, WhatAnEventWithoutUserHasIsNotJudged) {
 
 TEST(EventReaderTest, StatusDecidesWhatAnAuthIs) {
     const auto kind = [](const char* status) {
-        return read(
-                   payload_with(R"({"type":"auth","status":VALUE,"user":{"user_id":"a"}})", status))
-            .kind;
+        return read(payload_with(R"({"type":"auth","status":VALUE,"user":{"user_id":"a"}})", status)).kind;
     };
     EXPECT_EQ(kind(R"("success")"), EventKind::auth_success);
     EXPECT_EQ(kind(R"(" success\n")"), EventKind::auth_success);
@@ -188,8 +172,8 @@ TEST(EventReaderTest, StatusDecidesWhatAnAuthIs) {
 
 TEST(EventReaderTest, AnswersOfGetAthleteHaveNoType) {
     for (const char* type : {"null", R"("")", R"(" ")", R"("athlete")"}) {
-        const Event event = read(payload_with(
-            R"({"type":VALUE,"athlete":{"provider_user_id":"x"},"user":{"user_id":"a"}})", type));
+        const Event event =
+            read(payload_with(R"({"type":VALUE,"athlete":{"provider_user_id":"x"},"user":{"user_id":"a"}})", type));
         EXPECT_EQ(event.problem, "") << type;
         EXPECT_EQ(event.type, "athlete") << type;
         EXPECT_EQ(event.kind, EventKind::athlete) << type;
@@ -211,9 +195,8 @@ TEST(EventReaderTest, IdsAreTrimmedAndEmptyOnesNull) {
 }
 
 TEST(EventReaderTest, OnlyAsciiWhiteSpaceIsTrimmed) {
-    EXPECT_EQ(
-        read({{"type", "body"}, {"user", {{"user_id", "\xc2\xa0 a\xe2\x80\x83 "}}}}).user->user_id,
-        "\xc2\xa0 a\xe2\x80\x83");
+    EXPECT_EQ(read({{"type", "body"}, {"user", {{"user_id", "\xc2\xa0 a\xe2\x80\x83 "}}}}).user->user_id,
+              "\xc2\xa0 a\xe2\x80\x83");
     const std::string with_nul("a\0 b\0", 5);
     EXPECT_EQ(read({{"type", "body"}, {"user", {{"user_id", with_nul}}}}).user->user_id, with_nul);
 }
@@ -241,18 +224,14 @@ TEST(EventReaderTest, IdsHaveUpTo512Bytes) {
         payload["user"][key] = too_long;
         EXPECT_EQ(problem(payload), std::string("\"user.") + key + "\" is longer than 512 bytes");
     }
-    EXPECT_EQ(problem({{"type", "body"}, {"reference_id", longest}, {"user", {{"user_id", "a"}}}}),
-              "");
+    EXPECT_EQ(problem({{"type", "body"}, {"reference_id", longest}, {"user", {{"user_id", "a"}}}}), "");
     EXPECT_EQ(problem({{"type", "body"}, {"reference_id", too_long}, {"user", {{"user_id", "a"}}}}),
               "\"reference_id\" is longer than 512 bytes");
-    EXPECT_EQ(problem({{"type", "user_reauth"},
-                       {"new_user", {{"user_id", "b"}}},
-                       {"old_user", {{"user_id", too_long}}}}),
-              "\"old_user.user_id\" is longer than 512 bytes");
+    EXPECT_EQ(
+        problem({{"type", "user_reauth"}, {"new_user", {{"user_id", "b"}}}, {"old_user", {{"user_id", too_long}}}}),
+        "\"old_user.user_id\" is longer than 512 bytes");
     const auto account = [&](const std::string& id) {
-        return problem({{"type", "athlete"},
-                        {"user", {{"user_id", "a"}}},
-                        {"athlete", {{"provider_user_id", id}}}});
+        return problem({{"type", "athlete"}, {"user", {{"user_id", "a"}}}, {"athlete", {{"provider_user_id", id}}}});
     };
     EXPECT_EQ(account(longest), "");
     EXPECT_EQ(account(too_long), "\"provider_user_id\" is longer than 512 bytes");
@@ -266,19 +245,15 @@ TEST(EventReaderTest, IdsHaveUpTo512Bytes) {
 
 TEST(EventReaderTest, ScopesMayBeOfAnyLength) {
     const std::string scopes(100'000, 's');
-    EXPECT_EQ(
-        read({{"type", "body"}, {"user", {{"user_id", "a"}, {"scopes", scopes}}}}).user->scopes,
-        scopes);
+    EXPECT_EQ(read({{"type", "body"}, {"user", {{"user_id", "a"}, {"scopes", scopes}}}}).user->scopes, scopes);
 }
 
 TEST(EventReaderTest, ScopesAndCreatedAtOfAnotherTypeAreAbsent) {
     for (const char* odd : {"5", "1.5", "true", "[]", R"(["a"])", "{}", "null"}) {
-        const Event event =
-            read(payload_with(R"({"type":"body","user":{"user_id":"a","scopes":VALUE}})", odd));
+        const Event event = read(payload_with(R"({"type":"body","user":{"user_id":"a","scopes":VALUE}})", odd));
         EXPECT_EQ(event.problem, "") << odd;
         EXPECT_EQ(event.user->scopes, std::nullopt) << odd;
-        const Event other =
-            read(payload_with(R"({"type":"body","user":{"user_id":"a","created_at":VALUE}})", odd));
+        const Event other = read(payload_with(R"({"type":"body","user":{"user_id":"a","created_at":VALUE}})", odd));
         EXPECT_EQ(other.problem, "") << odd;
         EXPECT_EQ(other.user->created_at, std::nullopt) << odd;
     }
@@ -286,8 +261,7 @@ TEST(EventReaderTest, ScopesAndCreatedAtOfAnotherTypeAreAbsent) {
 
 TEST(EventReaderTest, CreatedAtIsBelievedUntilADayAfterTheDelivery) {
     const auto created_at = [](const char* text) {
-        return read({{"type", "body"}, {"user", {{"user_id", "a"}, {"created_at", text}}}})
-            .user->created_at;
+        return read({{"type", "body"}, {"user", {{"user_id", "a"}, {"created_at", text}}}}).user->created_at;
     };
     EXPECT_EQ(created_at("2026-01-01T00:00:00Z"), received_at);
     EXPECT_EQ(created_at("2026-01-02T00:00:00Z"), received_at + micros_per_day);
@@ -298,16 +272,12 @@ TEST(EventReaderTest, CreatedAtIsBelievedUntilADayAfterTheDelivery) {
 }
 
 TEST(EventReaderTest, TheReferenceAtTheTopServesWhereAUserHasNone) {
+    EXPECT_EQ(read(R"({"type":"body","reference_id":"top","user":{"user_id":"a"}})").user->reference_id, "top");
     EXPECT_EQ(
-        read(R"({"type":"body","reference_id":"top","user":{"user_id":"a"}})").user->reference_id,
+        read(R"({"type":"body","reference_id":"top","user":{"user_id":"a","reference_id":" "}})").user->reference_id,
         "top");
     EXPECT_EQ(
-        read(R"({"type":"body","reference_id":"top","user":{"user_id":"a","reference_id":" "}})")
-            .user->reference_id,
-        "top");
-    EXPECT_EQ(
-        read(R"({"type":"body","reference_id":"top","user":{"user_id":"a","reference_id":"r"}})")
-            .user->reference_id,
+        read(R"({"type":"body","reference_id":"top","user":{"user_id":"a","reference_id":"r"}})").user->reference_id,
         "r");
     const Event reauth = read(R"({"type":"user_reauth","reference_id":"top",
         "new_user":{"user_id":"b"},"old_user":{"user_id":"a","reference_id":"r"}})");
@@ -316,11 +286,10 @@ TEST(EventReaderTest, TheReferenceAtTheTopServesWhereAUserHasNone) {
 }
 
 TEST(EventReaderTest, AReauthWithoutAnotherOldUserIsProofOfLifeOnly) {
-    for (const char* old_user :
-         {"null", "{}", R"({"user_id":null})", R"({"user_id":" "})", R"({"user_id":"b"})",
-          R"({"user_id":" b "})", R"({"user_id":"","provider":5})"}) {
-        const Event event = read(payload_with(
-            R"({"type":"user_reauth","new_user":{"user_id":"b"},"old_user":VALUE})", old_user));
+    for (const char* old_user : {"null", "{}", R"({"user_id":null})", R"({"user_id":" "})", R"({"user_id":"b"})",
+                                 R"({"user_id":" b "})", R"({"user_id":"","provider":5})"}) {
+        const Event event =
+            read(payload_with(R"({"type":"user_reauth","new_user":{"user_id":"b"},"old_user":VALUE})", old_user));
         EXPECT_EQ(event.problem, "") << old_user;
         EXPECT_EQ(event.kind, EventKind::user_reauth) << old_user;
         EXPECT_EQ(event.user->user_id, "b") << old_user;
@@ -329,8 +298,8 @@ TEST(EventReaderTest, AReauthWithoutAnotherOldUserIsProofOfLifeOnly) {
 }
 
 TEST(EventReaderTest, AReauthDoesNotLookAtUser) {
-    const Event event = read(
-        R"({"type":"user_reauth","user":5,"new_user":{"user_id":"b"},"old_user":{"user_id":"B"}})");
+    const Event event =
+        read(R"({"type":"user_reauth","user":5,"new_user":{"user_id":"b"},"old_user":{"user_id":"B"}})");
     EXPECT_EQ(event.problem, "");
     EXPECT_EQ(event.old_user->user_id, "B");
 }
@@ -354,8 +323,7 @@ TEST(EventReaderTest, TheAccountIsTheFirstThatIsNotEmpty) {
         {R"("athlete":{"provider_user_id":"x"},"data":[{"provider_user_id":"y"}])", "x"},
         {R"("athlete":{"provider_user_id":"x"},"data":[{"provider_user_id":true}])", "x"},
         {R"("athlete":[{"provider_user_id":"x"}])", std::nullopt},
-        {R"("athlete":"x","data":[null,5,"x",[],{},{"provider_user_id":" "},{"provider_user_id":"y"}])",
-         "y"},
+        {R"("athlete":"x","data":[null,5,"x",[],{},{"provider_user_id":" "},{"provider_user_id":"y"}])", "y"},
         {R"("data":[{"provider_user_id":"y"},{"provider_user_id":true}])", "y"},
         {R"("data":{"provider_user_id":"x"})", std::nullopt},
         {R"("data":"x")", std::nullopt},
@@ -363,20 +331,16 @@ TEST(EventReaderTest, TheAccountIsTheFirstThatIsNotEmpty) {
         {R"("provider_user_id":"x")", std::nullopt},
     };
     for (const auto& [rest, account] : table) {
-        const Event event = read(
-            json::parse(R"({"type":"athlete","user":{"user_id":"a"},)" + std::string(rest) + "}"));
+        const Event event = read(json::parse(R"({"type":"athlete","user":{"user_id":"a"},)" + std::string(rest) + "}"));
         EXPECT_EQ(event.problem, "") << rest;
         EXPECT_EQ(event.provider_user_id, account) << rest;
     }
 }
 
 TEST(EventReaderTest, OnlyAthleteEventsNameAnAccount) {
-    EXPECT_EQ(read(R"({"type":"body","user":{"user_id":"a"},"athlete":{"provider_user_id":"x"}})")
-                  .provider_user_id,
+    EXPECT_EQ(read(R"({"type":"body","user":{"user_id":"a"},"athlete":{"provider_user_id":"x"}})").provider_user_id,
               std::nullopt);
-    EXPECT_EQ(read(R"({"type":"body","user":{"user_id":"a"},"athlete":{"provider_user_id":true}})")
-                  .problem,
-              "");
+    EXPECT_EQ(read(R"({"type":"body","user":{"user_id":"a"},"athlete":{"provider_user_id":true}})").problem, "");
 }
 
 TEST(EventReaderTest, TheFirstProblemIsTold) {

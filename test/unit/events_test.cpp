@@ -40,12 +40,7 @@ const std::vector<Row>& rows() {
          "-",
          "-",
          {alive}},
-        {"auth_success_reference_at_the_top",
-         auth_success,
-         a + " OURA member-205 - -",
-         "-",
-         "-",
-         {alive}},
+        {"auth_success_reference_at_the_top", auth_success, a + " OURA member-205 - -", "-", "-", {alive}},
         {"auth_error", auth_failure, a + mina, "-", "-", {"failed=now"}},
         {"auth_cancelled", nothing, "-", "-", "-", {}},
         {"auth_cancelled_all_null", nothing, "-", "-", "-", {}},
@@ -75,51 +70,26 @@ const std::vector<Row>& rows() {
          "-",
          "-",
          {"revoked=now"}},
-        {"permission_change",
-         permission_change,
-         a + " OURA member-204 daily,personal -",
-         "-",
-         "-",
-         {"live"}},
+        {"permission_change", permission_change, a + " OURA member-204 daily,personal -", "-", "-", {"live"}},
         {"connection_error", connection_error, a + mina, "-", "-", {"live degraded=now"}},
 
         {"athlete_string", athlete, a + mina, "-", "OU-88213", {"live account=now:OU-88213"}},
-        {"athlete_integer",
-         athlete,
-         a + " STRAVA member-204 - -",
-         "-",
-         "90210554",
-         {"live account=now:90210554"}},
+        {"athlete_integer", athlete, a + " STRAVA member-204 - -", "-", "90210554", {"live account=now:90210554"}},
         {"athlete_null", athlete, a + mina, "-", "-", {"live"}},
         {"athlete_data", athlete, a + mina, "-", "OU-88214", {"live account=now:OU-88214"}},
-        {"athlete_answer",
-         athlete,
-         "answered-3 OURA - - -",
-         "-",
-         "OU-88213",
-         {"live account=now:OU-88213"}},
+        {"athlete_answer", athlete, "answered-3 OURA - - -", "-", "OU-88213", {"live account=now:OU-88213"}},
         {"athlete_answer_type_null", athlete, "answered-4 OURA - - -", "-", "-", {"live"}},
 
         {"activity", passing, a + mina, "-", "-", {"live"}},
         {"body_empty_reference", passing, a + " WITHINGS - - -", "-", "-", {"live"}},
         {"daily", passing, a + mina, "-", "-", {"live"}},
         {"sleep", passing, a + mina, "-", "-", {"live"}},
-        {"nutrition",
-         passing,
-         a + " CRONOMETER member-204 daily,heartrate,personal -",
-         "-",
-         "-",
-         {"live"}},
+        {"nutrition", passing, a + " CRONOMETER member-204 daily,heartrate,personal -", "-", "-", {"live"}},
         {"menstruation", passing, a + mina, "-", "-", {"live"}},
         {"planned_workout", passing, a + mina, "-", "-", {"live"}},
         {"hormone", passing, a + mina, "-", "-", {"live"}},
         {"health_observation", passing, a + " OURA member-204 - -", "-", "-", {"live"}},
-        {"google_no_datasource",
-         passing,
-         a + " GOOGLE member-204 daily,heartrate,personal -",
-         "-",
-         "-",
-         {"live"}},
+        {"google_no_datasource", passing, a + " GOOGLE member-204 daily,heartrate,personal -", "-", "-", {"live"}},
         {"large_request_processing", passing, a + mina, "-", "-", {"live"}},
         {"large_request_sending", passing, a + mina, "-", "-", {"live"}},
         {"processing", passing, a + mina, "-", "-", {"live"}},
@@ -135,9 +105,7 @@ const std::vector<Row>& rows() {
     return all;
 }
 
-std::filesystem::path folder() {
-    return std::filesystem::path(TEST_DATA_DIR) / "events";
-}
+std::filesystem::path folder() { return std::filesystem::path(TEST_DATA_DIR) / "events"; }
 
 Event read_file(const std::string& name) {
     std::ifstream file(folder() / (name + ".json"));
@@ -156,16 +124,14 @@ std::string text(const std::optional<Micros>& time) {
 std::string describe(const std::optional<UserObject>& user) {
     if (!user)
         return "-";
-    return user->user_id + " " + text(user->provider) + " " + text(user->reference_id) + " " +
-           text(user->scopes) + " " + text(user->created_at);
+    return user->user_id + " " + text(user->provider) + " " + text(user->reference_id) + " " + text(user->scopes) +
+           " " + text(user->created_at);
 }
 
 /// What the event says besides what is in the user object.
 std::string describe(const Facts& facts) {
     std::string result;
-    const auto add = [&result](const std::string& word) {
-        result += (result.empty() ? "" : " ") + word;
-    };
+    const auto add = [&result](const std::string& word) { result += (result.empty() ? "" : " ") + word; };
     const auto add_time = [&](const std::string& name, const std::optional<Micros>& time) {
         if (time)
             add(name + "=" + text(time));
@@ -220,8 +186,7 @@ TEST(EventsTest, AddTheFactsThatTheTableSays) {
         std::vector<std::string> facts;
         for (const Contribution& contribution : contributions) {
             facts.push_back(describe(contribution.facts));
-            const UserObject& user =
-                contribution.user_id == event.user->user_id ? *event.user : event.old_user.value();
+            const UserObject& user = contribution.user_id == event.user->user_id ? *event.user : event.old_user.value();
             EXPECT_EQ(contribution.user_id, user.user_id);
             expect_facts_of_user_object(contribution.facts, user, row.kind == EventKind::passing);
         }

@@ -40,9 +40,7 @@ public:
 private:
     int below(int limit) { return std::uniform_int_distribution(0, limit - 1)(random_); }
     bool chance() { return below(2) == 0; }
-    std::optional<Micros> time() {
-        return chance() ? std::optional<Micros>(below(4)) : std::nullopt;
-    }
+    std::optional<Micros> time() { return chance() ? std::optional<Micros>(below(4)) : std::nullopt; }
     Register written(bool passing) {
         if (chance())
             return std::nullopt;
@@ -73,8 +71,7 @@ TEST(FactsTest, MergingIsAssociative) {
 }
 
 TEST(FactsTest, MergingIsCommutative) {
-    for_random_facts(
-        [](const Facts& a, const Facts& b, const Facts&) { return merged(a, b) == merged(b, a); });
+    for_random_facts([](const Facts& a, const Facts& b, const Facts&) { return merged(a, b) == merged(b, a); });
 }
 
 TEST(FactsTest, MergingIsIdempotent) {
@@ -91,8 +88,7 @@ TEST(FactsTest, EmptyFactsAddNothing) {
 
 TEST(FactsTest, WhatIsAbsorbedChangesNothingAndNothingElseIs) {
     for_random_facts([](const Facts& a, const Facts& b, const Facts&) {
-        return a.absorbs(b) == (merged(a, b) == a) && merged(a, b).absorbs(b) &&
-               merged(a, b).absorbs(a);
+        return a.absorbs(b) == (merged(a, b) == a) && merged(a, b).absorbs(b) && merged(a, b).absorbs(a);
     });
 }
 
@@ -117,36 +113,28 @@ TEST_P(EndingTest, Ended) {
 
 INSTANTIATE_TEST_SUITE_P(
     DeadConnections, EndingTest,
-    testing::Values(
-        Ending{"Nothing", {}, false}, Ending{"Alive", {auth("a").at(1)}, false},
-        Ending{"Deauth", {deauth("a").at(1)}, true},
-        Ending{"Revoked", {access_revoked("a").at(1)}, true},
-        Ending{"Failed", {auth_error("a").at(1)}, true},
-        Ending{"Replaced", {reauth("a", "b").at(1)}, true},
-        Ending{"ReplacedNothing", {reauth("b", "a").at(1)}, false},
-        Ending{"ProofBefore", {auth("a").at(1), deauth("a").at(2)}, true},
-        Ending{"ProofAtTheSameTime", {auth("a").at(2), deauth("a").at(2)}, true},
-        Ending{"ProofAfter", {auth("a").at(3), deauth("a").at(2)}, false},
-        Ending{"ProofAfterOneEndOnly",
-               {auth("a").at(3), deauth("a").at(2), auth_error("a").at(4)},
-               true},
-        Ending{"ProofAfterAllEnds",
-               {auth("a").at(9), deauth("a").at(2), auth_error("a").at(4),
-                access_revoked("a").at(5), reauth("a", "b").at(6)},
-               false},
-        Ending{"ProofByReauth", {reauth("b", "a").at(3), deauth("a").at(2)}, false},
-        Ending{"NoProofWithoutATimeOfTheSender", {auth("a").received(3), deauth("a").at(2)}, true},
-        Ending{"ProofByCreatedAt", {auth("a").received(5).created(3), deauth("a").at(2)}, false},
-        Ending{
-            "NoProofByAnOldCreatedAt", {auth("a").received(5).created(1), deauth("a").at(2)}, true},
-        Ending{
-            "OrderingTakenBeforeCreatedAt", {auth("a").at(1).created(3), deauth("a").at(2)}, true},
-        Ending{"NoProofByData", {body("a").at(3).created(3), deauth("a").at(2)}, true},
-        Ending{"NoProofByAthlete", {athlete("a", "x").at(3).created(3), deauth("a").at(2)}, true},
-        Ending{"NoProofByConnectionError", {connection_error("a").at(3), deauth("a").at(2)}, true},
-        Ending{
-            "NoProofByPermissionChange", {permission_change("a").at(3), deauth("a").at(2)}, true},
-        Ending{"NoProofByBeingOld", {reauth("a", "b").at(3).old_created(9)}, true}),
+    testing::Values(Ending{"Nothing", {}, false}, Ending{"Alive", {auth("a").at(1)}, false},
+                    Ending{"Deauth", {deauth("a").at(1)}, true}, Ending{"Revoked", {access_revoked("a").at(1)}, true},
+                    Ending{"Failed", {auth_error("a").at(1)}, true}, Ending{"Replaced", {reauth("a", "b").at(1)}, true},
+                    Ending{"ReplacedNothing", {reauth("b", "a").at(1)}, false},
+                    Ending{"ProofBefore", {auth("a").at(1), deauth("a").at(2)}, true},
+                    Ending{"ProofAtTheSameTime", {auth("a").at(2), deauth("a").at(2)}, true},
+                    Ending{"ProofAfter", {auth("a").at(3), deauth("a").at(2)}, false},
+                    Ending{"ProofAfterOneEndOnly", {auth("a").at(3), deauth("a").at(2), auth_error("a").at(4)}, true},
+                    Ending{"ProofAfterAllEnds",
+                           {auth("a").at(9), deauth("a").at(2), auth_error("a").at(4), access_revoked("a").at(5),
+                            reauth("a", "b").at(6)},
+                           false},
+                    Ending{"ProofByReauth", {reauth("b", "a").at(3), deauth("a").at(2)}, false},
+                    Ending{"NoProofWithoutATimeOfTheSender", {auth("a").received(3), deauth("a").at(2)}, true},
+                    Ending{"ProofByCreatedAt", {auth("a").received(5).created(3), deauth("a").at(2)}, false},
+                    Ending{"NoProofByAnOldCreatedAt", {auth("a").received(5).created(1), deauth("a").at(2)}, true},
+                    Ending{"OrderingTakenBeforeCreatedAt", {auth("a").at(1).created(3), deauth("a").at(2)}, true},
+                    Ending{"NoProofByData", {body("a").at(3).created(3), deauth("a").at(2)}, true},
+                    Ending{"NoProofByAthlete", {athlete("a", "x").at(3).created(3), deauth("a").at(2)}, true},
+                    Ending{"NoProofByConnectionError", {connection_error("a").at(3), deauth("a").at(2)}, true},
+                    Ending{"NoProofByPermissionChange", {permission_change("a").at(3), deauth("a").at(2)}, true},
+                    Ending{"NoProofByBeingOld", {reauth("a", "b").at(3).old_created(9)}, true}),
     [](const auto& ending) { return ending.param.name; });
 
 /// The register after all that is written to it, in this order.
@@ -168,8 +156,7 @@ TEST(RegisterTest, TheLastIdentityEventWins) {
 TEST(RegisterTest, EqualTimesGoToTheGreaterValueByteByByte) {
     EXPECT_EQ(written({{"a", 2, false}, {"b", 2, false}})->value, "b");
     EXPECT_EQ(written({{"\xc3\xa9", 2, false}, {"z", 2, false}})->value, "\xc3\xa9");
-    EXPECT_EQ(written({{std::string("a\0b", 3), 2, false}, {"a", 2, false}})->value,
-              std::string("a\0b", 3));
+    EXPECT_EQ(written({{std::string("a\0b", 3), 2, false}, {"a", 2, false}})->value, std::string("a\0b", 3));
 }
 
 TEST(RegisterTest, TheFirstPassingEventWins) {

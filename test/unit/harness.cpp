@@ -5,30 +5,23 @@
 namespace terra_identity::test {
 namespace {
 
-std::string text(const std::optional<std::string>& value) {
-    return value ? "'" + *value + "'" : "null";
-}
-std::string text(const std::optional<Micros>& time) {
-    return time ? format_iso8601(*time) : "null";
-}
+std::string text(const std::optional<std::string>& value) { return value ? "'" + *value + "'" : "null"; }
+std::string text(const std::optional<Micros>& time) { return time ? format_iso8601(*time) : "null"; }
 
 std::string describe(const Truth& truth) {
-    return truth.status + ", successor " + text(truth.successor_user_id) + ", ended " +
-           text(truth.ended_at) + ", account " + text(truth.provider_user_id) + ", lineage of '" +
-           truth.lineage + "', resolves to " + text(truth.resolved) +
-           (truth.duplicate ? ", duplicate" : "") + (truth.cyclic ? ", cyclic" : "");
+    return truth.status + ", successor " + text(truth.successor_user_id) + ", ended " + text(truth.ended_at) +
+           ", account " + text(truth.provider_user_id) + ", lineage of '" + truth.lineage + "', resolves to " +
+           text(truth.resolved) + (truth.duplicate ? ", duplicate" : "") + (truth.cyclic ? ", cyclic" : "");
 }
 
 std::string describe(const Connection& connection) {
     std::ostringstream out;
-    out << "connection_id " << connection.connection_id << ", lineage_id " << connection.lineage_id
-        << ", " << to_string(connection.status) << ", successor "
-        << text(connection.successor_user_id) << ", ended " << text(connection.ended_at)
-        << ", account " << text(connection.provider_user_id) << ", provider "
-        << text(connection.provider()) << ", reference " << text(connection.reference_id())
-        << ", connected " << text(std::optional(connection.place().connected_at))
-        << (connection.facts.live ? ", live" : "") << (connection.sdk ? ", sdk" : "")
-        << (connection.account_exclusive ? ", exclusive" : "")
+    out << "connection_id " << connection.connection_id << ", lineage_id " << connection.lineage_id << ", "
+        << to_string(connection.status) << ", successor " << text(connection.successor_user_id) << ", ended "
+        << text(connection.ended_at) << ", account " << text(connection.provider_user_id) << ", provider "
+        << text(connection.provider()) << ", reference " << text(connection.reference_id()) << ", connected "
+        << text(std::optional(connection.place().connected_at)) << (connection.facts.live ? ", live" : "")
+        << (connection.sdk ? ", sdk" : "") << (connection.account_exclusive ? ", exclusive" : "")
         << (connection.duplicate ? ", duplicate" : "") << (connection.cyclic ? ", cyclic" : "");
     return out.str();
 }
@@ -42,8 +35,7 @@ Rules rules_under(AccountPolicy policy) {
     return rules;
 }
 
-Derivation derive(Store& store, const Rules& rules, const std::vector<Event>& batch,
-                  std::int64_t first_event_id) {
+Derivation derive(Store& store, const Rules& rules, const std::vector<Event>& batch, std::int64_t first_event_id) {
     Derivation derivation(store, rules);
     std::vector<std::string> user_ids;
     for (const Event& event : batch)
@@ -68,8 +60,7 @@ Truths truths_of(const std::map<std::string, Connection>& stored) {
     for (const auto& [user_id, connection] : stored) {
         first_of_lineage.try_emplace(connection.lineage_id, user_id);
         const Connection*& newest = current[connection.lineage_id];
-        if (connection.status == Status::active &&
-            (newest == nullptr || newest->place() < connection.place()))
+        if (connection.status == Status::active && (newest == nullptr || newest->place() < connection.place()))
             newest = &connection;
     }
     Truths truths;
@@ -94,9 +85,8 @@ std::string difference(const Truths& expected, const Truths& actual) {
         if (found == actual.end())
             result += user_id + " is missing\n";
         else if (found->second != truth)
-            result += user_id + " should be " + describe(truth) + "\n" +
-                      std::string(user_id.size(), ' ') + "        is " + describe(found->second) +
-                      "\n";
+            result += user_id + " should be " + describe(truth) + "\n" + std::string(user_id.size(), ' ') +
+                      "        is " + describe(found->second) + "\n";
     }
     for (const auto& [user_id, truth] : actual)
         if (!expected.count(user_id))
@@ -133,8 +123,7 @@ bool World::is_known(const Event& event) const {
 void World::rebuild(const Rules& rules) {
     rules_ = rules;
     const std::set<Reauth>& reauths = store_.stored_reauths();
-    Derivation derivation =
-        Derivation::of_everything(store_, rules_, store_.all(), {reauths.begin(), reauths.end()});
+    Derivation derivation = Derivation::of_everything(store_, rules_, store_.all(), {reauths.begin(), reauths.end()});
     derivation.replace_facts(ledger_);
     derivation.derive();
     store_.write(derivation);
@@ -154,18 +143,14 @@ std::string World::faults_against_everything() {
     std::string result;
     MemoryStore ids;
     const std::set<Reauth>& reauths = store_.stored_reauths();
-    Derivation oracle =
-        Derivation::of_everything(ids, rules_, store_.all(), {reauths.begin(), reauths.end()});
+    Derivation oracle = Derivation::of_everything(ids, rules_, store_.all(), {reauths.begin(), reauths.end()});
     oracle.replace_facts(ledger_);
     oracle.derive();
     for (const auto& [user_id, node] : oracle.nodes())
         if (node.changed())
-            result +=
-                user_id + " by of_everything: " + describe(node.now) + "\n" +
-                std::string(user_id.size(), ' ') +
-                "         is stored: " + (node.stored ? describe(*node.stored) : "not at all") +
-                (node.stored && node.stored->facts != node.now.facts ? " with other facts" : "") +
-                "\n";
+            result += user_id + " by of_everything: " + describe(node.now) + "\n" + std::string(user_id.size(), ' ') +
+                      "         is stored: " + (node.stored ? describe(*node.stored) : "not at all") +
+                      (node.stored && node.stored->facts != node.now.facts ? " with other facts" : "") + "\n";
     for (const Connection& vanished : oracle.vanished())
         result += vanished.user_id + " is stored, but in no event\n";
     if (!oracle.new_reauths().empty() || !oracle.vanished_reauths().empty())
@@ -176,8 +161,7 @@ std::string World::faults_against_everything() {
 std::string World::faults_of_lineage_ids() const {
     std::map<std::int64_t, std::int64_t> least;
     for (const auto& [user_id, connection] : store_.stored()) {
-        const auto [found, added] =
-            least.try_emplace(connection.lineage_id, connection.connection_id);
+        const auto [found, added] = least.try_emplace(connection.lineage_id, connection.connection_id);
         found->second = std::min(found->second, connection.connection_id);
     }
     std::string result;

@@ -15,8 +15,7 @@ namespace terra_identity::test {
 Rules rules_under(AccountPolicy policy);
 
 /// What one statement does between reading and writing: a derivation from the events of one batch.
-Derivation derive(Store& store, const Rules& rules, const std::vector<Event>& batch,
-                  std::int64_t first_event_id = 1);
+Derivation derive(Store& store, const Rules& rules, const std::vector<Event>& batch, std::int64_t first_event_id = 1);
 
 /// The state by the words of brute_force.h; `lineage` stands for the lineage_id.
 Truths truths_of(const std::map<std::string, Connection>& stored);

@@ -30,8 +30,7 @@ TEST(HeadersTest, NamesAreComparedWithoutRegardToCase) {
 }
 
 TEST(HeadersTest, OtherNamesAreOthers) {
-    const Headers headers =
-        read(R"({"terra-reference":"r","x-terra-trace-id ":"t","xterra-trace-id":"t","trace-id":"t",
+    const Headers headers = read(R"({"terra-reference":"r","x-terra-trace-id ":"t","xterra-trace-id":"t","trace-id":"t",
         "x_terra_trace_id":"t","x-terra-ordering-timestamps":"1767225598500","":"t"})");
     EXPECT_EQ(headers.trace_id, std::nullopt);
     EXPECT_EQ(headers.ordering, std::nullopt);
@@ -83,8 +82,7 @@ TEST(HeadersTest, TheOrderingTimestampIsAStringOrAnIntegerOrTheFirstOfAnArray) {
         {R"("1767225598500000")", std::nullopt},
     };
     for (const auto& [value, time] : table) {
-        const Headers headers =
-            read(json::parse(R"({"X-Terra-Ordering-Timestamp":)" + std::string(value) + "}"));
+        const Headers headers = read(json::parse(R"({"X-Terra-Ordering-Timestamp":)" + std::string(value) + "}"));
         EXPECT_EQ(headers.ordering, time) << value;
         EXPECT_EQ(headers.problem, "") << value;
     }
@@ -113,8 +111,7 @@ TEST(HeadersTest, TheTraceIdIsAStringOrTheFirstOfAnArray) {
         {R"(" \t ")", std::nullopt},
     };
     for (const auto& [value, trace_id] : table) {
-        const Headers headers =
-            read(json::parse(R"({"x-terra-trace-id":)" + std::string(value) + "}"));
+        const Headers headers = read(json::parse(R"({"x-terra-trace-id":)" + std::string(value) + "}"));
         EXPECT_EQ(headers.trace_id, trace_id) << value;
         EXPECT_EQ(headers.problem, "") << value;
     }

@@ -12,10 +12,8 @@ public:
     explicit Histories(std::uint64_t seed) : random_(seed) {
         for (int i = 0, count = between(2, 7); i < count; ++i)
             user_ids_.push_back(std::string(1, static_cast<char>('a' + i)));
-        providers_ = one_of<Names>(
-            {{"OURA"}, {"OURA"}, {"APPLE"}, {"OURA", "APPLE"}, {"OURA", "APPLE", ""}});
-        references_ =
-            one_of<Names>({{"anna"}, {"anna", "bert"}, {"anna", ""}, {"anna", "bert", "cleo", ""}});
+        providers_ = one_of<Names>({{"OURA"}, {"OURA"}, {"APPLE"}, {"OURA", "APPLE"}, {"OURA", "APPLE", ""}});
+        references_ = one_of<Names>({{"anna"}, {"anna", "bert"}, {"anna", ""}, {"anna", "bert", "cleo", ""}});
         accounts_ = one_of<Names>({{"x"}, {"x", ""}, {"x", "y"}, {"x", "y", ""}});
         seconds_ = one_of<int>({1, 3, 8, 40});
         settled_ = chance(50);
@@ -51,8 +49,7 @@ private:
     /// What a connection is said to be: mostly always the same.
     std::string said(const Names& names, const std::string& user_id) {
         if (settled_ && !chance(10))
-            return names[static_cast<std::size_t>(user_id.front() * 7 + user_id.front() / 3) %
-                         names.size()];
+            return names[static_cast<std::size_t>(user_id.front() * 7 + user_id.front() / 3) % names.size()];
         return one_of(names);
     }
 
@@ -119,8 +116,7 @@ private:
 
 /// The history with the change, if it still fails.
 template <class Change>
-bool try_change(History& history, const std::function<bool(const History&)>& fails,
-                const Change& change) {
+bool try_change(History& history, const std::function<bool(const History&)>& fails, const Change& change) {
     History changed = history;
     change(changed);
     if (!fails(changed))
@@ -131,16 +127,14 @@ bool try_change(History& history, const std::function<bool(const History&)>& fai
 
 bool shrink_once(History& history, const std::function<bool(const History&)>& fails) {
     for (std::size_t i = 0; i < history.size(); ++i)
-        if (try_change(history, fails,
-                       [&](History& h) { h.erase(h.begin() + static_cast<std::ptrdiff_t>(i)); }))
+        if (try_change(history, fails, [&](History& h) { h.erase(h.begin() + static_cast<std::ptrdiff_t>(i)); }))
             return true;
     for (std::size_t i = 0; i < history.size(); ++i) {
         if (history[i].size() < 2)
             continue;
         for (std::size_t j = 0; j < history[i].size(); ++j)
-            if (try_change(history, fails, [&](History& h) {
-                    h[i].erase(h[i].begin() + static_cast<std::ptrdiff_t>(j));
-                }))
+            if (try_change(history, fails,
+                           [&](History& h) { h[i].erase(h[i].begin() + static_cast<std::ptrdiff_t>(j)); }))
                 return true;
         for (std::size_t j = 1; j < history[i].size(); ++j)
             if (try_change(history, fails, [&](History& h) {
@@ -175,8 +169,8 @@ std::string to_text(const History& history) {
     for (const std::vector<Delivery>& batch : history) {
         result += "batch " + std::to_string(number++) + ":\n";
         for (const Delivery& delivery : batch)
-            result += "  received " + format_iso8601(delivery.received_at) + " " +
-                      delivery.headers.dump() + " " + delivery.payload.dump() + "\n";
+            result += "  received " + format_iso8601(delivery.received_at) + " " + delivery.headers.dump() + " " +
+                      delivery.payload.dump() + "\n";
     }
     return result;
 }

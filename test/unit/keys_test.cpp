@@ -18,8 +18,8 @@ std::string describe(const Key& key) {
     if (const auto* connection = std::get_if<ConnectionKey>(&key))
         return "connection " + connection->user_id;
     if (const auto* slot = std::get_if<SlotKey>(&key))
-        return "slot " + slot->provider + " account " + slot->provider_user_id.value_or("null") +
-               " reference " + slot->reference_id.value_or("null");
+        return "slot " + slot->provider + " account " + slot->provider_user_id.value_or("null") + " reference " +
+               slot->reference_id.value_or("null");
     return "lineage " + std::to_string(std::get<LineageKey>(key).lineage_id);
 }
 
@@ -40,17 +40,14 @@ std::set<std::string> common(const Keys& a, const Keys& b) {
 Keys slot_keys(const Connection& connection) {
     Keys keys;
     if (connection.facts.provider && connection.provider_user_id)
-        keys.insert(
-            SlotKey{connection.facts.provider->value, connection.provider_user_id, std::nullopt});
+        keys.insert(SlotKey{connection.facts.provider->value, connection.provider_user_id, std::nullopt});
     if (connection.sdk && connection.facts.reference_id)
-        keys.insert(SlotKey{connection.facts.provider->value, std::nullopt,
-                            connection.facts.reference_id->value});
+        keys.insert(SlotKey{connection.facts.provider->value, std::nullopt, connection.facts.reference_id->value});
     return keys;
 }
 
 /// What the keys of a derivation have to contain at the least.
-Keys least_keys(const Derivation& derivation, const std::vector<Event>& batch,
-                const MemoryStore& store) {
+Keys least_keys(const Derivation& derivation, const std::vector<Event>& batch, const MemoryStore& store) {
     Keys least;
     std::set<std::int64_t> stored_lineages; // nobody else can know of a lineage that is not stored
     for (const auto& [user_id, connection] : store.stored())
@@ -74,8 +71,7 @@ Keys least_keys(const Derivation& derivation, const std::vector<Event>& batch,
     return least;
 }
 
-World world_of(const std::vector<Delivery>& deliveries,
-               AccountPolicy policy = AccountPolicy::keep) {
+World world_of(const std::vector<Delivery>& deliveries, AccountPolicy policy = AccountPolicy::keep) {
     World world(rules_under(policy));
     world.insert(read_all(deliveries));
     return world;
@@ -105,8 +101,7 @@ TEST(KeysTest, CoverWhatIsToldEvaluatedAndChanged) {
 
 /// The last two batches derived from one state and both written. @return the faults, if they have
 /// no common key
-std::string play_together(const History& history, AccountPolicy policy, bool second_first,
-                          bool* were_disjoint) {
+std::string play_together(const History& history, AccountPolicy policy, bool second_first, bool* were_disjoint) {
     if (history.size() < 2)
         return {};
     World world(rules_under(policy));
@@ -142,8 +137,7 @@ TEST(KeysTest, DerivationsWithoutACommonKeyDoNotDisturbEachOther) {
         const History history = random_history(seed);
         bool were_disjoint = false;
         if (!play(history, &were_disjoint).empty()) {
-            const History smaller =
-                shrunk(history, [&](const History& h) { return !play(h).empty(); });
+            const History smaller = shrunk(history, [&](const History& h) { return !play(h).empty(); });
             FAIL() << "TEST_SEED=" << seed << " fails, the last two batches together:\n"
                    << to_text(smaller) << play(smaller);
         }
@@ -155,17 +149,14 @@ TEST(KeysTest, DerivationsWithoutACommonKeyDoNotDisturbEachOther) {
 }
 
 TEST(KeysTest, UnrelatedConnectionsHaveNoCommonKey) {
-    World world =
-        world_of({auth("a").at(1), athlete("a", "x").at(2), auth("b").reference("bert").at(3),
-                  athlete("b", "y").reference("bert").at(4)});
+    World world = world_of({auth("a").at(1), athlete("a", "x").at(2), auth("b").reference("bert").at(3),
+                            athlete("b", "y").reference("bert").at(4)});
     const Keys a = keys_of(world, {deauth("a").at(5)});
     const Keys b = keys_of(world, {reauth("b", "c").reference("bert").at(6)});
     EXPECT_EQ(common(a, b), std::set<std::string>{});
-    EXPECT_EQ(describe(a), (std::set<std::string>{
-                               "connection a", "slot OURA account x reference null", "lineage 1"}));
-    EXPECT_EQ(describe(b),
-              (std::set<std::string>{"connection b", "connection c",
-                                     "slot OURA account y reference null", "lineage 2"}));
+    EXPECT_EQ(describe(a), (std::set<std::string>{"connection a", "slot OURA account x reference null", "lineage 1"}));
+    EXPECT_EQ(describe(b), (std::set<std::string>{"connection b", "connection c", "slot OURA account y reference null",
+                                                  "lineage 2"}));
 }
 
 TEST(KeysTest, NewUnrelatedConnectionsHaveNoCommonKey) {
@@ -176,11 +167,10 @@ TEST(KeysTest, NewUnrelatedConnectionsHaveNoCommonKey) {
 
 TEST(KeysTest, HoldersOfOneAccountHaveItInCommonUnderEitherPolicy) {
     for (const AccountPolicy policy : policies) {
-        World world = world_of(
-            {auth("a").at(1), athlete("a", "x").at(2), auth("b").reference("bert").at(3)}, policy);
-        EXPECT_EQ(common(keys_of(world, {deauth("a").at(5)}),
-                         keys_of(world, {athlete("b", "x").reference("bert").at(6)})),
-                  (std::set<std::string>{"slot OURA account x reference null", "lineage 1"}));
+        World world = world_of({auth("a").at(1), athlete("a", "x").at(2), auth("b").reference("bert").at(3)}, policy);
+        EXPECT_EQ(
+            common(keys_of(world, {deauth("a").at(5)}), keys_of(world, {athlete("b", "x").reference("bert").at(6)})),
+            (std::set<std::string>{"slot OURA account x reference null", "lineage 1"}));
     }
 }
 
@@ -198,11 +188,9 @@ TEST(KeysTest, MembersOfOneLineageHaveItInCommon) {
 }
 
 TEST(KeysTest, AnEventThatChangesNothingHoldsNoNeighbour) {
-    World world = world_of(
-        {auth("a").at(1), athlete("a", "x").at(2), auth("b").at(3), athlete("b", "x").at(4)});
-    EXPECT_EQ(
-        describe(keys_of(world, {auth("b").at(3)})),
-        (std::set<std::string>{"connection b", "slot OURA account x reference null", "lineage 1"}));
+    World world = world_of({auth("a").at(1), athlete("a", "x").at(2), auth("b").at(3), athlete("b", "x").at(4)});
+    EXPECT_EQ(describe(keys_of(world, {auth("b").at(3)})),
+              (std::set<std::string>{"connection b", "slot OURA account x reference null", "lineage 1"}));
 }
 
 } // namespace

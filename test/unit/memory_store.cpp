@@ -40,8 +40,7 @@ std::vector<Connection> MemoryStore::some(std::size_t limit, const Predicate& ho
 }
 
 std::vector<Connection> MemoryStore::connections(const std::vector<std::string>& user_ids) {
-    return disordered(
-        some(unlimited, [&](const Connection& one) { return contains(user_ids, one.user_id); }));
+    return disordered(some(unlimited, [&](const Connection& one) { return contains(user_ids, one.user_id); }));
 }
 
 std::vector<Reauth> MemoryStore::reauths(const std::vector<std::string>& user_ids) {
@@ -60,11 +59,9 @@ std::vector<Connection> MemoryStore::neighbours(const std::vector<NeighbourQuery
         const Connection* nearest = nullptr;
         for (const auto& [user_id, one] : stored_) {
             const bool on_side = older ? one.place() < query.place : query.place < one.place();
-            if (!on_side || !one.facts.live || contains(except, user_id) ||
-                !contains(one.slots(), query.slot))
+            if (!on_side || !one.facts.live || contains(except, user_id) || !contains(one.slots(), query.slot))
                 continue;
-            if (nearest == nullptr ||
-                (older ? nearest->place() < one.place() : one.place() < nearest->place()))
+            if (nearest == nullptr || (older ? nearest->place() < one.place() : one.place() < nearest->place()))
                 nearest = &one;
         }
         if (nearest != nullptr)
@@ -92,8 +89,7 @@ std::vector<Connection> MemoryStore::active_connections(const std::vector<Accoun
 }
 
 std::vector<Connection> MemoryStore::lineages(const std::vector<std::int64_t>& lineage_ids) {
-    return disordered(some(
-        unlimited, [&](const Connection& one) { return contains(lineage_ids, one.lineage_id); }));
+    return disordered(some(unlimited, [&](const Connection& one) { return contains(lineage_ids, one.lineage_id); }));
 }
 
 void MemoryStore::write(const Derivation& derivation) {

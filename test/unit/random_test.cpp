@@ -33,8 +33,7 @@ void expect_no_faults(std::uint64_t seed, const char* what, const Play& play) {
     if (play(history).empty())
         return;
     const History smaller = shrunk(history, [&](const History& h) { return !play(h).empty(); });
-    FAIL() << what << ", TEST_SEED=" << seed << " fails with:\n"
-           << to_text(smaller) << play(smaller);
+    FAIL() << what << ", TEST_SEED=" << seed << " fails with:\n" << to_text(smaller) << play(smaller);
 }
 
 template <class Test>
@@ -47,9 +46,8 @@ void for_each_seed(const Test& test) {
 TEST(RandomTest, EveryBatchLeadsToTheStateOfTheWholeSet) {
     for_each_seed([](std::uint64_t seed) {
         for (const AccountPolicy policy : policies)
-            expect_no_faults(
-                seed, policy == AccountPolicy::keep ? "keep" : "replace",
-                [&](const History& history) { return play(history, policy, seed % 2 == 0); });
+            expect_no_faults(seed, policy == AccountPolicy::keep ? "keep" : "replace",
+                             [&](const History& history) { return play(history, policy, seed % 2 == 0); });
     });
 }
 
@@ -62,8 +60,7 @@ TEST(RandomTest, ARebuildRepairsWhatIsSpoilt) {
             const auto before = world.store().stored();
             world.spoil();
             world.rebuild();
-            return world.faults() +
-                   (world.store().stored() == before ? "" : "another state than before\n");
+            return world.faults() + (world.store().stored() == before ? "" : "another state than before\n");
         });
     });
 }
@@ -80,8 +77,7 @@ TEST(RandomTest, AnotherPolicyGivesTheStateAsIfItHadAlwaysBeen) {
             }
             switched.rebuild(direct.rules());
             faults = switched.faults() + difference(direct.truths(), switched.truths());
-            return faults +
-                   (switched.store().stored() == direct.store().stored() ? "" : "other ids\n");
+            return faults + (switched.store().stored() == direct.store().stored() ? "" : "other ids\n");
         });
     });
 }

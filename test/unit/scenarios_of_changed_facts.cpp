@@ -10,8 +10,7 @@ std::vector<Scenario> scenarios_of_changed_facts() {
     const Outcome transferred{"a:superseded>b b:active", "", 0, "a|b"};
     return {
         {"TheAccountIsCorrectedAway",
-         {athlete("a", "x").at(1), athlete("b", "x").reference("bert").at(2),
-          athlete("a", "y").at(3)},
+         {athlete("a", "x").at(1), athlete("b", "x").reference("bert").at(2), athlete("a", "y").at(3)},
          two_strangers},
 
         {"TheAccountIsCorrectedToOneThatIsHeld",
@@ -23,13 +22,11 @@ std::vector<Scenario> scenarios_of_changed_facts() {
          a_superseded},
 
         {"ALineageIsMergedByALateAthlete",
-         {auth("a").at(1), auth("b").at(5), athlete("a", "x").at(2), reauth("b", "c").at(7),
-          athlete("b", "x").at(9)},
+         {auth("a").at(1), auth("b").at(5), athlete("a", "x").at(2), reauth("b", "c").at(7), athlete("b", "x").at(9)},
          {"a:superseded>b b:replaced>c c:active", "c", 0, "a b c"}},
 
         {"AnOldAccountIsTakenFromTheHeirs",
-         {athlete("a", "x").at(1), athlete("b", "z").at(2), reauth("b", "c").at(3),
-          athlete("b", "x").at(4)},
+         {athlete("a", "x").at(1), athlete("b", "z").at(2), reauth("b", "c").at(3), athlete("b", "x").at(4)},
          {"a:superseded>b b:replaced>c c:active", "c", 0, "a b c"}},
 
         {"TheReferenceChangesAndTheLineageSplits",
@@ -38,15 +35,13 @@ std::vector<Scenario> scenarios_of_changed_facts() {
          transferred},
 
         {"TheReferenceChangesAndOneOfThreeLeavesTheLineage",
-         {athlete("a", "x").at(1), athlete("b", "x").at(2), athlete("c", "x").at(3),
-          auth("c").reference("bert").at(4)},
+         {athlete("a", "x").at(1), athlete("b", "x").at(2), athlete("c", "x").at(3), auth("c").reference("bert").at(4)},
          {"a:superseded>b b:active c:active", "b", 2, "a b|c"},
          Outcome{"a:superseded>b b:superseded>c c:active", "", 0, "a b|c"}},
 
         {"TheReferenceChangesInTheMiddleOfAnSdkLineage",
          {athlete("a", "x").provider("APPLE").at(1), athlete("b", "x").provider("APPLE").at(2),
-          athlete("c", "y").provider("APPLE").at(3),
-          permission_change("b").provider("APPLE").reference("bert").at(4)},
+          athlete("c", "y").provider("APPLE").at(3), permission_change("b").provider("APPLE").reference("bert").at(4)},
          {"a:superseded>c b:active c:active", "c", 0, "a c|b"},
          Outcome{"a:superseded>b b:active c:active", "c", 0, "a c|b"}},
 
@@ -61,8 +56,8 @@ std::vector<Scenario> scenarios_of_changed_facts() {
          transferred},
 
         {"TheFirstReferenceSeenInPassingStays",
-         {body("a").reference("bert").at(9), body("a").at(3), deauth("a").reference("").at(10),
-          athlete("b", "x").at(4), athlete("a", "x").reference("").at(5)},
+         {body("a").reference("bert").at(9), body("a").at(3), deauth("a").reference("").at(10), athlete("b", "x").at(4),
+          athlete("a", "x").reference("").at(5)},
          {"a:deauthenticated b:active", "b", 0, "a b"},
          Outcome{"a:deauthenticated b:active", "b", 0, "a b"}},
 
@@ -80,14 +75,12 @@ std::vector<Scenario> scenarios_of_changed_facts() {
          {"a:active b:superseded>a", "a", 0, "a b"}},
 
         {"CreatedAtTakesASuccessorAway",
-         {athlete("a", "x").at(5), athlete("b", "x").at(8), athlete("c", "x").at(9),
-          auth("b").at(9).created(2)},
+         {athlete("a", "x").at(5), athlete("b", "x").at(8), athlete("c", "x").at(9), auth("b").at(9).created(2)},
          {"a:superseded>c b:superseded>a c:active", "c", 0, "a b c"}},
 
         {"CreatedAtOfThePredecessorGivesTheHeirAnotherAccount",
-         {athlete("a", "x").at(5), athlete("b", "y").at(4), reauth("a", "c").at(6),
-          reauth("b", "c").at(7), body("a").at(8).created(1),
-          athlete("d", "y").reference("bert").at(9)},
+         {athlete("a", "x").at(5), athlete("b", "y").at(4), reauth("a", "c").at(6), reauth("b", "c").at(7),
+          body("a").at(8).created(1), athlete("d", "y").reference("bert").at(9)},
          {"a:replaced>c b:replaced>c c:active d:active", "c", 2, "a b c|d"},
          Outcome{"a:replaced>c b:replaced>c c:superseded>d d:active", "", 0, "a b c|d"}},
 

@@ -31,15 +31,11 @@ std::vector<Scenario> scenarios_of_one_connection() {
          {auth("a").at(1), deauth("a").at(5), body("a").at(9), permission_change("a").at(10)},
          deauthenticated},
 
-        {"RevivedByALaterOrderingTimestamp",
-         {auth("a").at(1), deauth("a").at(5), auth("a").at(9)},
-         active},
+        {"RevivedByALaterOrderingTimestamp", {auth("a").at(1), deauth("a").at(5), auth("a").at(9)}, active},
 
         {"RevivedByALaterCreatedAt", {deauth("a").at(5), auth("a").received(9).created(6)}, active},
 
-        {"AnOrderingTimestampIsTakenBeforeCreatedAt",
-         {deauth("a").at(5), auth("a").at(3).created(6)},
-         deauthenticated},
+        {"AnOrderingTimestampIsTakenBeforeCreatedAt", {deauth("a").at(5), auth("a").at(3).created(6)}, deauthenticated},
 
         {"NotRevivedWithoutProof",
          {auth("a").received(1), deauth("a").received(5), auth("a").received(9)},
@@ -47,17 +43,13 @@ std::vector<Scenario> scenarios_of_one_connection() {
 
         {"ProofAtTheTimeOfTheEndIsNone", {auth("a").at(5), deauth("a").at(5)}, deauthenticated},
 
-        {"ProofBetweenTwoEndsIsNone",
-         {deauth("a").at(3), auth("a").at(5), access_revoked("a").at(7)},
-         deauthenticated},
+        {"ProofBetweenTwoEndsIsNone", {deauth("a").at(3), auth("a").at(5), access_revoked("a").at(7)}, deauthenticated},
 
         {"AuthError", {auth_error("a").at(1)}, {"a:failed", "", 0, "a"}},
 
         {"AuthErrorThenSuccess", {auth_error("a").at(1), auth("a").at(2)}, active},
 
-        {"AuthErrorAfterSuccess",
-         {auth("a").at(1), auth_error("a").at(2)},
-         {"a:failed", "", 0, "a"}},
+        {"AuthErrorAfterSuccess", {auth("a").at(1), auth_error("a").at(2)}, {"a:failed", "", 0, "a"}},
 
         {"Revoked", {auth("a").at(1), access_revoked("a").at(2)}, {"a:revoked", "", 0, "a"}},
 
@@ -65,9 +57,7 @@ std::vector<Scenario> scenarios_of_one_connection() {
          {auth("a").at(1), access_revoked("a").at(3), deauth("a").at(5)},
          deauthenticated},
 
-        {"RevokedThenFailed",
-         {access_revoked("a").at(3), auth_error("a").at(5)},
-         {"a:revoked", "", 0, "a"}},
+        {"RevokedThenFailed", {access_revoked("a").at(3), auth_error("a").at(5)}, {"a:revoked", "", 0, "a"}},
 
         {"ConnectionErrorEndsNothing", {auth("a").at(1), connection_error("a").at(4)}, active},
 
@@ -76,8 +66,7 @@ std::vector<Scenario> scenarios_of_one_connection() {
          {"a:deauthenticated b:active", "", 0, "a|b"}},
 
         {"ReconnectAfterADeauthIsLinkedByTheAccount",
-         {auth("a").at(1), athlete("a", "x").at(2), deauth("a").at(5), auth("b").at(10),
-          athlete("b", "x").at(11)},
+         {auth("a").at(1), athlete("a", "x").at(2), deauth("a").at(5), auth("b").at(10), athlete("b", "x").at(11)},
          {"a:deauthenticated b:active", "b", 0, "a b"}},
     };
 }

@@ -5,8 +5,7 @@ namespace terra_identity::test {
 namespace {
 
 /// `person` connects an account; the athlete event is all that is heard of it.
-Delivery connects(const std::string& user_id, const std::string& account, const std::string& person,
-                  int second) {
+Delivery connects(const std::string& user_id, const std::string& account, const std::string& person, int second) {
     return athlete(user_id, account).reference(person).at(second);
 }
 
@@ -34,17 +33,11 @@ std::vector<Scenario> scenarios_of_shared_accounts() {
          {auth("a").at(1), athlete("a", "x").at(2), auth("b").at(5), athlete("b", "x").at(6)},
          a_superseded},
 
-        {"AccountInDataOfTheAthleteEvent",
-         {athlete_in_data("a", 7).at(1), athlete("b", "7").at(4)},
-         a_superseded},
+        {"AccountInDataOfTheAthleteEvent", {athlete_in_data("a", 7).at(1), athlete("b", "7").at(4)}, a_superseded},
 
-        {"AccountInAnAnswerOfGetAthlete",
-         {athlete_answer("a", "x").at(1), athlete("b", "x").at(4)},
-         a_superseded},
+        {"AccountInAnAnswerOfGetAthlete", {athlete_answer("a", "x").at(1), athlete("b", "x").at(4)}, a_superseded},
 
-        {"TwoAccountsOfOnePerson",
-         {connects("a", "x", "anna", 1), connects("b", "y", "anna", 5)},
-         two_strangers},
+        {"TwoAccountsOfOnePerson", {connects("a", "x", "anna", 1), connects("b", "y", "anna", 5)}, two_strangers},
 
         {"OneAccountIdAtTwoProviders",
          {connects("a", "x", "anna", 1).provider("FITBIT"), connects("b", "x", "anna", 5)},
@@ -57,32 +50,27 @@ std::vector<Scenario> scenarios_of_shared_accounts() {
          transferred},
 
         {"AThirdPersonConnectsTheAccount",
-         {connects("a", "x", "anna", 1), connects("b", "x", "bert", 5),
-          connects("c", "x", "cleo", 9)},
+         {connects("a", "x", "anna", 1), connects("b", "x", "bert", 5), connects("c", "x", "cleo", 9)},
          {"a:active b:active c:active", "a", 3, "a|b|c"},
          Outcome{"a:superseded>b b:superseded>c c:active", "", 0, "a|b|c"}},
 
         {"TheMiddleOneOfThreeLeaves",
-         {connects("a", "x", "anna", 1), connects("b", "x", "bert", 5),
-          connects("c", "x", "cleo", 9), deauth("b").reference("bert").at(12)},
+         {connects("a", "x", "anna", 1), connects("b", "x", "bert", 5), connects("c", "x", "cleo", 9),
+          deauth("b").reference("bert").at(12)},
          {"a:active b:deauthenticated c:active", "a", 2, "a|b|c"},
          Outcome{"a:superseded>b b:deauthenticated c:active", "", 0, "a|b|c"}},
 
         {"ADuplicateIsClosedByADeauth",
-         {connects("a", "x", "anna", 1), connects("b", "x", "bert", 2),
-          deauth("b").reference("bert").at(3)},
+         {connects("a", "x", "anna", 1), connects("b", "x", "bert", 2), deauth("b").reference("bert").at(3)},
          {"a:active b:deauthenticated", "a", 0, "a|b"},
          Outcome{"a:superseded>b b:deauthenticated", "", 0, "a|b"}},
 
         {"TheFirstPersonComesBack",
-         {connects("a", "x", "anna", 1), connects("b", "x", "bert", 5),
-          connects("c", "x", "anna", 9)},
+         {connects("a", "x", "anna", 1), connects("b", "x", "bert", 5), connects("c", "x", "anna", 9)},
          {"a:superseded>c b:active c:active", "c", 2, "a c|b"},
          Outcome{"a:superseded>b b:superseded>c c:active", "c", 0, "a c|b"}},
 
-        {"NullReferencesAreEqual",
-         {connects("a", "x", "", 1), connects("b", "x", "", 2)},
-         a_superseded},
+        {"NullReferencesAreEqual", {connects("a", "x", "", 1), connects("b", "x", "", 2)}, a_superseded},
 
         {"ANullReferenceIsAnEndUserOfItsOwn",
          {connects("a", "x", "", 1), connects("b", "x", "anna", 2)},
@@ -108,17 +96,13 @@ std::vector<Scenario> scenarios_of_shared_accounts() {
          {"a:replaced>b b:active", "b", 0, "a b"}},
 
         {"SdkDevicesWithoutReference",
-         {auth("a").provider("SAMSUNG").reference("").at(1),
-          auth("b").provider("SAMSUNG").reference("").at(5)},
+         {auth("a").provider("SAMSUNG").reference("").at(1), auth("b").provider("SAMSUNG").reference("").at(5)},
          two_strangers},
 
-        {"WebConnectionsOfOneReferenceShareNoSlot",
-         {auth("a").at(1), auth("b").at(5)},
-         two_strangers},
+        {"WebConnectionsOfOneReferenceShareNoSlot", {auth("a").at(1), auth("b").at(5)}, two_strangers},
 
         {"SdkDeviceOfTwoPeople",
-         {connects("a", "tablet", "anna", 1).provider("APPLE"),
-          connects("b", "tablet", "bert", 5).provider("APPLE")},
+         {connects("a", "tablet", "anna", 1).provider("APPLE"), connects("b", "tablet", "bert", 5).provider("APPLE")},
          duplicates,
          transferred},
 
@@ -127,8 +111,7 @@ std::vector<Scenario> scenarios_of_shared_accounts() {
          {"a:active b:failed", "a", 0, "a b"}},
 
         {"WhatIsDeadSupersedesIfItEverLived",
-         {auth("a").provider("APPLE").at(1), deauth("b").provider("APPLE").at(5),
-          body("b").provider("APPLE").at(6)},
+         {auth("a").provider("APPLE").at(1), deauth("b").provider("APPLE").at(5), body("b").provider("APPLE").at(6)},
          {"a:superseded>b b:deauthenticated", "", 0, "a b"}},
     };
 }

@@ -11,9 +11,8 @@
 namespace terra_identity::test {
 
 void PrintTo(const Outcome& outcome, std::ostream* out) {
-    *out << outcome.statuses << "; the first resolves to "
-         << (outcome.resolved.empty() ? "nothing" : outcome.resolved) << "; " << outcome.duplicates
-         << " duplicates; lineages " << outcome.lineages;
+    *out << outcome.statuses << "; the first resolves to " << (outcome.resolved.empty() ? "nothing" : outcome.resolved)
+         << "; " << outcome.duplicates << " duplicates; lineages " << outcome.lineages;
 }
 
 void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scenario.name; }
@@ -44,8 +43,7 @@ using Order = std::vector<std::size_t>;
 std::string describe(const Scenario& scenario, const Order& order, std::size_t batch_size) {
     std::string result = "in batches of " + std::to_string(batch_size) + ":\n";
     for (const std::size_t i : order)
-        result += "  " + scenario.deliveries[i].payload.dump() + " " +
-                  scenario.deliveries[i].headers.dump() + "\n";
+        result += "  " + scenario.deliveries[i].payload.dump() + " " + scenario.deliveries[i].headers.dump() + "\n";
     return result;
 }
 
@@ -71,11 +69,10 @@ public:
                 batch.push_back(events_[order[i]]);
             world.insert(batch);
         }
-        if (world.truths() == expected_ &&
-            (order.size() > events_.size() || world.faults().empty()))
+        if (world.truths() == expected_ && (order.size() > events_.size() || world.faults().empty()))
             return true;
-        ADD_FAILURE() << describe(scenario_, order, batch_size)
-                      << difference(expected_, world.truths()) << world.faults();
+        ADD_FAILURE() << describe(scenario_, order, batch_size) << difference(expected_, world.truths())
+                      << world.faults();
         return false;
     }
 
@@ -94,8 +91,7 @@ public:
         Order order(events_.size());
         std::iota(order.begin(), order.end(), 0);
         do {
-            if (!play(order, 1) || !play(order, order.size()) || !play(order, 2) ||
-                !play_with_repetitions(order))
+            if (!play(order, 1) || !play(order, order.size()) || !play(order, 2) || !play_with_repetitions(order))
                 return;
         } while (std::next_permutation(order.begin(), order.end()));
     }
@@ -109,8 +105,8 @@ private:
 
 std::vector<Scenario> all_scenarios() {
     std::vector<Scenario> all;
-    for (const auto& topic : {scenarios_of_one_connection(), scenarios_of_reauths(),
-                              scenarios_of_shared_accounts(), scenarios_of_changed_facts()})
+    for (const auto& topic : {scenarios_of_one_connection(), scenarios_of_reauths(), scenarios_of_shared_accounts(),
+                              scenarios_of_changed_facts()})
         all.insert(all.end(), topic.begin(), topic.end());
     return all;
 }
