@@ -72,33 +72,35 @@ PG_FUNCTION_INFO_V1(terra_identity_follow_rules);
 
 PGDLLEXPORT Datum terra_identity_insert_environment(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::insert_or_update(ti::pg::trigger_data(fcinfo, "_insert_environment",
-                                                                         TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
-                                                                         "BEFORE INSERT FOR EACH ROW"),
-                                                    ti::update_environment, TEXTOID));
+        return PointerGetDatum(ti::insert_or_update(
+            ti::pg::trigger_data(fcinfo, "_insert_environment", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+                                 TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW"),
+            ti::update_environment, TEXTOID));
     });
 }
 
 PGDLLEXPORT Datum terra_identity_insert_provider(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::insert_or_update(ti::pg::trigger_data(fcinfo, "_insert_provider",
-                                                                         TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
-                                                                         "BEFORE INSERT FOR EACH ROW"),
-                                                    ti::update_provider, BOOLOID));
+        return PointerGetDatum(ti::insert_or_update(
+            ti::pg::trigger_data(fcinfo, "_insert_provider", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+                                 TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW"),
+            ti::update_provider, BOOLOID));
     });
 }
 
 PGDLLEXPORT Datum terra_identity_follow_environment(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
         ti::follow_environment(ti::pg::trigger_data(fcinfo, "_follow_environment",
-                                                    TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, "AFTER FOR EACH ROW"));
+                                                    TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, ti::pg::any_operation,
+                                                    "AFTER FOR EACH ROW"));
         return PointerGetDatum(nullptr);
     });
 }
 
 PGDLLEXPORT Datum terra_identity_follow_rules(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::pg::trigger_data(fcinfo, "_follow_rules", TRIGGER_EVENT_AFTER, "AFTER FOR EACH STATEMENT");
+        ti::pg::trigger_data(fcinfo, "_follow_rules", TRIGGER_EVENT_AFTER, ti::pg::any_operation,
+                             "AFTER FOR EACH STATEMENT");
         ti::follow_all_rules();
         return PointerGetDatum(nullptr);
     });

@@ -24,6 +24,9 @@ using namespace pg;
 /// Statements with more contributing events than this are applied in parts, in environments of their own.
 constexpr std::size_t chunk_items = 10'000;
 
+/// Later times cannot be counted from 1970 in 64 bits, a day added.
+constexpr TimestampTz latest_received_at = INT64_MAX - postgres_epoch - micros_per_day;
+
 /// The environment that an event is stored under: as given, else the setting.
 std::string dev_id_of(const Attribute& given) {
     std::string dev_id = given.is_null ? std::string(setting_dev_id()) : string_of(given.value);
@@ -35,8 +38,9 @@ std::string dev_id_of(const Attribute& given) {
 Micros received_at_of(const Attribute& given) {
     if (given.is_null)
         return micros_of(TimestampTzGetDatum(GetCurrentTimestamp()));
-    if (TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(given.value)))
-        throw Error{"22008", "received_at must be a finite time"};
+    const TimestampTz time = DatumGetTimestampTz(given.value);
+    if (TIMESTAMP_NOT_FINITE(time) || time > latest_received_at)
+        throw Error{"22008", "received_at is out of range", "It must be finite and before the year 294247."};
     return micros_of(given.value);
 }
 
@@ -220,22 +224,24 @@ PG_FUNCTION_INFO_V1(terra_identity_refuse_change);
 
 PGDLLEXPORT Datum terra_identity_read_event(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::read_event_row(ti::pg::trigger_data(
-            fcinfo, "_read_event", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE, "BEFORE INSERT FOR EACH ROW")));
+        return PointerGetDatum(
+            ti::read_event_row(ti::pg::trigger_data(fcinfo, "_read_event", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+                                                    TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW")));
     });
 }
 
 PGDLLEXPORT Datum terra_identity_collect_event(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
         ti::collect_event_row(ti::pg::trigger_data(fcinfo, "_collect_event", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
-                                                   "AFTER INSERT FOR EACH ROW"));
+                                                   TRIGGER_EVENT_INSERT, "AFTER INSERT FOR EACH ROW"));
         return PointerGetDatum(nullptr);
     });
 }
 
 PGDLLEXPORT Datum terra_identity_apply_events(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::pg::trigger_data(fcinfo, "_apply_events", TRIGGER_EVENT_AFTER, "AFTER INSERT FOR EACH STATEMENT");
+        ti::pg::trigger_data(fcinfo, "_apply_events", TRIGGER_EVENT_AFTER, TRIGGER_EVENT_INSERT,
+                             "AFTER INSERT FOR EACH STATEMENT");
         ti::apply_pending(false);
         return PointerGetDatum(nullptr);
     });
@@ -243,7 +249,7 @@ PGDLLEXPORT Datum terra_identity_apply_events(PG_FUNCTION_ARGS) {
 
 PGDLLEXPORT Datum terra_identity_refuse_change(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo]() -> Datum {
-        ti::pg::trigger_data(fcinfo, "_refuse_change", TRIGGER_EVENT_BEFORE,
+        ti::pg::trigger_data(fcinfo, "_refuse_change", TRIGGER_EVENT_BEFORE, ti::pg::any_operation,
                              "BEFORE UPDATE OR DELETE OR TRUNCATE FOR EACH STATEMENT");
         throw ti::pg::Error{ti::pg::append_only, "the ledger terra_identity.events is append-only",
                             "The state of every connection is derived from it.",

@@ -2,7 +2,8 @@
 
 CREATE TABLE terra_identity.events (
     event_id     bigint GENERATED ALWAYS AS IDENTITY,
-    dev_id       text COLLATE "C" NOT NULL,
+    dev_id       text COLLATE "C" NOT NULL
+        DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'),
     received_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     payload      jsonb NOT NULL,
     headers      jsonb,

@@ -11,6 +11,14 @@ FROM terra_identity.connections c
 WHERE c.status = 'active';
 COMMENT ON VIEW terra_identity.current_connections IS
     'The active connections: whose data may be used for whom, now.';
+COMMENT ON COLUMN terra_identity.current_connections.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.current_connections.reference_id IS 'The end user: your app''s own id';
+COMMENT ON COLUMN terra_identity.current_connections.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
+COMMENT ON COLUMN terra_identity.current_connections.user_id IS 'Terra''s id of the connection';
+COMMENT ON COLUMN terra_identity.current_connections.provider_user_id IS 'The provider account';
+COMMENT ON COLUMN terra_identity.current_connections.connected_at IS 'When it was connected: created_at, else first_seen_at';
+COMMENT ON COLUMN terra_identity.current_connections.scopes IS 'What it may export, comma-separated';
+COMMENT ON COLUMN terra_identity.current_connections.confirmed IS 'It was connected by an auth success or a user_reauth; false: only seen in passing';
 COMMENT ON COLUMN terra_identity.current_connections.lineage_id IS 'The id to keep in your app';
 COMMENT ON COLUMN terra_identity.current_connections.degraded IS
     'The last that came for it was a connection_error: the person may have to reconnect';
@@ -25,6 +33,13 @@ WINDOW newest_first AS (PARTITION BY c.dev_id, c.provider, c.provider_user_id
                         ORDER BY c.connected_at DESC, c.user_id DESC);
 COMMENT ON VIEW terra_identity.duplicate_connections IS
     'One row per active connection of a provider account that several end users hold: one wearable under several people.';
+COMMENT ON COLUMN terra_identity.duplicate_connections.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.duplicate_connections.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
+COMMENT ON COLUMN terra_identity.duplicate_connections.provider_user_id IS 'The provider account';
+COMMENT ON COLUMN terra_identity.duplicate_connections.user_id IS 'Terra''s id of the connection';
+COMMENT ON COLUMN terra_identity.duplicate_connections.reference_id IS 'The end user: your app''s own id';
+COMMENT ON COLUMN terra_identity.duplicate_connections.lineage_id IS 'The id to keep in your app';
+COMMENT ON COLUMN terra_identity.duplicate_connections.connected_at IS 'When it was connected: created_at, else first_seen_at';
 COMMENT ON COLUMN terra_identity.duplicate_connections.newest IS 'It is the newest of its account';
 COMMENT ON COLUMN terra_identity.duplicate_connections.connections IS 'How many active connections the account has';
 
@@ -38,6 +53,13 @@ WHERE o.status = 'superseded' AND o.account_exclusive
   AND n.reference_id IS DISTINCT FROM o.reference_id;
 COMMENT ON VIEW terra_identity.transferred_accounts IS
     'Provider accounts that moved from one end user to another (account policy replace): their data now is the other person''s.';
+COMMENT ON COLUMN terra_identity.transferred_accounts.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.transferred_accounts.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
+COMMENT ON COLUMN terra_identity.transferred_accounts.provider_user_id IS 'The provider account';
+COMMENT ON COLUMN terra_identity.transferred_accounts.from_reference_id IS 'The end user who had the account';
+COMMENT ON COLUMN terra_identity.transferred_accounts.from_user_id IS 'The connection that had it';
+COMMENT ON COLUMN terra_identity.transferred_accounts.to_reference_id IS 'The end user who has it since';
+COMMENT ON COLUMN terra_identity.transferred_accounts.to_user_id IS 'The connection that took it';
 COMMENT ON COLUMN terra_identity.transferred_accounts.transferred_at IS 'When the other end user connected';
 
 CREATE VIEW terra_identity.dashboard_connections AS
@@ -56,6 +78,13 @@ WHERE c.status = 'active'
         AND (o.connected_at, o.user_id) > (c.connected_at, c.user_id)));
 COMMENT ON VIEW terra_identity.dashboard_connections IS
     'What Terra''s dashboard shows: of each provider account its newest active connection. A connection whose account is not known yet stands for itself.';
+COMMENT ON COLUMN terra_identity.dashboard_connections.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.dashboard_connections.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
+COMMENT ON COLUMN terra_identity.dashboard_connections.provider_user_id IS 'The provider account';
+COMMENT ON COLUMN terra_identity.dashboard_connections.user_id IS 'Terra''s id of the connection';
+COMMENT ON COLUMN terra_identity.dashboard_connections.reference_id IS 'The end user: your app''s own id';
+COMMENT ON COLUMN terra_identity.dashboard_connections.lineage_id IS 'The id to keep in your app';
+COMMENT ON COLUMN terra_identity.dashboard_connections.connected_at IS 'When it was connected: created_at, else first_seen_at';
 COMMENT ON COLUMN terra_identity.dashboard_connections.other_user_ids IS
     'The account''s other active connections, newest first: the dashboard does not show them, but their webhooks go on';
 
@@ -68,6 +97,9 @@ GROUP BY c.dev_id, c.reference_id, c.provider
 HAVING pg_catalog.count(*) > 1;
 COMMENT ON VIEW terra_identity.shared_references IS
     'End users with several active connections at one provider: two accounts under one reference_id.';
+COMMENT ON COLUMN terra_identity.shared_references.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.shared_references.reference_id IS 'The end user: your app''s own id';
+COMMENT ON COLUMN terra_identity.shared_references.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
 COMMENT ON COLUMN terra_identity.shared_references.connections IS 'How many';
 COMMENT ON COLUMN terra_identity.shared_references.user_ids IS 'Which, oldest first';
 
@@ -76,3 +108,12 @@ SELECT e.event_id, e.dev_id, e.received_at, e.event_type, e.user_id, e.trace_id,
 FROM terra_identity.events e
 WHERE e.problem IS NOT NULL;
 COMMENT ON VIEW terra_identity.problems IS 'Events whose payload was not what its type needs: they changed nothing.';
+COMMENT ON COLUMN terra_identity.problems.event_id IS 'Number of the delivery';
+COMMENT ON COLUMN terra_identity.problems.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.problems.received_at IS 'When the delivery was received';
+COMMENT ON COLUMN terra_identity.problems.event_type IS 'The type of the payload';
+COMMENT ON COLUMN terra_identity.problems.user_id IS 'Terra''s id of the connection';
+COMMENT ON COLUMN terra_identity.problems.trace_id IS 'X-Terra-Trace-Id';
+COMMENT ON COLUMN terra_identity.problems.problem IS 'Why the payload is not what its type needs';
+COMMENT ON COLUMN terra_identity.problems.payload IS 'The webhook''s body';
+COMMENT ON COLUMN terra_identity.problems.headers IS 'The webhook''s headers';

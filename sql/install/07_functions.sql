@@ -63,6 +63,15 @@ JOIN terra_identity.events e ON e.dev_id = c.dev_id AND e.user_id = c.user_id
 WHERE c.status <> 'active' AND e.problem IS NULL;
 COMMENT ON VIEW terra_identity.stale_events IS
     'Events of connections that are not active, with what they resolve to now: data that may have to be filed under another user_id.';
+COMMENT ON COLUMN terra_identity.stale_events.event_id IS 'Number of the delivery';
+COMMENT ON COLUMN terra_identity.stale_events.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.stale_events.user_id IS 'Terra''s id of the connection';
+COMMENT ON COLUMN terra_identity.stale_events.event_type IS 'The type of the payload';
+COMMENT ON COLUMN terra_identity.stale_events.event_time IS 'X-Terra-Ordering-Timestamp, else received_at';
+COMMENT ON COLUMN terra_identity.stale_events.received_at IS 'When the delivery was received';
+COMMENT ON COLUMN terra_identity.stale_events.status IS 'What became of the connection';
+COMMENT ON COLUMN terra_identity.stale_events.ended_at IS 'When it ended';
+COMMENT ON COLUMN terra_identity.stale_events.lineage_id IS 'The id to keep in your app';
 COMMENT ON COLUMN terra_identity.stale_events.after_end IS 'It happened after the connection ended';
 COMMENT ON COLUMN terra_identity.stale_events.resolved_user_id IS
     'The user_id that the connection stands for now; null if its lineage has no active connection';
@@ -72,7 +81,7 @@ COMMENT ON COLUMN terra_identity.stale_events.resolved_user_id IS
 CREATE FUNCTION terra_identity.rebuild(dev_id text DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_rebuild';
 COMMENT ON FUNCTION terra_identity.rebuild(text) IS
-    'Derives every connection of the environment again from the ledger, under the same connection_ids. Returns how many changed: 0 if the state was right. Other identity writes of the environment wait meanwhile.';
+    'Derives every connection of the environment again from the ledger, under the same connection_ids. Returns how many rows it changed: 0 if the state was right. Other identity writes of the environment wait meanwhile.';
 
 CREATE FUNCTION terra_identity.verify(
     dev_id text DEFAULT NULL, OUT user_id text, OUT "column" text, OUT stored text, OUT derived text)

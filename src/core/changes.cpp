@@ -38,9 +38,7 @@ private:
         add_status();
         add_lineage();
         add_facts();
-        if (node.now.duplicate != (node.stored && node.stored->duplicate))
-            add(node.now.duplicate ? "duplicate_opened" : "duplicate_closed",
-                {{"provider", or_null(node.now.provider())}, {"provider_user_id", or_null(node.now.provider_user_id)}});
+        add_duplicate();
     }
 
     void add_status() {
@@ -105,6 +103,21 @@ private:
             add("scopes_changed", {{"scopes", or_null(now.scopes())}, {"previous_scopes", or_null(stored->scopes())}});
         if (stored->provider() && stored->provider() != now.provider())
             add("anomaly", {{"reason", "its provider changed"}, {"previous_provider", *stored->provider()}});
+    }
+
+    void add_duplicate() {
+        const auto& stored = node_->stored;
+        const Connection& now = node_->now;
+        const bool was = stored && stored->duplicate;
+        const bool moved = was && now.duplicate && stored->account() != now.account();
+        const auto account = [](const Connection& connection) -> json {
+            return {{"provider", or_null(connection.provider())},
+                    {"provider_user_id", or_null(connection.provider_user_id)}};
+        };
+        if (was && (moved || !now.duplicate))
+            add("duplicate_closed", account(*stored));
+        if (now.duplicate && (moved || !was))
+            add("duplicate_opened", account(now));
     }
 
     /// The newest of the loaded connections of its lineage that are older; null if it is the first.

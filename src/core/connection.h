@@ -73,6 +73,7 @@ struct Connection {
     bool account_exclusive = false; ///< its environment has the policy `replace`
     bool duplicate = false;         ///< active, on an account where another end user has an active one
     bool cyclic = false;            ///< on a cycle of `user_reauth`s
+    bool consistent = true;         ///< false: it was read from a row that no facts lead to
 
     Place place() const { return {facts.connected_at(), user_id}; }
     std::optional<std::string> provider() const { return value_of(facts.provider); }

@@ -119,6 +119,7 @@ private:
             places.push_back(neighbourhood_.at(predecessor).now.place());
         std::sort(places.begin(), places.end());
         std::vector<std::string> result;
+        result.reserve(places.size());
         for (Place& place : places)
             result.push_back(std::move(place.user_id));
         return result;

@@ -36,6 +36,7 @@ void Neighbourhood::adopt(std::vector<Connection> connections) {
         if (!added)
             continue;
         node->second.now = connection;
+        node->second.now.consistent = true;
         node->second.stored = std::move(connection);
     }
 }

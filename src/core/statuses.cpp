@@ -155,6 +155,7 @@ void derive_duplicates(Neighbourhood& neighbourhood) {
             if (const auto account = node.stored ? active_account(*node.stored) : std::nullopt)
                 ++loaded[*account];
         std::vector<AccountQuery> queries;
+        queries.reserve(accounts.size());
         for (const auto& [account, event_id] : accounts)
             queries.push_back({account, loaded[account] + 2});
         neighbourhood.adopt(neighbourhood.store().active_connections(queries));

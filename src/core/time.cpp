@@ -2,7 +2,7 @@
 
 #include "core/text.h"
 
-#include <cstdio>
+#include <string>
 
 namespace terra_identity {
 namespace {
@@ -153,13 +153,15 @@ std::string format_iso8601(Micros time) {
     const Date date = date_of(days);
     const int seconds = static_cast<int>(of_day / micros_per_second);
     const int fraction = static_cast<int>(of_day % micros_per_second);
-    char text[64];
-    const int length =
-        std::snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d", static_cast<long long>(date.year),
-                      date.month, date.day, seconds / 3600, seconds / 60 % 60, seconds % 60);
+    const auto padded = [](std::int64_t number, std::size_t width) {
+        const std::string digits = std::to_string(number);
+        return std::string(digits.size() < width ? width - digits.size() : 0, '0') + digits;
+    };
+    std::string text = padded(date.year, 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2) + "T" +
+                       padded(seconds / 3600, 2) + ":" + padded(seconds / 60 % 60, 2) + ":" + padded(seconds % 60, 2);
     if (fraction != 0)
-        std::snprintf(text + length, sizeof text - static_cast<std::size_t>(length), ".%06d", fraction);
-    return std::string(text) + "Z";
+        text += "." + padded(fraction, 6);
+    return text + "Z";
 }
 
 std::optional<Micros> parse_ordering_timestamp(std::string_view text) {

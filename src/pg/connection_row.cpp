@@ -28,11 +28,15 @@ public:
         return is_null(column) ? std::nullopt : std::optional(micros_of(value(column)));
     }
 
-    Register written(ConnectionColumn column, ConnectionColumn at, bool passing = false) const {
-        if (is_null(column) || is_null(at))
-            return std::nullopt;
-        return Written{text(column), micros_of(value(at)), passing};
+    /// A value and its time are there or not there together; without them nothing was said in passing.
+    Register written(ConnectionColumn column, ConnectionColumn at, bool passing = false) {
+        if (!is_null(column) && !is_null(at))
+            return Written{text(column), micros_of(value(at)), passing};
+        consistent_ = consistent_ && is_null(column) && is_null(at) && !passing;
+        return std::nullopt;
     }
+
+    bool consistent() const { return consistent_; }
 
 private:
     Datum value(ConnectionColumn column) const { return values_[static_cast<std::size_t>(column) - 1]; }
@@ -40,12 +44,13 @@ private:
 
     std::array<Datum, MaxTupleAttributeNumber> values_;
     std::array<bool, MaxTupleAttributeNumber> nulls_;
+    bool consistent_ = true;
 };
 
 } // namespace
 
 Connection connection_of(HeapTuple tuple, TupleDesc columns) {
-    const Row row(tuple, columns);
+    Row row(tuple, columns);
     Connection connection;
     connection.connection_id = row.number(col_connection_id);
     connection.user_id = row.text(col_user_id);
@@ -74,6 +79,7 @@ Connection connection_of(HeapTuple tuple, TupleDesc columns) {
     facts.reference_id = row.written(col_reference_id, col_reference_id_at, row.flag(col_reference_id_passing));
     facts.scopes = row.written(col_scopes, col_scopes_at, row.flag(col_scopes_passing));
     facts.provider_user_id = row.written(col_own_provider_user_id, col_own_provider_user_id_at);
+    connection.consistent = row.consistent() && row.time(col_connected_at) == facts.connected_at();
     return connection;
 }
 

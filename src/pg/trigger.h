@@ -5,10 +5,14 @@
 
 namespace terra_identity::pg {
 
+inline constexpr TriggerEvent any_operation = ~TriggerEvent{0};
+
 /// @param function the function's name in SQL
-/// @param events when it may be fired: TRIGGER_EVENT_BEFORE, _ROW and the like, or'ed, without the operation
+/// @param events when it may be fired: TRIGGER_EVENT_BEFORE, _ROW and the like, or'ed
+/// @param operation TRIGGER_EVENT_INSERT and the like, or any_operation
 /// @param wording the same in words, "BEFORE INSERT FOR EACH ROW"
-TriggerData* trigger_data(FunctionCallInfo fcinfo, const char* function, TriggerEvent events, const char* wording);
+TriggerData* trigger_data(FunctionCallInfo fcinfo, const char* function, TriggerEvent events, TriggerEvent operation,
+                          const char* wording);
 
 /// An attribute of a row.
 struct Attribute {

@@ -66,6 +66,7 @@ Columns columns_of(const Connection& connection) {
         {"account_exclusive", shown(connection.account_exclusive)},
         {"duplicate", shown(connection.duplicate)},
         {"cyclic", shown(connection.cyclic)},
+        {"connected_at and the times of values", connection.consistent ? "consistent" : "inconsistent"},
     };
 }
 

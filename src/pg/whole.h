@@ -17,7 +17,7 @@ void follow_rules(const Table& table, const std::string& dev_id);
 /// The first environment after this one that has connections; empty if there is none. Within `as_owner`.
 std::string next_environment(const std::string& dev_id);
 
-/// Derives everything again from the ledger, keeping connection_ids. @return how many connections changed
+/// Derives everything again from the ledger, keeping connection_ids. @return how many rows changed
 std::int64_t rebuild(const std::string& dev_id);
 
 /// One way in which the stored state and the ledger disagree.

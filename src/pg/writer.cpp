@@ -152,7 +152,8 @@ std::int64_t write(const Derivation& derivation, const Table& table, const std::
     write_connections(changed, table, dev_id);
     insert_reauths(derivation.new_reauths(), dev_id);
     write_changes(derivation, dev_id);
-    return static_cast<std::int64_t>(changed.size() + derivation.vanished().size());
+    return static_cast<std::int64_t>(changed.size() + derivation.vanished().size() + derivation.new_reauths().size() +
+                                     derivation.vanished_reauths().size());
 }
 
 } // namespace terra_identity::pg
