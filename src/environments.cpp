@@ -7,6 +7,10 @@
 
 #include <set>
 
+extern "C" {
+#include "tcop/pquery.h"
+}
+
 namespace terra_identity {
 namespace {
 
@@ -34,8 +38,14 @@ HeapTuple insert_or_update(TriggerData* trigger, Query& update, Oid value_type) 
     return updated ? nullptr : row;
 }
 
+/// Whether the statement is a COPY. What COPY brings comes from a dump: connections that were derived by these rules
+/// are restored beside them, in any order, and must not be derived from what has been restored so far.
+bool is_restoring() { return ActivePortal != nullptr && ActivePortal->commandTag == CMDTAG_COPY; }
+
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environments`.
 void follow_environment(TriggerData* trigger) {
+    if (is_restoring())
+        return;
     std::set<std::string> dev_ids;
     for (const HeapTuple row : {trigger->tg_trigtuple, trigger->tg_newtuple})
         if (row != nullptr)
@@ -50,6 +60,8 @@ void follow_environment(TriggerData* trigger) {
 
 /// AFTER FOR EACH STATEMENT on `providers`, whose rows hold for every environment: nobody writes connections meanwhile.
 void follow_all_rules() {
+    if (is_restoring())
+        return;
     Table table("connections", ShareRowExclusiveLock);
     as_owner(table.owner(), [&] {
         for (std::string dev_id = next_environment(""); !dev_id.empty(); dev_id = next_environment(dev_id))

@@ -5,7 +5,7 @@ CREATE TABLE terra_identity.environments (
     account_policy text COLLATE "C" NOT NULL DEFAULT 'keep' CHECK (account_policy IN ('keep', 'replace'))
 );
 COMMENT ON TABLE terra_identity.environments IS
-    'The rules of each environment (Terra dev_id); one without a row has the defaults. INSERT or UPDATE, either works: connections follow in the same transaction.';
+    'The rules of each environment (Terra dev_id); one without a row has the defaults. INSERT or UPDATE, either works: connections follow in the same transaction. COPY is for restoring a dump: they do not follow it, until terra_identity.rebuild().';
 COMMENT ON COLUMN terra_identity.environments.dev_id IS 'Environment';
 COMMENT ON COLUMN terra_identity.environments.account_policy IS
     'What a new connection of another reference_id does to the one that has the same provider account: keep (both live on: Terra''s newer API; the careful default) or replace (the older one is superseded: Terra''s current API)';
@@ -15,7 +15,7 @@ CREATE TABLE terra_identity.providers (
     sdk      boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE terra_identity.providers IS
-    'The providers that are connected by an SDK on the person''s device; those without a row are not. INSERT or UPDATE, either works: connections follow in the same transaction.';
+    'The providers that are connected by an SDK on the person''s device; those without a row are not. INSERT or UPDATE, either works: connections follow in the same transaction; set sdk to false rather than delete a row, which a dump would bring back.';
 COMMENT ON COLUMN terra_identity.providers.provider IS 'In upper case, as in connections';
 COMMENT ON COLUMN terra_identity.providers.sdk IS
     'A new device of one reference_id supersedes the older one; the provider account is that of the device and is not inherited';

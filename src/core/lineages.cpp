@@ -17,6 +17,14 @@ std::vector<Group> groups_only_of(const Connection& a, const Connection& b) {
     return result;
 }
 
+/// Whether nothing of its lineage hangs by a connection that leaves its only group: the others stay linked to each
+/// other, and keep their lineage_id, which is not this one's.
+bool hangs_by_one_group(const Neighbourhood& neighbourhood, const Node& node) {
+    const Connection& stored = *node.stored;
+    return groups_of(stored).size() == 1 && stored.connection_id != stored.lineage_id &&
+           neighbourhood.predecessors(stored.user_id).empty() && neighbourhood.successors(stored.user_id).empty();
+}
+
 /// A lineage that lost a link may fall apart: it is derived again from its members. A group that had no other member
 /// was no link.
 void dissolve_broken(Neighbourhood& neighbourhood) {
@@ -35,11 +43,19 @@ void dissolve_broken(Neighbourhood& neighbourhood) {
         for (const Group& group : groups_of(member))
             if (left.contains(group))
                 members[group].insert(member.user_id);
-    std::set<std::int64_t> broken;
+    Neighbourhood::UserIds leavers;
     for (const auto& [group, user_ids] : left)
         if (members[group].size() > 1)
-            for (const std::string& user_id : user_ids)
-                broken.insert(neighbourhood.at(user_id).stored->lineage_id);
+            leavers.insert(user_ids.begin(), user_ids.end());
+    neighbourhood.require_reauths(leavers);
+    std::set<std::int64_t> broken;
+    for (const std::string& user_id : leavers) {
+        Node& node = neighbourhood.at(user_id);
+        if (hangs_by_one_group(neighbourhood, node))
+            node.detached = true;
+        else
+            broken.insert(node.stored->lineage_id);
+    }
     neighbourhood.dissolve(broken);
 }
 
@@ -69,8 +85,9 @@ std::map<std::int64_t, std::int64_t> derive_lineages(Neighbourhood& neighbourhoo
     DisjointSets<std::int64_t> lineages;
     std::set<std::int64_t> whole;
     const auto stand_in = [&](const Node& node) {
-        return node.stored && !neighbourhood.is_dissolved(node.stored->lineage_id) ? node.stored->lineage_id
-                                                                                   : node.now.connection_id;
+        return node.stored && !node.detached && !neighbourhood.is_dissolved(node.stored->lineage_id)
+                   ? node.stored->lineage_id
+                   : node.now.connection_id;
     };
     std::map<Group, std::int64_t> first_in_group;
     for (const auto& [user_id, node] : neighbourhood.nodes()) {

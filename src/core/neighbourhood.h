@@ -16,6 +16,7 @@ struct Node {
     Connection now;
     bool touched = false;      ///< its facts, links or effective account may have changed: derive it
     bool evaluated = false;    ///< its status is derived: touched, or the older neighbour of one that was
+    bool detached = false;     ///< it leaves its lineage, which stays whole without it
     std::int64_t event_id = 0; ///< the event that made it be looked at; 0: none
 
     bool changed() const { return !stored || *stored != now; }

@@ -9,10 +9,7 @@ namespace {
 class Row {
 public:
     Row(HeapTuple row, TupleDesc columns) {
-        if (columns->natts < connection_columns)
-            throw Error{internal, "table \"connections\" has too few columns",
-                        "The installed version of extension terra_identity does not fit its library.",
-                        "Run ALTER EXTENSION terra_identity UPDATE."};
+        check_columns(columns, connection_columns);
         heap_deform_tuple(row, columns, values_.data(), nulls_.data());
     }
 
@@ -42,8 +39,8 @@ private:
     Datum value(ConnectionColumn column) const { return values_[static_cast<std::size_t>(column) - 1]; }
     bool is_null(ConnectionColumn column) const { return nulls_[static_cast<std::size_t>(column) - 1]; }
 
-    std::array<Datum, MaxTupleAttributeNumber> values_;
-    std::array<bool, MaxTupleAttributeNumber> nulls_;
+    std::array<Datum, connection_columns> values_;
+    std::array<bool, connection_columns> nulls_;
     bool consistent_ = true;
 };
 
@@ -84,8 +81,9 @@ Connection connection_of(HeapTuple tuple, TupleDesc columns) {
 }
 
 HeapTuple row_of(const Connection& connection, const std::string& dev_id, TupleDesc columns) {
-    std::array<Datum, MaxTupleAttributeNumber> values;
-    std::array<bool, MaxTupleAttributeNumber> nulls;
+    check_columns(columns, connection_columns);
+    std::array<Datum, connection_columns> values{};
+    std::array<bool, connection_columns> nulls{};
     nulls.fill(true);
     const auto set = [&](ConnectionColumn column, const NullableValue& value) {
         values[static_cast<std::size_t>(column) - 1] = value.value;

@@ -17,7 +17,16 @@ Datum text_of(std::string_view text) {
         [text] { return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size()))); });
 }
 
+void check_columns(TupleDesc columns, std::size_t expected) {
+    if (static_cast<std::size_t>(columns->natts) != expected)
+        throw Error{internal, "a table of extension terra_identity does not have the columns that its library expects",
+                    "It has " + std::to_string(columns->natts) + " columns instead of " + std::to_string(expected) +
+                        ".",
+                    "Run ALTER EXTENSION terra_identity UPDATE, and drop columns that were added."};
+}
+
 HeapTuple form_row(TupleDesc columns, const std::vector<NullableValue>& values) {
+    check_columns(columns, values.size());
     std::vector<Datum> datums;
     std::unique_ptr<bool[]> nulls(new bool[values.size()]);
     for (const NullableValue& value : values) {

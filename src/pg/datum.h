@@ -46,6 +46,9 @@ struct NullableValue {
     }
 };
 
+/// An error if a table of the extension has other columns than the library was built for.
+void check_columns(TupleDesc columns, std::size_t expected);
+
 /// A row of a table from the values of all its columns.
 HeapTuple form_row(TupleDesc columns, const std::vector<NullableValue>& values);
 

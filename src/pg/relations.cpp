@@ -74,10 +74,12 @@ HeapTuple find_connection(const Table& connections, const std::string& dev_id, c
 
 RowWriter::RowWriter(const Table& table) : table_(table) {
     call([this] {
+        PreventCommandIfReadOnly("a change of terra_identity's state");
         executor_ = CreateExecutorState();
         target_ = makeNode(ResultRelInfo);
         InitResultRelInfo(target_, table_.relation(), 0, nullptr, 0);
         ExecOpenIndices(target_, false);
+        executor_->es_opened_result_relations = lappend(executor_->es_opened_result_relations, target_);
         executor_->es_output_cid = GetCurrentCommandId(true);
         PushActiveSnapshot(snapshot_of(Reads::latest));
         AfterTriggerBeginQuery();
@@ -116,6 +118,7 @@ void RowWriter::update(HeapTuple old, HeapTuple row) {
 void RowWriter::finish() {
     call([this] {
         AfterTriggerEndQuery(executor_);
+        ExecResetTupleTable(executor_->es_tupleTable, false);
         PopActiveSnapshot();
         ExecCloseIndices(target_);
         FreeExecutorState(executor_);

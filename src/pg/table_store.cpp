@@ -11,12 +11,13 @@ namespace {
 
 using UserIds = std::unordered_set<std::string_view>;
 
-/// A filter for rows whose user_id is not among some. It must not throw, and its user_ids are never compressed.
+/// A filter for rows whose user_id is not among some. It runs within `call`: it may raise server errors and must not
+/// throw.
 bool is_other_user(const void* state, HeapTuple row, TupleDesc columns) {
     bool is_null;
-    const Datum user_id = heap_getattr(row, col_user_id, columns, &is_null);
-    const auto* const text = reinterpret_cast<const struct varlena*>(DatumGetPointer(user_id));
-    return !static_cast<const UserIds*>(state)->contains(std::string_view(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text)));
+    const text* const user_id = DatumGetTextPP(heap_getattr(row, col_user_id, columns, &is_null));
+    return !static_cast<const UserIds*>(state)->contains(
+        std::string_view(VARDATA_ANY(user_id), VARSIZE_ANY_EXHDR(user_id)));
 }
 
 void append(std::vector<Connection>& to, std::vector<Connection> from) {
@@ -118,10 +119,11 @@ std::vector<Reauth> TableStore::read_reauths(const char* index, const std::vecto
     std::vector<Reauth> result;
     for (const IndexKeys& keys : wanted)
         for (const HeapTuple row : reauths.fetch(keys)) {
-            Datum values[3];
-            bool nulls[3];
-            heap_deform_tuple(row, table.columns(), values, nulls);
-            result.push_back({string_of(values[1]), string_of(values[2])});
+            const auto text = [&](AttrNumber column) {
+                bool is_null;
+                return string_of(heap_getattr(row, column, table.columns(), &is_null));
+            };
+            result.push_back({text(2), text(3)});
         }
     table.close();
     return result;

@@ -30,12 +30,12 @@ auth() { # DEV_ID USER_ID TRACE
 CREATE EXTENSION terra_identity;
 INSERT INTO terra_identity.environments VALUES ('other', 'replace');
 UPDATE terra_identity.environments SET account_policy = 'replace' WHERE dev_id = 'default';
-INSERT INTO terra_identity.providers VALUES ('FITBIT', true);
-UPDATE terra_identity.providers SET sdk = false WHERE provider = 'SAMSUNG';
+INSERT INTO terra_identity.providers VALUES ('GARMIN', true);
+UPDATE terra_identity.providers SET sdk = false WHERE provider = 'APPLE';
 INSERT INTO terra_identity.events (dev_id, payload, headers)
 SELECT CASE WHEN i % 2 = 0 THEN 'default' ELSE 'other' END,
        jsonb_build_object('type', t.type, 'status', 'success',
-                          'user', jsonb_build_object('user_id', 'u' || i % 20, 'provider', 'GARMIN', 'reference_id', 'r' || i % 3),
+                          'user', jsonb_build_object('user_id', 'u' || i % 20, 'provider', CASE i % 3 WHEN 0 THEN 'GARMIN' WHEN 1 THEN 'APPLE' ELSE 'OURA' END, 'reference_id', 'r' || i % 3),
                           'old_user', jsonb_build_object('user_id', 'u' || i % 7),
                           'new_user', jsonb_build_object('user_id', 'u' || i % 20, 'reference_id', 'r' || i % 3),
                           'athlete', jsonb_build_object('provider_user_id', 'p' || i % 5)),

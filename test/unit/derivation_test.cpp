@@ -165,6 +165,16 @@ TEST_P(CrowdedAccountTest, CostsNoMoreThanItsNeighbours) {
     EXPECT_LE(loaded_for(auth(name(200)).reference(name(200)).at(1000).created(-5)), 6);
 }
 
+TEST(DerivationTest, WhoLeavesALongLineageNeedsNoneOfTheOthers) {
+    std::vector<Delivery> deliveries;
+    for (int i = 0; i < 400; ++i)
+        deliveries.push_back(athlete("u" + std::to_string(i), "x").reference("same").at(i + 1));
+    World world = world_of(deliveries);
+    const Derivation derivation = derive(world, {athlete("u200", "y").reference("same").at(1000)});
+    EXPECT_LE(derivation.nodes().size(), 6);
+    EXPECT_EQ(derivation.nodes().at("u200").now.lineage_id, derivation.nodes().at("u200").now.connection_id);
+}
+
 INSTANTIATE_TEST_SUITE_P(Policies, CrowdedAccountTest, testing::Values(AccountPolicy::keep, AccountPolicy::replace),
                          [](const auto& policy) { return policy.param == AccountPolicy::keep ? "Keep" : "Replace"; });
 
