@@ -1,4 +1,5 @@
 -- CREATE EXTENSION in a database that others use too: grants nothing, explains everything, and runs nobody else's code.
+\set SHOW_CONTEXT never
 SET timezone = 'UTC';
 
 -- An app's own table, and a schema of Terra's SQL destination.
