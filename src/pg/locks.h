@@ -1,6 +1,7 @@
 // Locks of the transaction, in the extension's own space of advisory locks (no lock of a user's can collide).
 //
-// The order in which they are taken, so that no two single-statement transactions can deadlock:
+// The order in which they are taken, so that single-statement transactions do not deadlock (README.md, "What it does
+// not", lists the kinds of statements that still can):
 //   1. table `connections`, ROW EXCLUSIVE (an edit of `providers` takes it SHARE ROW EXCLUSIVE),
 //   2. for each environment, sorted by its name: the environment, shared or (bulk) exclusive; then, if shared,
 //   3. the connections, 4. the slots, 5. the lineages that the statement relies on, each level sorted by key.
