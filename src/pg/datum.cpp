@@ -64,12 +64,4 @@ Datum text_array_of(const std::vector<std::string>& texts) {
     return array_of(values, TEXTOID);
 }
 
-Datum bigint_array_of(const std::vector<std::int64_t>& numbers) {
-    std::vector<NullableValue> values;
-    values.reserve(numbers.size());
-    for (const std::int64_t number : numbers)
-        values.emplace_back(Int64GetDatum(number));
-    return array_of(values, INT8OID);
-}
-
 } // namespace terra_identity::pg

@@ -27,7 +27,6 @@ Datum text_of(std::string_view text);
 
 /// A text[] in the current memory context, empty strings and all; no nulls.
 Datum text_array_of(const std::vector<std::string>& texts);
-Datum bigint_array_of(const std::vector<std::int64_t>& numbers);
 
 /// A value that may be null, as heap_form_tuple and SPI want it.
 struct NullableValue {
