@@ -33,6 +33,12 @@ has_client() {
     pg_config=$("$harness/pg_config.sh") && [[ -x $("$pg_config" --bindir)/psql ]]
 }
 
+# Debian ships it with the server.
+has_pgbench() {
+    local pg_config
+    pg_config=$("$harness/pg_config.sh") && [[ -x $("$pg_config" --bindir)/pgbench ]]
+}
+
 has_pgxs() {
     local pg_config pgxs
     pg_config=$("$harness/pg_config.sh") && pgxs=$("$pg_config" --pgxs) && [[ -f $pgxs ]] &&
@@ -59,6 +65,7 @@ check_all() {
     need libgtest-dev "GoogleTest, for the unit tests" has_header gtest/gtest.h
     need python3 "runs the model" command -v python3
     need postgresql-NN "the server that the tests start privately" has_server
+    need postgresql-NN "pgbench, for the tests of concurrency and the benchmark" has_pgbench
     need postgresql-client-NN "psql" has_client
     need postgresql-server-dev-NN "the server's headers, PGXS and pg_regress" has_pgxs
     if [[ $options == *--tools* ]]; then

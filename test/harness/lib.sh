@@ -67,10 +67,11 @@ build_module() {
     quietly module make -C "$project" -j"$(nproc)" WERROR=-Werror PG_CONFIG="$("$harness/pg_config.sh")"
 }
 
-# Starts a private server (options as of server.sh start), takes over its environment, copies the project's
-# files to $server_dir/project for the server's user to read and write, and removes it all in the end.
+# Starts a private server (options as of server.sh start) in a folder of $servers, /tmp by default, takes over its
+# environment, copies the project's files to $server_dir/project for the server's user to read and write, and removes
+# it all in the end.
 private_server() {
-    server_dir=$(mktemp -d /tmp/terra_identity.XXXXXX)
+    server_dir=$(mktemp -d "${servers:-/tmp}/terra_identity.XXXXXX")
     "$harness/server.sh" start "$server_dir" "$@" || return
     # kill -9 runs no trap: this outlives the script and cleans up after it.
     if [[ -z ${KEEP:-} ]]; then

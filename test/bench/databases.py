@@ -1,0 +1,68 @@
+"""Databases that rows share, each built when a row first asks for it."""
+
+import functools
+import shutil
+from pathlib import Path
+
+import payloads
+import server
+from measure import progress
+
+HERE = Path(__file__).parent
+PEER = HERE / "peer.sql"
+AGREEMENT = HERE / "agreement.sql"
+TABLES = {"ours": "terra_identity.events", "bare": "bench.events"} | ({"peer": "peer.events"} if PEER.exists() else {})
+KNOWN = 10_000
+
+
+@functools.cache
+def empty():
+    """The extension, the bare table and, if it is there, the peer."""
+    server.create_database("empty")
+    server.psql("empty", "CREATE EXTENSION terra_identity")
+    server.psql_file("empty", HERE / "tables/bare.sql")
+    if PEER.exists():
+        server.psql_file("empty", PEER)
+    return "empty"
+
+
+@functools.cache
+def known(count):
+    """The same with connections whose accounts are known."""
+    name = "known"
+    progress(f"  loading {count} known connections")
+    server.create_database(name, empty())
+    path = server.FILES / "known.json"
+    payloads.write(path, payloads.known_users(count))
+    for table in TABLES.values():
+        server.psql(name, server.copy(table, path))
+    path.unlink()
+    server.vacuum(name)
+    return name
+
+
+@functools.cache
+def working(count):
+    """Known connections, for rows that insert event by event: it grows from row to row."""
+    server.create_database("working", known(count))
+    return "working"
+
+
+class Fresh:
+    """A copy of a database for one step."""
+
+    def __init__(self, template):
+        self.template = template
+
+    def __enter__(self):
+        server.create_database("fresh", self.template)
+        return "fresh"
+
+    def __exit__(self, *_):
+        server.drop_database("fresh")
+
+
+def enough_space(gigabytes):
+    free = shutil.disk_usage(server.DIRECTORY).free / 2**30
+    if free < gigabytes:
+        raise server.Failed(f"needs {gigabytes:.0f} GB on the disk of {server.DIRECTORY}: {free:.0f} GB are free")

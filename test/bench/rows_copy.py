@@ -1,0 +1,53 @@
+"""Rows 4, 5, 6 and 13: COPY."""
+
+import databases
+import payloads
+import server
+from measure import Line, alternate, medians, ratio
+
+
+def file_of(name, events):
+    path = server.FILES / name
+    payloads.write(path, events)
+    return path
+
+
+def copy_of(table, path, template):
+    """A variant: COPY into a fresh copy of the template."""
+    def measure():
+        with databases.Fresh(template) as database:
+            return server.milliseconds(database, server.copy(table, path)) / 1000
+    return measure
+
+
+def copies(scale, path, names):
+    """Seconds of COPY by variant and round."""
+    template = databases.known(scale.size(databases.KNOWN))
+    tables = {name: table for name, table in databases.TABLES.items() if name in names}
+    measured = alternate({name: copy_of(table, path, template) for name, table in tables.items()}, scale.runs)
+    path.unlink()
+    return measured
+
+
+def row_4(scale):
+    count = scale.size(200_000)
+    measured = copies(scale, file_of("auth.json", payloads.new_users(count)), ("ours", "bare", "peer"))
+    what = f"COPY of {count:,} `auth` of new users, time:"
+    lines = [Line(4, f"{what} ours / bare", "≤ 2.2", ratio(measured["ours"], measured["bare"]), medians(measured, "s"))]
+    if "peer" in measured:
+        lines.append(Line(4, f"{what} peer / ours", "≥ 3", ratio(measured["peer"], measured["ours"]), ""))
+    return lines
+
+
+def row_5(scale):
+    count, known = scale.size(1_000_000), scale.size(databases.KNOWN)
+    measured = copies(scale, file_of("mixed.json", payloads.mixed(count, known, 50)), ("ours", "bare"))
+    return [Line(5, f"COPY of {count:,} events, 2 % of them identity events, time: ours / bare", "≤ 1.25",
+                 ratio(measured["ours"], measured["bare"]), medians(measured, "s"))]
+
+
+def row_6(scale):
+    count, known = scale.size(2000), scale.size(databases.KNOWN)
+    measured = copies(scale, file_of("large.json", payloads.large_data(count, known)), ("ours", "bare"))
+    return [Line(6, f"COPY of {count:,} data events of 140 kB, time: ours / bare", "≤ 1.05",
+                 ratio(measured["ours"], measured["bare"]), medians(measured, "s"))]

@@ -1,0 +1,121 @@
+"""psql, pgbench and pg_ctl as subprocesses. The environment says which server they talk to."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import payloads
+
+SETTINGS = {
+    "shared_buffers": "4GB",
+    "max_wal_size": "16GB",
+    "checkpoint_timeout": "1h",
+    "autovacuum": "off",
+    "wal_level": "replica",
+    "log_lock_waits": "on",
+}
+DIRECTORY = Path(os.environ["SERVER_DIR"])
+FILES = DIRECTORY / "files"
+
+
+class Failed(Exception):
+    pass
+
+
+def run(command, script=None, options=""):
+    """Its stdout. `options` are server settings of the session; commits do not wait for the disk unless they say so."""
+    environment = os.environ | {"PGOPTIONS": f"-c synchronous_commit=off {options}", "PSQLRC": "/dev/null"}
+    done = subprocess.run(command, input=script, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failed(f"{command[0]}: status {done.returncode}\n{done.stderr}{done.stdout}")
+    return done.stdout
+
+
+def psql(database, script, options=""):
+    return run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database], script, options).strip()
+
+
+def psql_file(database, path, **variables):
+    given = [f"--set={name}={value}" for name, value in variables.items()]
+    run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, *given, "-f", str(path)])
+
+
+def restart(**settings):
+    """With SETTINGS, apart from those that are given."""
+    for name, value in (SETTINGS | settings).items():
+        psql("postgres", f"ALTER SYSTEM SET {name} = '{value}'")
+    run(["pg_ctl", "restart", "-s", "-w", "-t", "600", "-m", "fast", "-D", os.environ["PGDATA"], "-l", os.environ["SERVER_LOG"]])
+
+
+def checkpoint():
+    """Before every timed step: what former steps left to write does not count in it."""
+    psql("postgres", "CHECKPOINT")
+
+
+def milliseconds(database, statement, before=""):
+    """Of one statement, its commit included, as psql sees it. `before` is done in the same session."""
+    checkpoint()
+    output = psql(database, f"{before}\n\\timing on\n{statement};\n")
+    return float(re.findall(r"^Time: ([0-9.]+) ms", output, re.MULTILINE)[-1])
+
+
+def create_database(name, template="template1"):
+    run(["dropdb", "--if-exists", name])
+    run(["createdb", "-T", template, name])
+
+
+def drop_database(name):
+    run(["dropdb", name])
+
+
+def vacuum(database):
+    psql(database, "VACUUM ANALYZE")
+
+
+def copy(table, path):
+    return f"COPY {table} (payload) FROM '{path}'"
+
+
+class Script:
+    """A pgbench script with the texts that it takes as variables."""
+
+    def __init__(self, name, lines, variables=None):
+        self.path = FILES / f"{name}.sql"
+        self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.variables = variables or {}
+
+    def tps(self, database, seconds, clients=4, options=""):
+        """Transactions per second; none may have failed."""
+        given = [f"--define={name}={value}" for name, value in self.variables.items()]
+        output = run(["pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(clients, 2)), "-T", str(seconds),
+                      *given, "-f", str(self.path), database], options=options)
+        if not re.search(r"^number of failed transactions: 0 ", output, re.MULTILINE):
+            raise Failed(f"pgbench: transactions failed\n{output}")
+        return float(re.search(r"^tps = ([0-9.]+) \(without initial connection time\)", output, re.MULTILINE)[1])
+
+    def step(self, database, seconds, clients=4, options=""):
+        """A variant for `alternate`."""
+        def measure():
+            checkpoint()
+            return self.tps(database, seconds, clients, options)
+        return measure
+
+
+ANY_NEW = ["\\set u random(100000000000, 999999999999)"]
+
+
+def any_known(count, stride=1):
+    """One of `count` known users: of the first, or of every so many."""
+    return [f"\\set n random(1, {count}) * {stride}",
+            f"\\set u {payloads.FIRST} + :n * {payloads.FACTOR} % {payloads.MODULUS}"]
+
+
+def insertion(name, table, template, picks):
+    """A script that inserts one event. The payload reaches the server as pieces of text, parameters all of them, around the
+    number of the user: the server joins them and parses the result as jsonb at every execution. The joining, well
+    below a microsecond, is the same for every variant."""
+    pieces = template.split(payloads.U)
+    text = "::text || :u::text || ".join(f":piece{i}" for i in range(len(pieces))) + "::text"
+    return Script(name, [*picks, f"INSERT INTO {table} (payload) VALUES (({text})::jsonb);"],
+                  {f"piece{i}": piece for i, piece in enumerate(pieces)})

@@ -1,0 +1,11 @@
+-- What everything is measured against: the ledger's writable columns and its primary key, and no trigger.
+CREATE SCHEMA bench;
+CREATE TABLE bench.events (
+    event_id    bigint GENERATED ALWAYS AS IDENTITY,
+    dev_id      text COLLATE "C" NOT NULL
+        DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'),
+    received_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    payload     jsonb NOT NULL,
+    headers     jsonb,
+    PRIMARY KEY (dev_id, event_id)
+);
