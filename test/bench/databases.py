@@ -66,3 +66,41 @@ def enough_space(gigabytes):
     free = shutil.disk_usage(server.DIRECTORY).free / 2**30
     if free < gigabytes:
         raise server.Failed(f"needs {gigabytes:.0f} GB on the disk of {server.DIRECTORY}: {free:.0f} GB are free")
+
+
+@functools.cache
+def population(connections, each, duplicates):
+    """Made set-wise: see population.sql."""
+    name = f"population_{connections}"
+    enough_space(4 + 7e-7 * connections * each)
+    progress(f"  making {connections:,} connections and {connections * each:,} ledger rows")
+    server.restart(wal_level="minimal")
+    server.create_database(name, empty())
+    server.psql_file(name, HERE / "population.sql", connections=connections, each=each, duplicates=duplicates,
+                     first=payloads.FIRST, factor=payloads.FACTOR, modulus=payloads.MODULUS,
+                     known=payloads.KNOWN.removesuffix(payloads.U))
+    server.vacuum(name)
+    server.restart()
+    if connections * each <= 1_000_000:
+        verify(name)
+    return name
+
+
+def warm(database, tables):
+    """Has the system read the files of tables of the extension and of their indexes: none is measured from the disk."""
+    names = ", ".join(f"'terra_identity.{table}'::regclass" for table in tables)
+    paths = server.psql(database, f"""
+        SELECT pg_relation_filepath(indexrelid) FROM pg_index WHERE indrelid IN ({names})
+        UNION SELECT pg_relation_filepath(oid) FROM unnest(ARRAY[{names}]) oid""")
+    for path in paths.split("\n"):
+        first = Path(server.DATA, path)
+        for file in [first, *first.parent.glob(f"{first.name}.*")]:
+            with open(file, "rb", buffering=0) as stream:
+                while stream.read(1 << 20):
+                    pass
+
+
+def verify(database):
+    differences = server.psql(database, "SELECT * FROM terra_identity.verify() LIMIT 10")
+    if differences:
+        raise server.Failed(f"verify() of {database} found differences\n{differences}")

@@ -10,14 +10,15 @@ def progress(text):
 
 
 def alternate(variants, rounds):
-    """Calls every variant once a round, another one first each time. What they returned, by name and in order of rounds."""
+    """Calls every variant once a round, another one first each time. What they returned, by name, round by round."""
     names = list(variants)
     measured = {name: [] for name in names}
     for number in range(rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
             measured[name].append(variants[name]())
-        progress(f"  round {number + 1} of {rounds}: " + ", ".join(f"{name} {figure(measured[name][-1])}" for name in names))
+        latest = ", ".join(f"{name} {figure(measured[name][-1])}" for name in names)
+        progress(f"  round {number + 1} of {rounds}: {latest}")
     return measured
 
 

@@ -1,8 +1,9 @@
-"""Webhooks in Terra's shape, as templates in which @ stands for a number, and files of them for COPY."""
+"""Webhooks in Terra's shape, as templates in which marks stand for numbers, and files of them for COPY."""
 
 import json
 
-U = "@"
+# The user of the event; another number, if one is needed.
+U, V = "@", "~"
 
 # The number of the n-th user: twelve digits, all different and scattered. population.sql and pgbench compute the same.
 FIRST, FACTOR, MODULUS = 100_000_000_000, 618_033_988_747, 900_000_000_000
@@ -26,11 +27,11 @@ def user(user_id, reference_id, **more):
             "last_webhook_update": "2026-02-27T21:14:05.120000+00:00", **more}
 
 
-def auth(user_id, reference_id):
+def auth(user_id, reference_id, created_at="2026-02-28T08:15:30.250000+00:00"):
     return compact({
         "type": "auth", "status": "success", "message": "connected", "version": "2022-03-16",
         "widget_session_id": "7d0e5c1b-4b1f-4a39-b0a9-c1b9f50f2e11", "reference_id": reference_id,
-        "user": user(user_id, reference_id, created_at="2026-02-28T08:15:30.250000+00:00")})
+        "user": user(user_id, reference_id, created_at=created_at)})
 
 
 def athlete(user_id, reference_id, account):
@@ -51,23 +52,24 @@ def deauth(user_id, reference_id):
                     "version": "2022-03-16", "user": user(user_id, reference_id)})
 
 
+DAY = {
+    "metadata": {"start_time": "2026-02-28T00:00:00.000000+01:00", "end_time": "2026-03-01T00:00:00.000000+01:00",
+                 "upload_type": 1, "timestamp_localization": 0},
+    "distance_data": {"steps": 9134, "distance_meters": 6922.4, "floors_climbed": 11, "elevation": {
+        "gain_actual_meters": 33.5, "loss_actual_meters": None, "min_meters": None, "max_meters": None}},
+    "calories_data": {"total_burned_calories": 2311.6, "BMR_calories": 1702, "net_activity_calories": 609.6},
+    "active_durations_data": {"activity_seconds": 4260, "rest_seconds": 51180, "low_intensity_seconds": 3120,
+                              "moderate_intensity_seconds": 840, "vigorous_intensity_seconds": 300},
+    "heart_rate_data": {"summary": {"avg_hr_bpm": 67.2, "max_hr_bpm": 141, "min_hr_bpm": 48, "resting_hr_bpm": 52,
+                                    "avg_hrv_rmssd": None, "avg_hrv_sdnn": 58.1}},
+    "stress_data": {"avg_stress_level": 27, "max_stress_level": 91, "rest_stress_duration_seconds": 25620},
+    "scores": {"activity": 81, "sleep": None, "recovery": 74},
+    "device_data": {"name": "fenix 7", "manufacturer": "GARMIN", "serial_number": None, "hardware_version": None}}
+
+
 def data(kind, user_id, reference_id):
     """About 1.2 kB."""
-    return compact({
-        "type": kind, "version": "2022-03-16", "user": user(user_id, reference_id),
-        "data": [{
-            "metadata": {"start_time": "2026-02-28T00:00:00.000000+01:00", "end_time": "2026-03-01T00:00:00.000000+01:00",
-                         "upload_type": 1, "timestamp_localization": 0},
-            "distance_data": {"steps": 9134, "distance_meters": 6922.4, "floors_climbed": 11, "elevation": {
-                "gain_actual_meters": 33.5, "loss_actual_meters": None, "min_meters": None, "max_meters": None}},
-            "calories_data": {"total_burned_calories": 2311.6, "BMR_calories": 1702, "net_activity_calories": 609.6},
-            "active_durations_data": {"activity_seconds": 4260, "rest_seconds": 51180, "low_intensity_seconds": 3120,
-                                      "moderate_intensity_seconds": 840, "vigorous_intensity_seconds": 300},
-            "heart_rate_data": {"summary": {"avg_hr_bpm": 67.2, "max_hr_bpm": 141, "min_hr_bpm": 48, "resting_hr_bpm": 52,
-                                            "avg_hrv_rmssd": None, "avg_hrv_sdnn": 58.1}},
-            "stress_data": {"avg_stress_level": 27, "max_stress_level": 91, "rest_stress_duration_seconds": 25620},
-            "scores": {"activity": 81, "sleep": None, "recovery": 74},
-            "device_data": {"name": "fenix 7", "manufacturer": "GARMIN", "serial_number": None, "hardware_version": None}}]})
+    return compact({"type": kind, "version": "2022-03-16", "user": user(user_id, reference_id), "data": [DAY]})
 
 
 KINDS = ("daily", "activity", "body")
@@ -77,8 +79,8 @@ KNOWN_DATA = [data(kind, KNOWN, "member-" + U) for kind in KINDS]
 NEW_AUTH = auth(NEW, f"member-{NEW_MARK}-{U}")
 
 
-def of(template, u):
-    return template.replace(U, str(u))
+def of(template, u, v=""):
+    return template.replace(U, str(u)).replace(V, str(v))
 
 
 def known_users(count):
@@ -125,7 +127,7 @@ def large_data(count, known, size=140_000, bodies=8):
     """Data events of `size` characters: samples of a day's heart rate."""
     templates = []
     for body in range(bodies):
-        samples = [{"timestamp": f"2026-02-28T{i // 3600 % 24:02}:{i // 60 % 60:02}:{i % 60:02}.000000+01:00",
+        samples = [{"timestamp": f"2026-02-28T{i // 3600:02}:{i // 60 % 60:02}:{i % 60:02}.000000+01:00",
                     "bpm": 50 + i * (37 + body) % 101, "timer_duration_seconds": i / 4} for i in range(size // 89)]
         payload = json.loads(KNOWN_DATA[0])
         payload["data"][0]["heart_rate_data"]["detailed"] = {"hr_samples": samples}

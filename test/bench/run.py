@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import rows_copy
 import rows_insert
+import rows_read
 import server
 from measure import HEADING, Line, progress
 
@@ -24,6 +25,9 @@ ROWS = {
     4: rows_copy.row_4,
     5: rows_copy.row_5,
     6: rows_copy.row_6,
+    7: rows_read.row_7,
+    8: rows_read.row_8,
+    9: rows_read.row_9,
 }
 
 
@@ -46,7 +50,8 @@ def machine():
         memory = int(re.search(r"MemTotal: +([0-9]+)", file.read())[1]) / 2**20
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         processor = re.search(r"^model name\s*: (.*)", file.read(), re.MULTILINE)
-    settings = ", ".join(f"{name} {server.psql('postgres', f'SHOW {name}')}" for name in [*server.SETTINGS, "fsync", "jit"])
+    names = [*server.SETTINGS, "fsync", "jit"]
+    settings = ", ".join(f"{name} {server.psql('postgres', f'SHOW {name}')}" for name in names)
     return [f"- {os.cpu_count()} cores{f' ({processor[1]})' if processor else ''}, {memory:.0f} GB of memory",
             f"- PostgreSQL {server.psql('postgres', 'SHOW server_version')}: {settings}"]
 

@@ -13,9 +13,11 @@ SETTINGS = {
     "checkpoint_timeout": "1h",
     "autovacuum": "off",
     "wal_level": "replica",
+    "max_wal_senders": "0",
     "log_lock_waits": "on",
 }
 DIRECTORY = Path(os.environ["SERVER_DIR"])
+DATA = os.environ["PGDATA"]
 FILES = DIRECTORY / "files"
 
 
@@ -45,7 +47,7 @@ def restart(**settings):
     """With SETTINGS, apart from those that are given."""
     for name, value in (SETTINGS | settings).items():
         psql("postgres", f"ALTER SYSTEM SET {name} = '{value}'")
-    run(["pg_ctl", "restart", "-s", "-w", "-t", "600", "-m", "fast", "-D", os.environ["PGDATA"], "-l", os.environ["SERVER_LOG"]])
+    run(["pg_ctl", "restart", "-s", "-w", "-t", "600", "-m", "fast", "-D", DATA, "-l", os.environ["SERVER_LOG"]])
 
 
 def checkpoint():
@@ -88,8 +90,8 @@ class Script:
     def tps(self, database, seconds, clients=4, options=""):
         """Transactions per second; none may have failed."""
         given = [f"--define={name}={value}" for name, value in self.variables.items()]
-        output = run(["pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(clients, 2)), "-T", str(seconds),
-                      *given, "-f", str(self.path), database], options=options)
+        output = run(["pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(clients, 2)),
+                      "-T", str(seconds), *given, "-f", str(self.path), database], options=options)
         if not re.search(r"^number of failed transactions: 0 ", output, re.MULTILINE):
             raise Failed(f"pgbench: transactions failed\n{output}")
         return float(re.search(r"^tps = ([0-9.]+) \(without initial connection time\)", output, re.MULTILINE)[1])
@@ -112,10 +114,13 @@ def any_known(count, stride=1):
 
 
 def insertion(name, table, template, picks):
-    """A script that inserts one event. The payload reaches the server as pieces of text, parameters all of them, around the
-    number of the user: the server joins them and parses the result as jsonb at every execution. The joining, well
-    below a microsecond, is the same for every variant."""
-    pieces = template.split(payloads.U)
-    text = "::text || :u::text || ".join(f":piece{i}" for i in range(len(pieces))) + "::text"
-    return Script(name, [*picks, f"INSERT INTO {table} (payload) VALUES (({text})::jsonb);"],
-                  {f"piece{i}": piece for i, piece in enumerate(pieces)})
+    """A script that inserts one event. The payload reaches the server as pieces of text, parameters all of them, around
+    the numbers: the server joins them and parses the result as jsonb at every execution. The joining, well below a
+    microsecond, is the same for every variant."""
+    variables, operands = {}, []
+    for i, piece in enumerate(re.split(f"([{payloads.U}{payloads.V}])", template)):
+        variable = {payloads.U: "u", payloads.V: "v"}.get(piece, f"piece{i}")
+        operands.append(f":{variable}::text")
+        if variable.startswith("piece"):
+            variables[variable] = piece
+    return Script(name, [*picks, f"INSERT INTO {table} (payload) VALUES (({' || '.join(operands)})::jsonb);"], variables)
