@@ -1,6 +1,7 @@
 """Webhooks in Terra's shape, as templates in which marks stand for numbers, and files of them for COPY."""
 
 import json
+from datetime import datetime, timedelta, timezone
 
 # The user of the event; another number, if one is needed.
 U, V = "@", "~"
@@ -11,6 +12,7 @@ KNOWN = "5f1c9a70-0d3e-4f0b-9a51-" + U
 # In both the user_id and the reference_id, for sed to make others of them.
 NEW_MARK = "e0e0e0e0"
 NEW = NEW_MARK + "-91d6-4a58-8c0d-" + U
+SCOPES = "ACTIVITY_EXPORT,HEALTH_EXPORT,WORKOUT_IMPORT"
 
 
 def number(n):
@@ -23,7 +25,7 @@ def compact(payload):
 
 def user(user_id, reference_id, **more):
     return {"user_id": user_id, "provider": "GARMIN", "reference_id": reference_id,
-            "scopes": "ACTIVITY_EXPORT,HEALTH_EXPORT,WORKOUT_IMPORT", "active": True,
+            "scopes": SCOPES, "active": True,
             "last_webhook_update": "2026-02-27T21:14:05.120000+00:00", **more}
 
 
@@ -121,6 +123,11 @@ def mixed(count, known, identity_one_in):
             yield identity_event(i // identity_one_in)
         else:
             yield of(KNOWN_DATA[i % len(KNOWN_DATA)], number(i * 7919 % known + 1))
+
+
+def timed(payloads, start=datetime(2026, 3, 2, tzinfo=timezone.utc)):
+    """With a received_at before each, a second after the former's."""
+    return (f"{start + timedelta(seconds=i)}\t{payload}" for i, payload in enumerate(payloads))
 
 
 def large_data(count, known, size=140_000, bodies=8):

@@ -52,3 +52,19 @@ def row_6(scale):
     measured = copies(scale, file_of("large.json", payloads.large_data(count, known)), ("ours", "bare"))
     return [Line(6, f"COPY of {count:,} data events of 140 kB, time: ours / bare", "≤ 1.05",
                  ratio(measured["ours"], measured["bare"]), medians(measured, "s"))]
+
+
+def agreement(scale):
+    """On how many connections the peer and the extension differ after the same events; None without a peer."""
+    if not (databases.PEER.exists() and databases.AGREEMENT.exists()):
+        return None
+    known = scale.size(databases.KNOWN)
+    events = [*payloads.known_users(known), *payloads.mixed(4 * known, known, 2)]
+    path = file_of("agreement.txt", payloads.timed(events))
+    with databases.Fresh(databases.empty()) as database:
+        for name in ("ours", "peer"):
+            server.psql(database, server.copy(databases.TABLES[name], path, "received_at, payload"))
+        differences = server.psql_file(database, databases.AGREEMENT)
+        connections = server.psql(database, "SELECT count(*) FROM terra_identity.connections")
+    path.unlink()
+    return f"After the same events, peer and extension differ on {differences} of {connections} connections."

@@ -1,5 +1,8 @@
 """Rows 1, 2, 3 and 15: events inserted one by one."""
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import databases
 import payloads
 import server
@@ -52,3 +55,24 @@ def row_3(scale):
         lines.append(Line(3, f"{what}, synchronous_commit on, tps: ours / bare", "≥ 0.95",
                           ratio(measured["ours"], measured["bare"]), medians(measured, "tps")))
     return lines
+
+
+def lock_waits(script, database, seconds):
+    """Of two writers, sampled in a run of its own: sampling takes time of the cores that they use."""
+    with ThreadPoolExecutor() as pool:
+        writers = pool.submit(script.tps, database, seconds + 1, 2)
+        samples = server.psql_file(database, Path(__file__).parent / "lock_waits.sql", seconds=seconds)
+        writers.result()
+    return samples
+
+
+def row_15(scale):
+    database = databases.working(scale.size(databases.KNOWN))
+    scripts = auth_scripts(("ours", "bare"))
+    steps = {f"{name} by {clients}": script.step(database, scale.seconds, clients)
+             for name, script in scripts.items() for clients in (1, 2)}
+    measured = alternate(steps, scale.runs)
+    what = "`auth` of new users, pgbench on the same cores, tps: 2 writers / 1"
+    return [Line(15, what, "≥ 1.8", ratio(measured["ours by 2"], measured["ours by 1"]),
+                 f"{medians(measured, 'tps')}; {lock_waits(scripts['ours'], database, scale.seconds)}"),
+            Line(15, f"{what}, into the bare table", "", ratio(measured["bare by 2"], measured["bare by 1"]), "")]

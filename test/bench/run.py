@@ -13,8 +13,11 @@ import time
 from dataclasses import dataclass
 
 import rows_copy
+import rows_growth
 import rows_insert
+import rows_memory
 import rows_read
+import rows_whole
 import server
 from measure import HEADING, Line, progress
 
@@ -28,6 +31,12 @@ ROWS = {
     7: rows_read.row_7,
     8: rows_read.row_8,
     9: rows_read.row_9,
+    10: rows_growth.row_10,
+    11: rows_growth.row_11,
+    12: rows_whole.row_12,
+    13: rows_memory.row_13,
+    14: rows_whole.row_14,
+    15: rows_insert.row_15,
 }
 
 
@@ -71,12 +80,13 @@ def measure(number, scale):
     return lines, seconds
 
 
-def report(scale, lines, durations):
+def report(scale, lines, durations, agreement):
     took = ", ".join(f"{number}: {seconds:.0f}" for number, seconds in durations.items())
     return "\n".join([
         *machine(), f"- medians of {scale.runs} rounds, ratios within a round; sizes times {scale.factor:g}; "
         "synchronous_commit off unless the row says otherwise", "",
         HEADING, *(line.markdown() for line in lines), "",
+        *([agreement, ""] if agreement else []),
         f"Seconds by row: {took}; {sum(durations.values()):.0f} in all.", ""])
 
 
@@ -89,7 +99,8 @@ def main():
     for number in chosen:
         of_row, durations[number] = measure(number, scale)
         lines += of_row
-    text = report(scale, lines, durations)
+    agreement = rows_copy.agreement(scale) if {2, 4} & set(chosen) else None
+    text = report(scale, lines, durations, agreement)
     (server.DIRECTORY / "bench.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -20,6 +20,8 @@ DIRECTORY = Path(os.environ["SERVER_DIR"])
 DATA = os.environ["PGDATA"]
 FILES = DIRECTORY / "files"
 
+PSQL = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
+
 
 class Failed(Exception):
     pass
@@ -35,12 +37,12 @@ def run(command, script=None, options=""):
 
 
 def psql(database, script, options=""):
-    return run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database], script, options).strip()
+    return run([*PSQL, "-d", database], script, options).strip()
 
 
 def psql_file(database, path, **variables):
     given = [f"--set={name}={value}" for name, value in variables.items()]
-    run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, *given, "-f", str(path)])
+    return run([*PSQL, "-d", database, *given, "-f", str(path)]).strip()
 
 
 def restart(**settings):
@@ -48,6 +50,12 @@ def restart(**settings):
     for name, value in (SETTINGS | settings).items():
         psql("postgres", f"ALTER SYSTEM SET {name} = '{value}'")
     run(["pg_ctl", "restart", "-s", "-w", "-t", "600", "-m", "fast", "-D", DATA, "-l", os.environ["SERVER_LOG"]])
+
+
+def reload(**settings):
+    for name, value in settings.items():
+        psql("postgres", f"ALTER SYSTEM SET {name} = '{value}'")
+    psql("postgres", "SELECT pg_reload_conf()")
 
 
 def checkpoint():
@@ -75,8 +83,8 @@ def vacuum(database):
     psql(database, "VACUUM ANALYZE")
 
 
-def copy(table, path):
-    return f"COPY {table} (payload) FROM '{path}'"
+def copy(table, path, columns="payload"):
+    return f"COPY {table} ({columns}) FROM '{path}'"
 
 
 class Script:
@@ -123,4 +131,5 @@ def insertion(name, table, template, picks):
         operands.append(f":{variable}::text")
         if variable.startswith("piece"):
             variables[variable] = piece
-    return Script(name, [*picks, f"INSERT INTO {table} (payload) VALUES (({' || '.join(operands)})::jsonb);"], variables)
+    statement = f"INSERT INTO {table} (payload) VALUES (({' || '.join(operands)})::jsonb);"
+    return Script(name, [*picks, statement], variables)

@@ -1,14 +1,26 @@
 #!/usr/bin/env bash
 # Runs test/bench/run.py against a private server that is gone afterwards, and prints its table, which is also left in
-# build/results/bench.md. Settings from the environment: ROWS="1 2 4" chooses, SCALE=0.01 divides the sizes, RUNS=5 rounds.
-# The server's data may need 40 GB: it lies in /var/tmp, which is on a disk where /tmp may not be.
+# build/results/bench.md. Settings from the environment: ROWS="1 2 4" to choose, SCALE=0.01 for smaller sizes, RUNS=5
+# rounds. The server's data may need 40 GB: it lies in /var/tmp, which is on a disk where /tmp may not be.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
+build_core_bench() {
+    cmake -S . -B build/bench -DCMAKE_BUILD_TYPE=Release
+    cmake --build build/bench -j"$(nproc)" --target core_bench
+}
+export -f build_core_bench
+
+cd "$project"
 "$harness/dependencies.sh"
 build_module
 servers=/var/tmp
 private_server --durable
+if [[ -e test/bench/core_bench.cpp && " ${ROWS:-14} " == *" 14 "* ]]; then
+    quietly bench bash -euc build_core_bench
+    cp build/bench/core_bench "$server_dir/"
+    export CORE_BENCH=$server_dir/core_bench
+fi
 cd "$server_dir/project"
 guarded as_server_user python3 test/bench/run.py
 mkdir -p "$project/build/results"

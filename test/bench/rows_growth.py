@@ -1,0 +1,112 @@
+"""Rows 10 and 11: events inserted one by one where there is much already."""
+
+import databases
+import payloads
+import rows_read
+import server
+from measure import Line, alternate, medians, progress, ratio
+
+OURS = databases.TABLES["ours"]
+
+
+def insertions(connections, known):
+    """By name: the script, and whether it runs in the large database."""
+    data = payloads.KNOWN_DATA[0]
+    stride = max(connections // known, 1)
+    return {
+        "data, few": (server.insertion("data_few", OURS, data, server.any_known(known)), False),
+        "data, many": (server.insertion("data_many", OURS, data, server.any_known(known, stride)), True),
+        "data of any, many": (server.insertion("data_any", OURS, data, server.any_known(connections)), True),
+        "auth, few": (server.insertion("auth_few", OURS, payloads.NEW_AUTH, server.ANY_NEW), False),
+        "auth, many": (server.insertion("auth_many", OURS, payloads.NEW_AUTH, server.ANY_NEW), True)}
+
+
+def among(scale, scripts, few, many):
+    steps = {name: script.step(many if in_many else few, scale.seconds) for name, (script, in_many) in scripts.items()}
+    for script, in_many in scripts.values():
+        script.tps(many if in_many else few, 1)
+    return alternate(steps, scale.runs)
+
+
+def row_10(scale):
+    """Right after a checkpoint the first change of every page is logged whole. Ids are random, so with many connections
+    that is nearly every page that an event changes in an index: measured with and without."""
+    known = scale.size(databases.KNOWN)
+    server.create_database("few", databases.known(known))
+    many, connections = rows_read.large(scale)
+    databases.warm(many, ["connections", "changes"])
+    databases.warm_index(many, "events_user_id_idx")
+    scripts = insertions(connections, known)
+    size = f"among {connections:,} with {connections * rows_read.EACH:,} ledger rows / among {known:,}"
+    lines = []
+    for full_page_writes, remark in (("on", ""), ("off", ", full_page_writes off")):
+        server.reload(full_page_writes=full_page_writes)
+        progress(f"  full_page_writes {full_page_writes}")
+        measured = among(scale, scripts, "few", many)
+        for what, one, other in ((f"data of {known:,} connections", "data, few", "data, many"),
+                                 ("data of any connection", "data, few", "data of any, many"),
+                                 ("`auth` of a new user", "auth, few", "auth, many")):
+            figures = medians({name: measured[name] for name in (one, other)}, "tps")
+            quotient = ratio(measured[other], measured[one])
+            lines.append(Line(10, f"{what}, tps: {size}{remark}", "≥ 0.8", quotient, figures))
+    server.reload(full_page_writes="on")
+    server.drop_database("few")
+    return lines
+
+
+MEMBERS = 100_000
+# A slot's members have one reference_id and one account: the slot's number. Members of the crowd are in one slot.
+SLOT, ACCOUNT = "slot-" + payloads.V, "S-" + payloads.V
+CROWD_SLOT = 900_000_000_000
+
+
+def members_file(members):
+    """Slots with one member, and one slot with as many."""
+    path = server.FILES / "members.json"
+
+    def events():
+        for n in range(1, members + 1):
+            u = payloads.number(n)
+            for user_id, v in ((payloads.KNOWN, u), (rows_read.CROWD, CROWD_SLOT)):
+                yield payloads.of(payloads.auth(user_id, SLOT, None), u, v)
+                yield payloads.of(payloads.athlete(user_id, SLOT, ACCOUNT), u, v)
+    payloads.write(path, events())
+    return path
+
+
+# By name: what it is, and the event of a member.
+SLOT_EVENTS = {
+    "enter": ("`athlete` of a new connection, which enters", lambda _: payloads.athlete(payloads.NEW, SLOT, ACCOUNT)),
+    "again": ("`auth` of a member, repeated", lambda member: payloads.auth(member, SLOT, None)),
+    "data": ("data of a member", lambda member: payloads.data("daily", member, SLOT)),
+}
+
+
+def slot_scripts(name, members):
+    """The same statement for a slot of one and for the crowd's."""
+    event_of = SLOT_EVENTS[name][1]
+    of_new = server.ANY_NEW if name == "enter" else []
+    of_member = server.any_known(members)
+    return {"of 1": server.insertion(f"{name}_one", OURS, event_of(payloads.KNOWN),
+                                     [*of_member, "\\set v :u", *of_new]),
+            f"of {members:,}": server.insertion(f"{name}_crowd", OURS, event_of(rows_read.CROWD),
+                                                [*of_member, f"\\set v {CROWD_SLOT}", *of_new])}
+
+
+def row_11(scale):
+    members = scale.size(MEMBERS)
+    path = members_file(members)
+    server.create_database("slots", databases.empty())
+    progress(f"  loading {members:,} slots of one connection and one slot of {members:,}")
+    server.psql("slots", server.copy(OURS, path))
+    path.unlink()
+    server.vacuum("slots")
+    lines = []
+    for name, (what, _) in SLOT_EVENTS.items():
+        measured = rows_read.alternate_queries(scale, "slots", slot_scripts(name, members), 1)
+        one, crowd = measured.values()
+        lines.append(Line(11, f"{what}, time: slot and lineage of {members:,} / of 1", "≤ 1.5", ratio(one, crowd),
+                          medians(measured, "tps")))
+    databases.verify_if_small("slots", 4 * members)
+    server.drop_database("slots")
+    return lines
