@@ -80,7 +80,8 @@ def row_9(scale):
     picks = server.any_known(connections)
     measured = alternate_queries(scale, database, {
         "reference_id": query("by_reference", f"{CURRENT} reference_id = 'member-' || :u::text;", picks),
-        "account": query("by_account", f"{CURRENT} provider = 'GARMIN' AND provider_user_id = 'G-' || :u::text;", picks),
+        "account": query("by_account",
+                         f"{CURRENT} provider = 'GARMIN' AND provider_user_id = 'G-' || :u::text;", picks),
         "primary key": query("primary_key", PRIMARY_KEY, picks)})
     alone = server.milliseconds(database, "SELECT * FROM terra_identity.current_connections "
                                 f"WHERE reference_id = 'member-{payloads.number(1)}'")

@@ -102,7 +102,7 @@ def main():
     agreement = rows_copy.agreement(scale) if {2, 4} & set(chosen) else None
     text = report(scale, lines, durations, agreement)
     (server.DIRECTORY / "bench.md").write_text(text, encoding="utf-8")
-    print(text)
+    print(text, end="")
 
 
 if __name__ == "__main__":
