@@ -42,7 +42,7 @@ CREATE TABLE terra_identity.connections (
 
 -- One connection by its id; a person's connections; a lineage's, the newest active one last.
 CREATE UNIQUE INDEX connections_connection_id_idx ON terra_identity.connections (dev_id, connection_id);
-CREATE INDEX connections_reference_id_idx ON terra_identity.connections (dev_id, reference_id, status, provider);
+CREATE INDEX connections_reference_id_idx ON terra_identity.connections (dev_id, reference_id, status);
 CREATE INDEX connections_lineage_idx
     ON terra_identity.connections (dev_id, lineage_id, status, connected_at, user_id);
 

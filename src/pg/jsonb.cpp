@@ -92,46 +92,6 @@ JsonbView JsonbView::member(std::string_view key) const {
     return view;
 }
 
-nlohmann::json JsonbView::to_nlohmann(int depth) const {
-    nlohmann::json result;
-    switch (kind_) {
-    case Kind::absent:
-    case Kind::null:
-        break;
-    case Kind::boolean:
-        result = false; // its value says nothing about identity
-        break;
-    case Kind::string:
-        result = text();
-        break;
-    case Kind::number:
-        if (const std::string digits = integer(); digits.empty())
-            result = 0.5; // not an integer: all that matters of it
-        else if (is_a<std::int64_t>(digits))
-            result = static_cast<std::int64_t>(std::stoll(digits));
-        else
-            result = static_cast<std::uint64_t>(std::stoull(digits));
-        break;
-    case Kind::array:
-        result = nlohmann::json::array();
-        if (depth > 0)
-            find_member([&](std::string_view, const JsonbView& element) {
-                result.push_back(element.to_nlohmann(depth - 1));
-                return false;
-            });
-        break;
-    case Kind::object:
-        result = nlohmann::json::object();
-        if (depth > 0)
-            find_member([&](std::string_view name, const JsonbView& value) {
-                result.emplace(name, value.to_nlohmann(depth - 1));
-                return false;
-            });
-        break;
-    }
-    return result;
-}
-
 static_assert(JsonValue<JsonbView>);
 
 } // namespace terra_identity::pg

@@ -36,9 +36,6 @@ public:
         }
     }
 
-    /// The value as nlohmann::json, containers `depth` levels deep: what lies deeper is left out of them.
-    nlohmann::json to_nlohmann(int depth) const;
-
 private:
     enum class Kind { absent, null, boolean, number, string, array, object };
 

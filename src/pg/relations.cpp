@@ -2,23 +2,59 @@
 
 #include "pg/connection_row.h"
 
+#include <array>
+#include <cstring>
+
 extern "C" {
 #include "access/heapam.h"
 #include "access/tableam.h"
-#include "executor/executor.h"
+#include "utils/inval.h"
 }
 
 namespace terra_identity::pg {
 
+namespace {
+
+struct KnownRelation {
+    const char* name;
+    Oid oid; ///< InvalidOid: to be looked up again
+};
+
+/// OIDs by name, until the catalogs say that the relation has changed. There are more places than names in the code.
+constinit std::array<KnownRelation, 32> known_relations{};
+
+void forget_relation(Datum, Oid changed) {
+    for (KnownRelation& known : known_relations)
+        if (changed == InvalidOid || known.oid == changed)
+            known.oid = InvalidOid;
+}
+
+KnownRelation& known_relation(const char* name) {
+    for (KnownRelation& known : known_relations) {
+        if (known.name == nullptr)
+            known = {name, InvalidOid};
+        if (std::strcmp(known.name, name) == 0)
+            return known;
+    }
+    throw Error{internal, "too many relations"};
+}
+
+} // namespace
+
+void register_relations() { CacheRegisterRelcacheCallback(forget_relation, Datum{0}); }
+
 Oid relation_named(const char* name) {
-    return call([name] {
-        const Oid schema = get_namespace_oid("terra_identity", false);
-        const Oid relation = get_relname_relid(name, schema);
-        if (!OidIsValid(relation))
-            ereport(ERROR,
-                    (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"terra_identity.%s\" does not exist", name)));
-        return relation;
-    });
+    KnownRelation& known = known_relation(name);
+    if (!OidIsValid(known.oid))
+        known.oid = call([name] {
+            const Oid schema = get_namespace_oid("terra_identity", false);
+            const Oid relation = get_relname_relid(name, schema);
+            if (!OidIsValid(relation))
+                ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                                errmsg("relation \"terra_identity.%s\" does not exist", name)));
+            return relation;
+        });
+    return known.oid;
 }
 
 std::int64_t next_value(const char* sequence) {
@@ -68,62 +104,6 @@ HeapTuple find_connection(const Table& connections, const std::string& dev_id, c
     IndexScan scan{.table = connections.relation(), .index = primary_key, .reads = reads, .limit = 1};
     const std::vector<HeapTuple> rows = scan.fetch(IndexKeys().equals(dev_id).equals(user_id));
     return rows.empty() ? nullptr : rows.front();
-}
-
-// The executor's own insertion and update of single rows, as logical replication uses them.
-
-RowWriter::RowWriter(const Table& table) : table_(table) {
-    call([this] {
-        PreventCommandIfReadOnly("a change of terra_identity's state");
-        executor_ = CreateExecutorState();
-        target_ = makeNode(ResultRelInfo);
-        InitResultRelInfo(target_, table_.relation(), 0, nullptr, 0);
-        ExecOpenIndices(target_, false);
-        executor_->es_opened_result_relations = lappend(executor_->es_opened_result_relations, target_);
-        executor_->es_output_cid = GetCurrentCommandId(true);
-        PushActiveSnapshot(snapshot_of(Reads::latest));
-        AfterTriggerBeginQuery();
-    });
-}
-
-void RowWriter::insert(HeapTuple row) {
-    call([&] {
-        TupleTableSlot* const slot = MakeSingleTupleTableSlot(table_.columns(), &TTSOpsHeapTuple);
-        ExecStoreHeapTuple(row, slot, false);
-        ExecSimpleRelationInsert(target_, executor_, slot);
-        ExecDropSingleTupleTableSlot(slot);
-        ResetPerTupleExprContext(executor_);
-    });
-}
-
-void RowWriter::update(HeapTuple old, HeapTuple row) {
-    call([&] {
-        const Relation relation = table_.relation();
-        TupleTableSlot* const found = table_slot_create(relation, nullptr);
-        TupleTableSlot* const slot = MakeSingleTupleTableSlot(table_.columns(), &TTSOpsHeapTuple);
-        if (!table_tuple_fetch_row_version(relation, &old->t_self, SnapshotAny, found) ||
-            (IsolationUsesXactSnapshot() && !table_tuple_satisfies_snapshot(relation, found, GetTransactionSnapshot())))
-            ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                            errmsg("could not serialize access due to concurrent update"),
-                            errhint("Try the transaction again.")));
-        ExecStoreHeapTuple(row, slot, false);
-        EPQState unused{};
-        ExecSimpleRelationUpdate(target_, executor_, &unused, found, slot);
-        ExecDropSingleTupleTableSlot(slot);
-        ExecDropSingleTupleTableSlot(found);
-        ResetPerTupleExprContext(executor_);
-    });
-}
-
-void RowWriter::finish() {
-    call([this] {
-        AfterTriggerEndQuery(executor_);
-        ExecResetTupleTable(executor_->es_tupleTable, false);
-        PopActiveSnapshot();
-        ExecCloseIndices(target_);
-        FreeExecutorState(executor_);
-        CommandCounterIncrement();
-    });
 }
 
 } // namespace terra_identity::pg

@@ -9,6 +9,9 @@
 
 namespace terra_identity::pg {
 
+/// Lets what is known of relations follow the catalogs. Called once, when the module is loaded.
+void register_relations();
+
 /// The OID of a relation of schema terra_identity. An error if there is none.
 Oid relation_named(const char* name);
 
@@ -37,24 +40,5 @@ private:
 
 /// The row of a connection through the primary key of `connections`, or null.
 HeapTuple find_connection(const Table& connections, const std::string& dev_id, const std::string& user_id, Reads reads);
-
-/// Rows written one by one, with all indexes and constraints of the table, without a query.
-class RowWriter {
-public:
-    explicit RowWriter(const Table& table);
-
-    void insert(HeapTuple row);
-
-    /// @param old the row's present version, as a look-up found it. Raises 40001 if the transaction cannot see it.
-    void update(HeapTuple old, HeapTuple row);
-
-    /// Makes what was written visible to what follows. To be called once, last.
-    void finish();
-
-private:
-    const Table& table_;
-    struct EState* executor_;
-    struct ResultRelInfo* target_;
-};
 
 } // namespace terra_identity::pg

@@ -3,6 +3,7 @@
 
 #include "pg/connection_row.h"
 #include "pg/query.h"
+#include "pg/row_writer.h"
 
 #include <algorithm>
 

@@ -1,0 +1,257 @@
+#include "pg/row_writer.h"
+
+#include <array>
+#include <utility>
+
+extern "C" {
+#include "access/heapam.h"
+#include "access/tableam.h"
+#include "catalog/index.h"
+#include "catalog/pg_am.h"
+#include "executor/executor.h"
+#include "nodes/execnodes.h"
+#include "optimizer/optimizer.h"
+#include "utils/inval.h"
+}
+
+namespace terra_identity::pg {
+
+struct PlainIndex {
+    Oid oid;
+    IndexInfo* info;
+    ExprState* condition; ///< null: all rows are in it
+    Relation opened;      ///< while a writer has used it
+};
+
+/// What has to be known of a table to write it directly. It is kept until the catalogs say that the table has changed;
+/// opening every index for every row and compiling conditions and checks would cost more than writing.
+struct PlainTable {
+    Oid oid;
+    bool current;
+    bool plain;
+    MemoryContext context;
+    ExprContext* evaluation;
+    int index_count;
+    PlainIndex* indexes;
+    int check_count;
+    ExprState** checks;
+};
+
+namespace {
+
+/// There are more places than tables that the extension writes.
+constinit std::array<PlainTable, 4> plain_tables{};
+
+void forget_table(Datum, Oid changed) {
+    for (PlainTable& table : plain_tables)
+        if (changed == InvalidOid || table.oid == changed)
+            table.current = false;
+}
+
+bool is_plain(Relation relation) {
+    const TupleConstr* const constraints = RelationGetDescr(relation)->constr;
+    return relation->rd_rel->relkind == RELKIND_RELATION && !relation->rd_rel->relispartition &&
+           relation->rd_rel->relam == HEAP_TABLE_AM_OID && relation->trigdesc == nullptr &&
+           !(constraints != nullptr && constraints->has_generated_stored);
+}
+
+bool is_plain(const IndexInfo* info, Relation index) {
+    return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indimmediate &&
+           info->ii_Expressions == nullptr && info->ii_ExclusionOps == nullptr;
+}
+
+// What follows runs within `call`.
+
+void describe_indexes(PlainTable& table, Relation relation) {
+    List* const oids = RelationGetIndexList(relation);
+    table.indexes = static_cast<PlainIndex*>(palloc0(sizeof(PlainIndex) * (list_length(oids) + 1)));
+    ListCell* cell;
+    foreach (cell, oids) {
+        const Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+        IndexInfo* const info = BuildIndexInfo(index);
+        table.plain = table.plain && is_plain(info, index);
+        if (info->ii_ReadyForInserts) {
+            ExprState* const condition =
+                info->ii_Predicate == nullptr ? nullptr : ExecInitQual(info->ii_Predicate, nullptr);
+            table.indexes[table.index_count++] = {lfirst_oid(cell), info, condition, nullptr};
+        }
+        index_close(index, AccessShareLock);
+    }
+    list_free(oids);
+}
+
+void describe_checks(PlainTable& table, Relation relation) {
+    const TupleConstr* const constraints = RelationGetDescr(relation)->constr;
+    table.check_count = constraints == nullptr ? 0 : constraints->num_check;
+    table.checks = static_cast<ExprState**>(palloc(sizeof(ExprState*) * (table.check_count + 1)));
+    for (int i = 0; i < table.check_count; ++i) {
+        Expr* const check = static_cast<Expr*>(stringToNode(constraints->check[i].ccbin));
+        table.checks[i] = ExecInitExpr(expression_planner(check), nullptr);
+    }
+}
+
+PlainTable& place_of(Oid oid) {
+    for (PlainTable& table : plain_tables)
+        if (table.oid == oid)
+            return table;
+    for (PlainTable& table : plain_tables)
+        if (!table.current)
+            return table;
+    elog(ERROR, "too many tables are written");
+}
+
+PlainTable* plain_table(Relation relation) {
+    PlainTable& place = place_of(RelationGetRelid(relation));
+    if (place.current)
+        return &place;
+    if (place.context != nullptr)
+        MemoryContextDelete(place.context);
+    place = {};
+    PlainTable table{};
+    table.oid = RelationGetRelid(relation);
+    table.plain = is_plain(relation);
+    table.context = AllocSetContextCreate(CurrentMemoryContext, "terra_identity: indexes", ALLOCSET_SMALL_SIZES);
+    const MemoryContext outer = MemoryContextSwitchTo(table.context);
+    table.evaluation = CreateStandaloneExprContext();
+    describe_indexes(table, relation);
+    describe_checks(table, relation);
+    MemoryContextSwitchTo(outer);
+    MemoryContextSetParent(table.context, CacheMemoryContext);
+    table.current = true;
+    place = table;
+    return &place;
+}
+
+void check_row(PlainTable& table, Relation relation, TupleTableSlot* slot) {
+    const TupleDesc columns = RelationGetDescr(relation);
+    for (int i = 0; i < columns->natts; ++i)
+        if (TupleDescAttr(columns, i)->attnotnull && slot_attisnull(slot, i + 1))
+            ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
+                            errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+                                   NameStr(TupleDescAttr(columns, i)->attname), RelationGetRelationName(relation))));
+    for (int i = 0; i < table.check_count; ++i)
+        if (!ExecCheck(table.checks[i], table.evaluation))
+            ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION),
+                            errmsg("new row for relation \"%s\" violates check constraint \"%s\"",
+                                   RelationGetRelationName(relation), columns->constr->check[i].ccname)));
+}
+
+void insert_index_entries(PlainTable& table, Relation relation, TupleTableSlot* slot, HeapTuple row) {
+    for (int i = 0; i < table.index_count; ++i) {
+        PlainIndex& index = table.indexes[i];
+        if (index.condition != nullptr && !ExecQual(index.condition, table.evaluation))
+            continue;
+        if (index.opened == nullptr)
+            index.opened = index_open(index.oid, RowExclusiveLock);
+        std::array<Datum, INDEX_MAX_KEYS> values;
+        std::array<bool, INDEX_MAX_KEYS> nulls;
+        FormIndexDatum(index.info, slot, nullptr, values.data(), nulls.data());
+        index_insert(index.opened, values.data(), nulls.data(), &row->t_self, relation,
+                     index.info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, index.info);
+    }
+}
+
+/// As the executor does it at REPEATABLE READ and above.
+void refuse_what_transaction_cannot_see(Relation relation, TupleTableSlot* version) {
+    if (IsolationUsesXactSnapshot() && !table_tuple_satisfies_snapshot(relation, version, GetTransactionSnapshot()))
+        ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                        errmsg("could not serialize access due to concurrent update"),
+                        errhint("Try the transaction again.")));
+}
+
+void update_heap(Relation relation, HeapTuple old, HeapTuple row) {
+#if PG_VERSION_NUM >= 160000
+    TU_UpdateIndexes unused;
+    simple_heap_update(relation, &old->t_self, row, &unused);
+#else
+    simple_heap_update(relation, &old->t_self, row);
+#endif
+}
+
+} // namespace
+
+void register_row_writer() { CacheRegisterRelcacheCallback(forget_table, Datum{0}); }
+
+RowWriter::RowWriter(const Table& table) : table_(table) {
+    call([this] {
+        PreventCommandIfReadOnly("a change of terra_identity's state");
+        plain_ = plain_table(table_.relation());
+        slot_ = MakeSingleTupleTableSlot(table_.columns(), &TTSOpsHeapTuple);
+        for (int i = 0; i < plain_->index_count; ++i)
+            plain_->indexes[i].opened = nullptr; // an abort has closed what it left open
+        if (plain_->plain)
+            return;
+        // The executor's own insertion and update of single rows, as logical replication uses them.
+        executor_ = CreateExecutorState();
+        target_ = makeNode(ResultRelInfo);
+        InitResultRelInfo(target_, table_.relation(), 0, nullptr, 0);
+        ExecOpenIndices(target_, false);
+        executor_->es_opened_result_relations = lappend(executor_->es_opened_result_relations, target_);
+        executor_->es_output_cid = GetCurrentCommandId(true);
+        PushActiveSnapshot(snapshot_of(Reads::latest));
+        AfterTriggerBeginQuery();
+    });
+}
+
+void RowWriter::insert(HeapTuple row) {
+    call([&] {
+        const Relation relation = table_.relation();
+        ExecStoreHeapTuple(row, slot_, false);
+        if (plain_->plain) {
+            plain_->evaluation->ecxt_scantuple = slot_;
+            check_row(*plain_, relation, slot_);
+            simple_heap_insert(relation, row);
+            insert_index_entries(*plain_, relation, slot_, row);
+            ResetExprContext(plain_->evaluation);
+        } else {
+            ExecSimpleRelationInsert(target_, executor_, slot_);
+            ResetPerTupleExprContext(executor_);
+        }
+        ExecClearTuple(slot_);
+    });
+}
+
+void RowWriter::update(HeapTuple old, HeapTuple row) {
+    call([&] {
+        const Relation relation = table_.relation();
+        TupleTableSlot* const version = table_slot_create(relation, nullptr);
+        if (!table_tuple_fetch_row_version(relation, &old->t_self, SnapshotAny, version))
+            elog(ERROR, "a row that was read is gone");
+        refuse_what_transaction_cannot_see(relation, version);
+        ExecStoreHeapTuple(row, slot_, false);
+        if (plain_->plain) {
+            plain_->evaluation->ecxt_scantuple = slot_;
+            check_row(*plain_, relation, slot_);
+            CheckCmdReplicaIdentity(relation, CMD_UPDATE);
+            update_heap(relation, old, row);
+            if (!HeapTupleIsHeapOnly(row))
+                insert_index_entries(*plain_, relation, slot_, row);
+            ResetExprContext(plain_->evaluation);
+        } else {
+            EPQState unused{};
+            ExecSimpleRelationUpdate(target_, executor_, &unused, version, slot_);
+            ResetPerTupleExprContext(executor_);
+        }
+        ExecClearTuple(slot_);
+        ExecDropSingleTupleTableSlot(version);
+    });
+}
+
+void RowWriter::finish() {
+    call([this] {
+        if (!plain_->plain) {
+            AfterTriggerEndQuery(executor_);
+            ExecResetTupleTable(executor_->es_tupleTable, false);
+            PopActiveSnapshot();
+            ExecCloseIndices(target_);
+            FreeExecutorState(executor_);
+        }
+        for (int i = 0; i < plain_->index_count; ++i)
+            if (plain_->indexes[i].opened != nullptr)
+                index_close(std::exchange(plain_->indexes[i].opened, nullptr), NoLock);
+        ExecDropSingleTupleTableSlot(slot_);
+        CommandCounterIncrement();
+    });
+}
+
+} // namespace terra_identity::pg

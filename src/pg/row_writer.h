@@ -1,0 +1,33 @@
+// Rows written one by one, with all indexes and constraints of the table, without a query.
+#pragma once
+
+#include "pg/relations.h"
+
+namespace terra_identity::pg {
+
+/// Lets what is known of tables follow the catalogs. Called once, when the module is loaded.
+void register_row_writer();
+
+/// Writes to one table. A table that somebody gave triggers, constraints or indexes of other kinds than B-trees is
+/// written by the executor; the others directly, which costs a third of that.
+class RowWriter {
+public:
+    explicit RowWriter(const Table& table);
+
+    void insert(HeapTuple row);
+
+    /// @param old the row's present version, as a look-up found it. Raises 40001 if the transaction cannot see it.
+    void update(HeapTuple old, HeapTuple row);
+
+    /// Makes what was written visible to what follows. To be called once, last.
+    void finish();
+
+private:
+    const Table& table_;
+    struct PlainTable* plain_;
+    TupleTableSlot* slot_;
+    struct EState* executor_ = nullptr; ///< if the table is not plain
+    struct ResultRelInfo* target_ = nullptr;
+};
+
+} // namespace terra_identity::pg
