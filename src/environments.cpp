@@ -1,5 +1,6 @@
 // The triggers of `environments` and `providers`: rules that change are followed in the same transaction.
 #include "pg/datum.h"
+#include "pg/environment.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/trigger.h"
@@ -81,6 +82,7 @@ PG_FUNCTION_INFO_V1(terra_identity_insert_environment);
 PG_FUNCTION_INFO_V1(terra_identity_insert_provider);
 PG_FUNCTION_INFO_V1(terra_identity_follow_environment);
 PG_FUNCTION_INFO_V1(terra_identity_follow_rules);
+PG_FUNCTION_INFO_V1(terra_identity_forget_rules);
 
 PGDLLEXPORT Datum terra_identity_insert_environment(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
@@ -114,6 +116,15 @@ PGDLLEXPORT Datum terra_identity_follow_rules(PG_FUNCTION_ARGS) {
         ti::pg::trigger_data(fcinfo, "_follow_rules", TRIGGER_EVENT_AFTER, ti::pg::any_operation,
                              "AFTER FOR EACH STATEMENT");
         ti::follow_all_rules();
+        return PointerGetDatum(nullptr);
+    });
+}
+
+PGDLLEXPORT Datum terra_identity_forget_rules(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] {
+        ti::pg::trigger_data(fcinfo, "_forget_rules", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, ti::pg::any_operation,
+                             "AFTER FOR EACH ROW");
+        ti::pg::forget_rules_everywhere();
         return PointerGetDatum(nullptr);
     });
 }

@@ -5,11 +5,10 @@
 #include "core/event_reader.h"
 #include "core/facts.h"
 #include "pg/apply.h"
-#include "pg/connection_row.h"
 #include "pg/delivery.h"
 #include "pg/event_row.h"
+#include "pg/known_connections.h"
 #include "pg/query.h"
-#include "pg/relations.h"
 #include "pg/settings.h"
 #include "pg/trigger.h"
 
@@ -67,14 +66,10 @@ bool is_first_delivery(Oid owner, const std::string& dev_id, const std::string& 
 bool says_something_new(const Event& event, const std::string& dev_id) {
     if (event.kind != EventKind::passing)
         return event.kind != EventKind::nothing;
-    Table table("connections", AccessShareLock);
-    bool news = false;
-    for (const Contribution& contribution : contributions_of(event)) {
-        const HeapTuple row = find_connection(table, dev_id, contribution.user_id, Reads::statement);
-        news = news || row == nullptr || !connection_of(row, table.columns()).facts.absorbs(contribution.facts);
-    }
-    table.close();
-    return news;
+    for (const Contribution& contribution : contributions_of(event))
+        if (!is_known(dev_id, contribution))
+            return true;
+    return false;
 }
 
 /// A row that was read before comes from a dump: the state that it led to is restored beside it, in whatever order, so

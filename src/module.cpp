@@ -4,6 +4,8 @@
 //   environments.cpp  triggers of `environments` and `providers`: rules that change
 //   maintenance.cpp   rebuild and verify
 #include "events.h"
+#include "pg/environment.h"
+#include "pg/known_connections.h"
 #include "pg/relations.h"
 #include "pg/row_writer.h"
 #include "pg/settings.h"
@@ -18,6 +20,8 @@ PGDLLEXPORT void _PG_init(void) {
     terra_identity::pg::define_settings();
     terra_identity::pg::register_relations();
     terra_identity::pg::register_row_writer();
+    terra_identity::pg::register_rules();
+    terra_identity::pg::register_known_connections();
     terra_identity::register_ledger();
 }
 

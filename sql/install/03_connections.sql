@@ -40,9 +40,9 @@ CREATE TABLE terra_identity.connections (
     PRIMARY KEY (dev_id, user_id)
 );
 
--- One connection by its id; a person's connections; a lineage's, the newest active one last.
+-- One connection by its id; a person's connections, of whatever environment; a lineage's, the newest active one last.
 CREATE UNIQUE INDEX connections_connection_id_idx ON terra_identity.connections (dev_id, connection_id);
-CREATE INDEX connections_reference_id_idx ON terra_identity.connections (dev_id, reference_id, status);
+CREATE INDEX connections_reference_id_idx ON terra_identity.connections (reference_id, status);
 CREATE INDEX connections_lineage_idx
     ON terra_identity.connections (dev_id, lineage_id, status, connected_at, user_id);
 
@@ -146,7 +146,7 @@ CREATE TABLE terra_identity.changes (
     detail       jsonb,
     PRIMARY KEY (dev_id, change_id)
 );
-CREATE INDEX changes_user_id_idx ON terra_identity.changes (dev_id, user_id, change_id);
+CREATE INDEX changes_user_id_idx ON terra_identity.changes (user_id, change_id) WITH (deduplicate_items = off);
 COMMENT ON TABLE terra_identity.changes IS
     'The feed of what changed, one row per transition of a connection. A statement with many events tells what changed from its start to its end.';
 COMMENT ON COLUMN terra_identity.changes.change_id IS 'Order of the feed within a transaction; transactions in flight may add lower numbers later';

@@ -16,6 +16,8 @@ CREATE FUNCTION terra_identity._follow_environment() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_environment';
 CREATE FUNCTION terra_identity._follow_rules() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_rules';
+CREATE FUNCTION terra_identity._forget_rules() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_forget_rules';
 
 COMMENT ON FUNCTION terra_identity._read_event() IS 'Trigger: reads a delivery into its columns, skips a repeated one.';
 COMMENT ON FUNCTION terra_identity._collect_event() IS 'Trigger: collects what an event says.';
@@ -25,6 +27,7 @@ COMMENT ON FUNCTION terra_identity._insert_environment() IS 'Trigger: inserting 
 COMMENT ON FUNCTION terra_identity._insert_provider() IS 'Trigger: inserting a row that is there changes it.';
 COMMENT ON FUNCTION terra_identity._follow_environment() IS 'Trigger: derives the connections again by the new rules.';
 COMMENT ON FUNCTION terra_identity._follow_rules() IS 'Trigger: derives the connections again by the new rules.';
+COMMENT ON FUNCTION terra_identity._forget_rules() IS 'Trigger: every session reads the rules again.';
 
 -- Triggers of one kind fire in the order of their names: this one after those of others, which may still change the row.
 CREATE TRIGGER zz_read_event BEFORE INSERT ON terra_identity.events
@@ -46,3 +49,11 @@ CREATE TRIGGER insert_provider BEFORE INSERT ON terra_identity.providers
     FOR EACH ROW EXECUTE FUNCTION terra_identity._insert_provider();
 CREATE TRIGGER follow_rules AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON terra_identity.providers
     FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._follow_rules();
+
+-- Whatever changes the rules, a restore and logical replication included, no session may go on with others.
+CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.environments
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._forget_rules();
+CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.providers
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._forget_rules();
+ALTER TABLE terra_identity.environments ENABLE ALWAYS TRIGGER forget_rules;
+ALTER TABLE terra_identity.providers ENABLE ALWAYS TRIGGER forget_rules;

@@ -128,6 +128,18 @@ bool Facts::absorbs(const Facts& other) const {
            covers_winner(provider_user_id, other.provider_user_id);
 }
 
+bool Settled::absorbs(const Facts& passing) const {
+    return covers_min(created_at, passing.created_at) && covers_min(first_seen_at, passing.first_seen_at);
+}
+
+std::optional<Settled> settled(const Facts& facts) {
+    const auto said = [](const Register& written) { return written && !written->passing; };
+    if (!facts.live || !facts.first_seen_at || !said(facts.provider) || !said(facts.reference_id) ||
+        !said(facts.scopes))
+        return std::nullopt;
+    return Settled{*facts.first_seen_at, facts.created_at};
+}
+
 bool Facts::ended() const {
     std::optional<Micros> end = replaced ? std::optional(replaced->at) : std::nullopt;
     keep_max(end, deauthenticated_at);

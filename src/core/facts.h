@@ -54,6 +54,19 @@ struct Facts {
     bool operator==(const Facts&) const = default;
 };
 
+/// The facts of a connection of which identity events have said all but its least times: what a passing event may still
+/// lower.
+struct Settled {
+    Micros first_seen_at = 0;
+    std::optional<Micros> created_at;
+
+    /// Whether the facts that these were taken from absorb those of a passing event.
+    bool absorbs(const Facts& passing) const;
+};
+
+/// Null if a passing event may say more than times.
+std::optional<Settled> settled(const Facts& facts);
+
 /// A `user_reauth` that names two connections.
 struct Reauth {
     std::string old_user_id;

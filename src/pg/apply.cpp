@@ -48,7 +48,7 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Tabl
     EnvironmentLocks locks(dev_id);
     const auto lock_rules = [&](bool exclusive) {
         locks.lock_environment(exclusive);
-        return read_rules(dev_id, Reads::latest);
+        return remembered_rules(dev_id);
     };
     bool exclusive = bulk || news.items.size() > bulk_items;
     Rules rules = lock_rules(exclusive);

@@ -3,6 +3,13 @@
 #include "pg/relations.h"
 
 #include <array>
+#include <cstdint>
+#include <map>
+#include <utility>
+
+extern "C" {
+#include "utils/inval.h"
+}
 
 namespace terra_identity::pg {
 namespace {
@@ -19,6 +26,26 @@ RuleRow rule_of(HeapTuple row, TupleDesc columns) {
     for (int i = 0; i < 2; ++i)
         values[static_cast<std::size_t>(i)] = heap_getattr(row, i + 1, columns, &is_null);
     return {string_of(values[0]), values[1]};
+}
+
+/// The rules that this backend has read, until somebody commits others or takes them back.
+struct RememberedRules {
+    Oid environments = InvalidOid;
+    Oid providers = InvalidOid;
+    std::uint64_t changes = 0;
+    std::map<std::string, Rules> of_environment;
+};
+
+RememberedRules* remembered = nullptr;
+
+constexpr std::size_t max_remembered = 100;
+
+void forget_rules(Datum, Oid changed) {
+    if (remembered == nullptr ||
+        (changed != InvalidOid && changed != remembered->environments && changed != remembered->providers))
+        return;
+    ++remembered->changes;
+    remembered->of_environment.clear();
 }
 
 } // namespace
@@ -38,6 +65,34 @@ Rules read_rules(const std::string& dev_id, Reads reads) {
         if (RuleRow rule = rule_of(row, providers.columns()); DatumGetBool(rule.value))
             rules.sdk_providers.insert(std::move(rule.key));
     providers.close();
+    return rules;
+}
+
+void register_rules() { CacheRegisterRelcacheCallback(forget_rules, Datum{0}); }
+
+void forget_rules_everywhere() {
+    for (const char* const table : {"environments", "providers"}) {
+        const Oid oid = relation_named(table);
+        call([oid] { CacheInvalidateRelcacheByRelid(oid); });
+    }
+    forget_rules(Datum{0}, InvalidOid); // here they are forgotten only when the command ends
+}
+
+Rules remembered_rules(const std::string& dev_id) {
+    // What was committed before the lock was granted is known from here on.
+    call([] { AcceptInvalidationMessages(); });
+    if (remembered == nullptr)
+        remembered = new RememberedRules;
+    if (const auto found = remembered->of_environment.find(dev_id); found != remembered->of_environment.end())
+        return found->second;
+    remembered->environments = relation_named("environments");
+    remembered->providers = relation_named("providers");
+    const std::uint64_t changes = remembered->changes;
+    Rules rules = read_rules(dev_id, Reads::latest);
+    if (remembered->of_environment.size() == max_remembered)
+        remembered->of_environment.clear();
+    if (changes == remembered->changes) // else they may have changed while they were read
+        remembered->of_environment.emplace(dev_id, rules);
     return rules;
 }
 

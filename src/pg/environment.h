@@ -9,7 +9,16 @@
 
 namespace terra_identity::pg {
 
+/// Lets the rules that are remembered follow those that are stored. Called once, when the module is loaded.
+void register_rules();
+
+/// Has every backend read the rules again, once this transaction is committed.
+void forget_rules_everywhere();
+
 /// The account policy (`keep` without a row in `environments`) and the SDK providers.
 Rules read_rules(const std::string& dev_id, Reads reads);
+
+/// The same as they were committed last, read only if they have changed. Under the lock of the environment.
+Rules remembered_rules(const std::string& dev_id);
 
 } // namespace terra_identity::pg

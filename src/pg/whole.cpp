@@ -2,6 +2,7 @@
 
 #include "core/derivation.h"
 #include "pg/environment.h"
+#include "pg/known_connections.h"
 #include "pg/ledger.h"
 #include "pg/locks.h"
 #include "pg/table_store.h"
@@ -116,6 +117,8 @@ std::int64_t rebuild(const std::string& dev_id) {
         derivation.replace_facts(ledger);
         derivation.derive();
         changed = write(derivation, table, dev_id);
+        if (changed > 0)
+            forget_connections_everywhere();
     });
     table.close();
     return changed;

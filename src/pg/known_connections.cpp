@@ -1,0 +1,82 @@
+#include "pg/known_connections.h"
+
+#include "pg/connection_row.h"
+#include "pg/relations.h"
+
+#include <functional>
+#include <string_view>
+#include <unordered_map>
+
+extern "C" {
+#include "access/transam.h"
+#include "utils/inval.h"
+}
+
+namespace terra_identity::pg {
+namespace {
+
+/// About 2 MB of them.
+constexpr std::size_t max_known = 16'384;
+
+struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+};
+
+struct KnownConnections {
+    Oid table = InvalidOid;
+    std::unordered_map<std::string, Settled, Hash, std::equal_to<>> settled; ///< by key
+    std::string key; ///< of the connection in question: dev_id, a zero byte that no id has, user_id
+};
+
+KnownConnections* known = nullptr;
+
+void forget_connections(Datum, Oid changed) {
+    if (known != nullptr && (changed == InvalidOid || changed == known->table))
+        known->settled.clear();
+}
+
+/// What this transaction wrote may be taken back.
+bool is_committed(HeapTuple row) {
+    const TransactionId writer = HeapTupleHeaderGetXmin(row->t_data);
+    return !call([writer] { return TransactionIdIsCurrentTransactionId(writer); });
+}
+
+/// @param table open
+bool looks_known(const Table& table, const std::string& dev_id, const Contribution& passing) {
+    const HeapTuple row = find_connection(table, dev_id, passing.user_id, Reads::statement);
+    if (row == nullptr)
+        return false;
+    const Facts facts = connection_of(row, table.columns()).facts;
+    if (const auto what_is_left = settled(facts); what_is_left && is_committed(row)) {
+        if (known->settled.size() == max_known)
+            known->settled.clear();
+        known->table = RelationGetRelid(table.relation());
+        known->settled.insert_or_assign(known->key, *what_is_left);
+    }
+    return facts.absorbs(passing.facts);
+}
+
+} // namespace
+
+void register_known_connections() { CacheRegisterRelcacheCallback(forget_connections, Datum{0}); }
+
+bool is_known(const std::string& dev_id, const Contribution& passing) {
+    if (known == nullptr)
+        known = new KnownConnections;
+    known->key.assign(dev_id).append(1, '\0').append(passing.user_id);
+    if (const auto found = known->settled.find(std::string_view(known->key));
+        found != known->settled.end() && found->second.absorbs(passing.facts))
+        return true;
+    Table table("connections", AccessShareLock);
+    const bool result = looks_known(table, dev_id, passing);
+    table.close();
+    return result;
+}
+
+void forget_connections_everywhere() {
+    const Oid table = relation_named("connections");
+    call([table] { CacheInvalidateRelcacheByRelid(table); });
+}
+
+} // namespace terra_identity::pg
