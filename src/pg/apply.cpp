@@ -54,8 +54,9 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Tabl
     Rules rules = lock_rules(exclusive);
     TableStore store(table, dev_id, rules.account_policy);
     Keys keys;
-    for (const std::string& user_id : user_ids)
-        keys.insert(ConnectionKey{user_id});
+    if (!exclusive)
+        for (const std::string& user_id : user_ids)
+            keys.insert(ConnectionKey{user_id});
     for (int attempt = 1;; ++attempt) {
         if (!exclusive)
             locks.lock(keys);

@@ -42,7 +42,7 @@ IndexKeys& IndexKeys::equals(Datum value, RegProcedure equality) {
     return *this;
 }
 
-IndexKeys& IndexKeys::equals(const std::string& text) { return equals(text_of(text), F_TEXTEQ); }
+IndexKeys& IndexKeys::equals(std::string_view text) { return equals(text_of(text), F_TEXTEQ); }
 
 IndexKeys& IndexKeys::equals(std::int64_t number) { return equals(Int64GetDatum(number), F_INT8EQ); }
 
@@ -74,24 +74,30 @@ IndexKeys& IndexKeys::beyond(const Place& place, StrategyNumber strategy) {
     return *this;
 }
 
-std::vector<HeapTuple> IndexScan::fetch(const IndexKeys& keys) const {
-    std::vector<ScanKeyData> scan_keys = keys.keys();
+std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) const {
+    if (wanted.empty())
+        return {};
     const Rows rows = call([&] {
         Rows found;
         const Snapshot snapshot = RegisterSnapshot(snapshot_of(reads));
         const Relation opened = index_open(index, AccessShareLock);
-        const int count = static_cast<int>(scan_keys.size());
-        const IndexScanDesc scan = begin_scan(table, opened, snapshot, count);
-        index_rescan(scan, scan_keys.data(), count, nullptr, 0);
+        const int key_count = static_cast<int>(wanted.front().keys().size());
+        const IndexScanDesc scan = begin_scan(table, opened, snapshot, key_count);
         TupleTableSlot* const slot = table_slot_create(table, nullptr);
         const ScanDirection direction = backward ? BackwardScanDirection : ForwardScanDirection;
-        while (found.count < limit && index_getnext_slot(scan, direction, slot)) {
-            CHECK_FOR_INTERRUPTS();
-            const HeapTuple row = ExecCopySlotHeapTuple(slot);
-            if (filter == nullptr || filter(filter_state, row, RelationGetDescr(table)))
-                found.add(row);
-            else
-                heap_freetuple(row);
+        for (const IndexKeys& keys : wanted) {
+            index_rescan(scan, const_cast<ScanKeyData*>(keys.keys().data()), key_count, nullptr, 0);
+            std::size_t count = 0;
+            while (count < limit && index_getnext_slot(scan, direction, slot)) {
+                CHECK_FOR_INTERRUPTS();
+                const HeapTuple row = ExecCopySlotHeapTuple(slot);
+                if (filter == nullptr || filter(filter_state, row, RelationGetDescr(table))) {
+                    found.add(row);
+                    ++count;
+                } else {
+                    heap_freetuple(row);
+                }
+            }
         }
         ExecDropSingleTupleTableSlot(slot);
         index_endscan(scan);
@@ -101,5 +107,7 @@ std::vector<HeapTuple> IndexScan::fetch(const IndexKeys& keys) const {
     });
     return {rows.items, rows.items + rows.count};
 }
+
+std::vector<HeapTuple> IndexScan::fetch(const IndexKeys& keys) const { return fetch(std::vector{keys}); }
 
 } // namespace terra_identity::pg

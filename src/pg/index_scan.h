@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pg/datum.h"
@@ -24,7 +25,8 @@ Snapshot snapshot_of(Reads reads);
 /// Which entries of an index are wanted: equal in its first columns, and on one side of a place in its last two.
 class IndexKeys {
 public:
-    IndexKeys& equals(const std::string& text);
+    IndexKeys& equals(std::string_view text);
+    IndexKeys& equals(const std::string& text) { return equals(std::string_view(text)); }
     IndexKeys& equals(const std::optional<std::string>& text); ///< null equals null
     IndexKeys& equals(std::int64_t number);
     IndexKeys& equals(bool flag);
@@ -51,11 +53,13 @@ struct IndexScan {
     Oid index;
     Reads reads = Reads::latest;
     bool backward = false;
-    std::size_t limit = SIZE_MAX;
+    std::size_t limit = SIZE_MAX; ///< rows for each of the keys
     RowFilter filter = nullptr;
     const void* filter_state = nullptr;
 
-    /// The rows, in the order of the index, copied into the current memory context.
+    /// The rows for each of the wanted keys, in the order of the index, copied into the current memory context. Keys
+    /// of one call have the same columns.
+    std::vector<HeapTuple> fetch(const std::vector<IndexKeys>& wanted) const;
     std::vector<HeapTuple> fetch(const IndexKeys& keys) const;
 };
 

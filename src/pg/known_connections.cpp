@@ -44,11 +44,11 @@ bool is_committed(HeapTuple row) {
 
 /// @param table open
 bool looks_known(const Table& table, const std::string& dev_id, const Contribution& passing) {
-    const HeapTuple row = find_connection(table, dev_id, passing.user_id, Reads::statement);
-    if (row == nullptr)
+    const std::vector<HeapTuple> rows = find_connections(table, dev_id, {passing.user_id}, Reads::statement);
+    if (rows.empty())
         return false;
-    const Facts facts = connection_of(row, table.columns()).facts;
-    if (const auto what_is_left = settled(facts); what_is_left && is_committed(row)) {
+    const Facts facts = connection_of(rows.front(), table.columns()).facts;
+    if (const auto what_is_left = settled(facts); what_is_left && is_committed(rows.front())) {
         if (known->settled.size() == max_known)
             known->settled.clear();
         known->table = RelationGetRelid(table.relation());

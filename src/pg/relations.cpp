@@ -2,8 +2,11 @@
 
 #include "pg/connection_row.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <string_view>
+#include <utility>
 
 extern "C" {
 #include "access/heapam.h"
@@ -92,8 +95,8 @@ std::vector<HeapTuple> Table::all(Reads reads) const {
     return rows;
 }
 
-HeapTuple find_connection(const Table& connections, const std::string& dev_id, const std::string& user_id,
-                          Reads reads) {
+std::vector<HeapTuple> find_connections(const Table& connections, const std::string& dev_id,
+                                        const std::vector<std::string>& user_ids, Reads reads) {
     const Oid primary_key = call([&] {
 #if PG_VERSION_NUM >= 180000
         return RelationGetPrimaryKeyIndex(connections.relation(), false);
@@ -101,9 +104,15 @@ HeapTuple find_connection(const Table& connections, const std::string& dev_id, c
         return RelationGetPrimaryKeyIndex(connections.relation());
 #endif
     });
-    IndexScan scan{.table = connections.relation(), .index = primary_key, .reads = reads, .limit = 1};
-    const std::vector<HeapTuple> rows = scan.fetch(IndexKeys().equals(dev_id).equals(user_id));
-    return rows.empty() ? nullptr : rows.front();
+    // In the order of the index: neighbours in it lie on the same pages.
+    std::vector<std::string_view> sorted(user_ids.begin(), user_ids.end());
+    std::sort(sorted.begin(), sorted.end());
+    std::vector<IndexKeys> wanted;
+    wanted.reserve(sorted.size());
+    for (const std::string_view user_id : sorted)
+        wanted.push_back(std::move(IndexKeys().equals(dev_id).equals(user_id)));
+    const IndexScan scan{.table = connections.relation(), .index = primary_key, .reads = reads, .limit = 1};
+    return scan.fetch(wanted);
 }
 
 } // namespace terra_identity::pg

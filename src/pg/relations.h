@@ -38,7 +38,8 @@ private:
     Relation relation_;
 };
 
-/// The row of a connection through the primary key of `connections`, or null.
-HeapTuple find_connection(const Table& connections, const std::string& dev_id, const std::string& user_id, Reads reads);
+/// The rows of those of the connections that there are, in the order of their user_ids, through the primary key.
+std::vector<HeapTuple> find_connections(const Table& connections, const std::string& dev_id,
+                                        const std::vector<std::string>& user_ids, Reads reads);
 
 } // namespace terra_identity::pg

@@ -1,6 +1,8 @@
 #include "pg/row_writer.h"
 
 #include <array>
+#include <cstdint>
+#include <cstring>
 #include <utility>
 
 extern "C" {
@@ -136,19 +138,109 @@ void check_row(PlainTable& table, Relation relation, TupleTableSlot* slot) {
                                    RelationGetRelationName(relation), columns->constr->check[i].ccname)));
 }
 
-void insert_index_entries(PlainTable& table, Relation relation, TupleTableSlot* slot, HeapTuple row) {
-    for (int i = 0; i < table.index_count; ++i) {
-        PlainIndex& index = table.indexes[i];
-        if (index.condition != nullptr && !ExecQual(index.condition, table.evaluation))
+/// Rows that were written to the heap and not yet to the indexes.
+struct Written {
+    HeapTuple* rows;
+    std::size_t count;
+};
+
+void check_rows(PlainTable& table, Relation relation, TupleTableSlot* slot, const Written& written) {
+    table.evaluation->ecxt_scantuple = slot;
+    for (std::size_t i = 0; i < written.count; ++i) {
+        ExecStoreHeapTuple(written.rows[i], slot, false);
+        check_row(table, relation, slot);
+        ResetExprContext(table.evaluation);
+    }
+}
+
+struct Entry {
+    std::uint64_t place; ///< about where in the index: equal places may lie apart, others are in order
+    HeapTuple row;
+};
+
+int compare_places(const void* a, const void* b, void*) {
+    const std::uint64_t one = static_cast<const Entry*>(a)->place, other = static_cast<const Entry*>(b)->place;
+    return one < other ? -1 : one > other ? 1 : 0;
+}
+
+/// The first key column but dev_id, which is the same for all rows that are written together.
+std::uint64_t place_of(const Datum* values, const bool* nulls, Relation index) {
+    const TupleDesc keys = RelationGetDescr(index);
+    for (int i = 0; i < keys->natts; ++i) {
+        if (strcmp(NameStr(TupleDescAttr(keys, i)->attname), "dev_id") == 0)
             continue;
+        if (nulls[i])
+            return UINT64_MAX;
+        if (TupleDescAttr(keys, i)->attlen > 0)
+            return static_cast<std::uint64_t>(values[i]);
+        const auto* const text = reinterpret_cast<const struct varlena*>(DatumGetPointer(values[i]));
+        std::uint64_t prefix = 0;
+        const std::size_t size = VARSIZE_ANY_EXHDR(text);
+        for (std::size_t byte = 0; byte < sizeof prefix; ++byte)
+            prefix = prefix << 8 | (byte < size ? static_cast<unsigned char>(VARDATA_ANY(text)[byte]) : 0);
+        return prefix;
+    }
+    return 0;
+}
+
+void insert_entries(PlainTable& table, PlainIndex& index, Relation relation, TupleTableSlot* slot,
+                    const Written& written, Entry* entries) {
+    std::array<Datum, INDEX_MAX_KEYS> values;
+    std::array<bool, INDEX_MAX_KEYS> nulls;
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < written.count; ++i) {
+        ExecStoreHeapTuple(written.rows[i], slot, false);
+        if (index.condition != nullptr) {
+            const bool has_entry = ExecQual(index.condition, table.evaluation);
+            ResetExprContext(table.evaluation);
+            if (!has_entry)
+                continue;
+        }
         if (index.opened == nullptr)
             index.opened = index_open(index.oid, RowExclusiveLock);
-        std::array<Datum, INDEX_MAX_KEYS> values;
-        std::array<bool, INDEX_MAX_KEYS> nulls;
         FormIndexDatum(index.info, slot, nullptr, values.data(), nulls.data());
-        index_insert(index.opened, values.data(), nulls.data(), &row->t_self, relation,
+        entries[count++] = {place_of(values.data(), nulls.data(), index.opened), written.rows[i]};
+    }
+    qsort_arg(entries, count, sizeof(Entry), compare_places, nullptr);
+    for (std::size_t i = 0; i < count; ++i) {
+        CHECK_FOR_INTERRUPTS();
+        ExecStoreHeapTuple(entries[i].row, slot, false);
+        FormIndexDatum(index.info, slot, nullptr, values.data(), nulls.data());
+        index_insert(index.opened, values.data(), nulls.data(), &entries[i].row->t_self, relation,
                      index.info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, index.info);
     }
+}
+
+/// Index by index, each about in its order: rows with random keys would miss the caches at every step otherwise.
+void insert_index_entries(PlainTable& table, Relation relation, TupleTableSlot* slot, const Written& written) {
+    auto* const entries = static_cast<Entry*>(palloc_extended(sizeof(Entry) * (written.count + 1), MCXT_ALLOC_HUGE));
+    table.evaluation->ecxt_scantuple = slot;
+    for (int i = 0; i < table.index_count; ++i)
+        insert_entries(table, table.indexes[i], relation, slot, written, entries);
+    ExecClearTuple(slot);
+    pfree(entries);
+}
+
+void insert_into_heap(Relation relation, const Written& written) {
+    if (written.count == 1) {
+        simple_heap_insert(relation, written.rows[0]);
+        return;
+    }
+    constexpr std::size_t at_once = 100;
+    std::array<TupleTableSlot*, at_once> slots;
+    const std::size_t slot_count = Min(at_once, written.count);
+    for (std::size_t i = 0; i < slot_count; ++i)
+        slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsHeapTuple);
+    for (std::size_t done = 0; done < written.count; done += slot_count) {
+        const std::size_t count = Min(slot_count, written.count - done);
+        for (std::size_t i = 0; i < count; ++i)
+            ExecStoreHeapTuple(written.rows[done + i], slots[i], false);
+        heap_multi_insert(relation, slots.data(), static_cast<int>(count), GetCurrentCommandId(true), 0, nullptr);
+        for (std::size_t i = 0; i < count; ++i)
+            written.rows[done + i]->t_self = slots[i]->tts_tid;
+    }
+    for (std::size_t i = 0; i < slot_count; ++i)
+        ExecDropSingleTupleTableSlot(slots[i]);
 }
 
 /// As the executor does it at REPEATABLE READ and above.
@@ -193,17 +285,18 @@ RowWriter::RowWriter(const Table& table) : table_(table) {
     });
 }
 
-void RowWriter::insert(HeapTuple row) {
+void RowWriter::insert(const std::vector<HeapTuple>& rows) {
     call([&] {
         const Relation relation = table_.relation();
-        ExecStoreHeapTuple(row, slot_, false);
         if (plain_->plain) {
-            plain_->evaluation->ecxt_scantuple = slot_;
-            check_row(*plain_, relation, slot_);
-            simple_heap_insert(relation, row);
-            insert_index_entries(*plain_, relation, slot_, row);
-            ResetExprContext(plain_->evaluation);
-        } else {
+            const Written written{const_cast<HeapTuple*>(rows.data()), rows.size()};
+            check_rows(*plain_, relation, slot_, written);
+            insert_into_heap(relation, written);
+            insert_index_entries(*plain_, relation, slot_, written);
+            return;
+        }
+        for (const HeapTuple row : rows) {
+            ExecStoreHeapTuple(row, slot_, false);
             ExecSimpleRelationInsert(target_, executor_, slot_);
             ResetPerTupleExprContext(executor_);
         }
@@ -211,29 +304,36 @@ void RowWriter::insert(HeapTuple row) {
     });
 }
 
-void RowWriter::update(HeapTuple old, HeapTuple row) {
+void RowWriter::update(const std::vector<Update>& updates) {
     call([&] {
         const Relation relation = table_.relation();
         TupleTableSlot* const version = table_slot_create(relation, nullptr);
-        if (!table_tuple_fetch_row_version(relation, &old->t_self, SnapshotAny, version))
-            elog(ERROR, "a row that was read is gone");
-        refuse_what_transaction_cannot_see(relation, version);
-        ExecStoreHeapTuple(row, slot_, false);
-        if (plain_->plain) {
-            plain_->evaluation->ecxt_scantuple = slot_;
-            check_row(*plain_, relation, slot_);
+        Written written{static_cast<HeapTuple*>(palloc(sizeof(HeapTuple) * (updates.size() + 1))), 0};
+        if (plain_->plain)
             CheckCmdReplicaIdentity(relation, CMD_UPDATE);
-            update_heap(relation, old, row);
-            if (!HeapTupleIsHeapOnly(row))
-                insert_index_entries(*plain_, relation, slot_, row);
-            ResetExprContext(plain_->evaluation);
-        } else {
-            EPQState unused{};
-            ExecSimpleRelationUpdate(target_, executor_, &unused, version, slot_);
-            ResetPerTupleExprContext(executor_);
+        for (const auto& [old, row] : updates) {
+            CHECK_FOR_INTERRUPTS();
+            if (!table_tuple_fetch_row_version(relation, &old->t_self, SnapshotAny, version))
+                elog(ERROR, "a row that was read is gone");
+            refuse_what_transaction_cannot_see(relation, version);
+            if (plain_->plain) {
+                HeapTuple checked = row;
+                check_rows(*plain_, relation, slot_, {&checked, 1});
+                update_heap(relation, old, row);
+                if (!HeapTupleIsHeapOnly(row))
+                    written.rows[written.count++] = row;
+            } else {
+                ExecStoreHeapTuple(row, slot_, false);
+                EPQState unused{};
+                ExecSimpleRelationUpdate(target_, executor_, &unused, version, slot_);
+                ResetPerTupleExprContext(executor_);
+            }
         }
+        if (written.count > 0)
+            insert_index_entries(*plain_, relation, slot_, written);
         ExecClearTuple(slot_);
         ExecDropSingleTupleTableSlot(version);
+        pfree(written.rows);
     });
 }
 

@@ -1,23 +1,30 @@
-// Rows written one by one, with all indexes and constraints of the table, without a query.
+// Rows written with all indexes and constraints of the table, without a query.
 #pragma once
 
 #include "pg/relations.h"
+
+#include <vector>
 
 namespace terra_identity::pg {
 
 /// Lets what is known of tables follow the catalogs. Called once, when the module is loaded.
 void register_row_writer();
 
-/// Writes to one table. A table that somebody gave triggers, constraints or indexes of other kinds than B-trees is
-/// written by the executor; the others directly, which costs a third of that.
+/// Writes to one table. A table that somebody gave triggers or indexes of other kinds than plain B-trees is written by
+/// the executor; the others directly, which costs a third of that.
 class RowWriter {
 public:
     explicit RowWriter(const Table& table);
 
-    void insert(HeapTuple row);
+    void insert(const std::vector<HeapTuple>& rows);
 
-    /// @param old the row's present version, as a look-up found it. Raises 40001 if the transaction cannot see it.
-    void update(HeapTuple old, HeapTuple row);
+    struct Update {
+        HeapTuple old; ///< the row's present version, as a look-up found it
+        HeapTuple row;
+    };
+
+    /// Raises 40001 if the transaction cannot see one of the rows.
+    void update(const std::vector<Update>& updates);
 
     /// Makes what was written visible to what follows. To be called once, last.
     void finish();

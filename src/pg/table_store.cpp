@@ -39,11 +39,7 @@ std::vector<Connection> TableStore::decode(const std::vector<HeapTuple>& rows) c
 }
 
 std::vector<Connection> TableStore::connections(const std::vector<std::string>& user_ids) {
-    std::vector<Connection> result;
-    for (const std::string& user_id : user_ids)
-        if (const HeapTuple row = find_connection(*table_, dev_id_, user_id, reads_))
-            result.push_back(connection_of(row, table_->columns()));
-    return result;
+    return decode(find_connections(*table_, dev_id_, user_ids, reads_));
 }
 
 std::vector<Connection> TableStore::neighbours(const std::vector<NeighbourQuery>& queries,

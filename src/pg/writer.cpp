@@ -6,6 +6,7 @@
 #include "pg/row_writer.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace terra_identity::pg {
 namespace {
@@ -25,25 +26,41 @@ bool frees_slots(const Node& node) {
 
 using Nodes = std::vector<const Node*>;
 
-void update(const std::vector<Connection>& connections, const Table& table, const std::string& dev_id) {
+void update(std::vector<Connection> connections, const Table& table, const std::string& dev_id) {
     if (connections.empty())
         return;
+    std::sort(connections.begin(), connections.end(),
+              [](const Connection& a, const Connection& b) { return a.user_id < b.user_id; });
+    std::vector<std::string> user_ids;
+    user_ids.reserve(connections.size());
+    for (const Connection& connection : connections)
+        user_ids.push_back(connection.user_id);
+    const std::vector<HeapTuple> present = find_connections(table, dev_id, user_ids, Reads::latest);
+    if (present.size() != connections.size())
+        throw Error{internal, "a connection is gone that is to be updated"};
+    std::vector<RowWriter::Update> updates;
+    updates.reserve(present.size());
+    for (std::size_t i = 0; i < present.size(); ++i)
+        updates.push_back({present[i], row_of(connections[i], dev_id, table.columns())});
     RowWriter writer(table);
-    for (const Connection& connection : connections) {
-        const HeapTuple old = find_connection(table, dev_id, connection.user_id, Reads::latest);
-        if (old == nullptr)
-            throw Error{internal, "connection \"" + connection.user_id + "\" is gone"};
-        writer.update(old, row_of(connection, dev_id, table.columns()));
-    }
+    writer.update(updates);
+    writer.finish();
+}
+
+void insert(const std::vector<HeapTuple>& rows, const Table& table) {
+    if (rows.empty())
+        return;
+    RowWriter writer(table);
+    writer.insert(rows);
     writer.finish();
 }
 
 void write_connections(const Nodes& changed, const Table& table, const std::string& dev_id) {
     std::vector<Connection> leaving, staying;
-    std::vector<const Connection*> added;
+    std::vector<HeapTuple> added;
     for (const Node* node : changed) {
         if (!node->stored) {
-            added.push_back(&node->now);
+            added.push_back(row_of(node->now, dev_id, table.columns()));
         } else if (!frees_slots(*node)) {
             staying.push_back(node->now);
         } else if (node->now.status != Status::active) {
@@ -54,14 +71,9 @@ void write_connections(const Nodes& changed, const Table& table, const std::stri
             staying.push_back(node->now);
         }
     }
-    update(leaving, table, dev_id);
-    update(staying, table, dev_id);
-    if (added.empty())
-        return;
-    RowWriter writer(table);
-    for (const Connection* connection : added)
-        writer.insert(row_of(*connection, dev_id, table.columns()));
-    writer.finish();
+    update(std::move(leaving), table, dev_id);
+    update(std::move(staying), table, dev_id);
+    insert(added, table);
 }
 
 /// Moves the members that were not loaded; those that were are written with all else that changed of them.
@@ -78,7 +90,7 @@ void move_lineages(const Derivation& derivation, const Table& table, const std::
             connection.lineage_id = new_lineage_id;
             moved.push_back(std::move(connection));
         }
-        update(moved, table, dev_id);
+        update(std::move(moved), table, dev_id);
     }
 }
 
@@ -86,12 +98,12 @@ void insert_reauths(const std::set<Reauth>& reauths, const std::string& dev_id) 
     if (reauths.empty())
         return;
     Table table("reauths", RowExclusiveLock);
-    RowWriter writer(table);
+    std::vector<HeapTuple> rows;
+    rows.reserve(reauths.size());
     for (const Reauth& reauth : reauths)
-        writer.insert(
-            form_row(table.columns(), {NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
-                                       NullableValue(text_of(reauth.new_user_id))}));
-    writer.finish();
+        rows.push_back(form_row(table.columns(), {NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
+                                                  NullableValue(text_of(reauth.new_user_id))}));
+    insert(rows, table);
     table.close();
 }
 
@@ -125,17 +137,18 @@ void write_changes(const Derivation& derivation, const std::string& dev_id) {
     if (changes.empty())
         return;
     Table table("changes", RowExclusiveLock);
-    RowWriter writer(table);
+    std::vector<HeapTuple> rows;
+    rows.reserve(changes.size());
     for (const Change& change : changes)
-        writer.insert(form_row(table.columns(),
-                               {NullableValue(Int64GetDatum(next_value("changes_change_id_seq"))),
-                                NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),
-                                change.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(change.event_id)),
-                                NullableValue(text_of(change.kind)), NullableValue(text_of(dev_id)),
-                                NullableValue(text_of(change.user_id)), NullableValue(Int64GetDatum(change.lineage_id)),
-                                NullableValue(change.reference_id),
-                                change.detail.is_null() ? NullableValue() : NullableValue(jsonb_of(change.detail))}));
-    writer.finish();
+        rows.push_back(form_row(table.columns(),
+                                {NullableValue(Int64GetDatum(next_value("changes_change_id_seq"))),
+                                 NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),
+                                 change.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(change.event_id)),
+                                 NullableValue(text_of(change.kind)), NullableValue(text_of(dev_id)),
+                                 NullableValue(text_of(change.user_id)), NullableValue(Int64GetDatum(change.lineage_id)),
+                                 NullableValue(change.reference_id),
+                                 change.detail.is_null() ? NullableValue() : NullableValue(jsonb_of(change.detail))}));
+    insert(rows, table);
     table.close();
 }
 
