@@ -138,24 +138,20 @@ void check_row(PlainTable& table, Relation relation, TupleTableSlot* slot) {
                                    RelationGetRelationName(relation), columns->constr->check[i].ccname)));
 }
 
-/// Rows that were written to the heap and not yet to the indexes.
-struct Written {
-    HeapTuple* rows;
-    std::size_t count;
-};
-
-void check_rows(PlainTable& table, Relation relation, TupleTableSlot* slot, const Written& written) {
-    table.evaluation->ecxt_scantuple = slot;
-    for (std::size_t i = 0; i < written.count; ++i) {
-        ExecStoreHeapTuple(written.rows[i], slot, false);
-        check_row(table, relation, slot);
-        ResetExprContext(table.evaluation);
-    }
-}
-
+/// An entry for an index, of a row that is being written.
 struct Entry {
     std::uint64_t place; ///< about where in the index: equal places may lie apart, others are in order
     HeapTuple row;
+    Datum* values;
+    bool* nulls;
+};
+
+/// The entries for one index.
+struct Entries {
+    Entry* items;
+    Datum* values;
+    bool* nulls;
+    std::size_t count;
 };
 
 int compare_places(const void* a, const void* b, void*) {
@@ -183,61 +179,84 @@ std::uint64_t place_of(const Datum* values, const bool* nulls, Relation index) {
     return 0;
 }
 
-void insert_entries(PlainTable& table, PlainIndex& index, Relation relation, TupleTableSlot* slot,
-                    const Written& written, Entry* entries) {
-    std::array<Datum, INDEX_MAX_KEYS> values;
-    std::array<bool, INDEX_MAX_KEYS> nulls;
-    std::size_t count = 0;
-    for (std::size_t i = 0; i < written.count; ++i) {
-        ExecStoreHeapTuple(written.rows[i], slot, false);
-        if (index.condition != nullptr) {
-            const bool has_entry = ExecQual(index.condition, table.evaluation);
-            ResetExprContext(table.evaluation);
-            if (!has_entry)
-                continue;
-        }
+Entries* room_for_entries(const PlainTable& table, std::size_t rows) {
+    std::size_t size = 0;
+    const auto bytes_for = [rows](const PlainIndex& index) {
+        return rows * (sizeof(Entry) + static_cast<std::size_t>(index.info->ii_NumIndexAttrs) * (sizeof(Datum) + 1));
+    };
+    for (int i = 0; i < table.index_count; ++i)
+        size += sizeof(Entries) + MAXALIGN(bytes_for(table.indexes[i]));
+    auto* const entries = static_cast<Entries*>(palloc_extended(size + 1, MCXT_ALLOC_HUGE));
+    char* room = reinterpret_cast<char*>(entries + table.index_count);
+    for (int i = 0; i < table.index_count; ++i) {
+        const std::size_t values = rows * static_cast<std::size_t>(table.indexes[i].info->ii_NumIndexAttrs);
+        auto* const items = reinterpret_cast<Entry*>(room);
+        auto* const datums = reinterpret_cast<Datum*>(items + rows);
+        entries[i] = {items, datums, reinterpret_cast<bool*>(datums + values), 0};
+        room += MAXALIGN(bytes_for(table.indexes[i]));
+    }
+    return entries;
+}
+
+/// Looks at a row once: its constraints, and its entries for all indexes.
+void check_and_describe(PlainTable& table, Relation relation, TupleTableSlot* slot, HeapTuple row, Entries* entries) {
+    ExecStoreHeapTuple(row, slot, false);
+    table.evaluation->ecxt_scantuple = slot;
+    check_row(table, relation, slot);
+    for (int i = 0; i < table.index_count; ++i) {
+        PlainIndex& index = table.indexes[i];
+        if (index.condition != nullptr && !ExecQual(index.condition, table.evaluation))
+            continue;
         if (index.opened == nullptr)
             index.opened = index_open(index.oid, RowExclusiveLock);
-        FormIndexDatum(index.info, slot, nullptr, values.data(), nulls.data());
-        entries[count++] = {place_of(values.data(), nulls.data(), index.opened), written.rows[i]};
+        Entries& its = entries[i];
+        const std::size_t first = its.count * static_cast<std::size_t>(index.info->ii_NumIndexAttrs);
+        Entry& entry = its.items[its.count++];
+        entry = {0, row, its.values + first, its.nulls + first};
+        FormIndexDatum(index.info, slot, nullptr, entry.values, entry.nulls);
+        entry.place = place_of(entry.values, entry.nulls, index.opened);
     }
-    qsort_arg(entries, count, sizeof(Entry), compare_places, nullptr);
-    for (std::size_t i = 0; i < count; ++i) {
-        CHECK_FOR_INTERRUPTS();
-        ExecStoreHeapTuple(entries[i].row, slot, false);
-        FormIndexDatum(index.info, slot, nullptr, values.data(), nulls.data());
-        index_insert(index.opened, values.data(), nulls.data(), &entries[i].row->t_self, relation,
-                     index.info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, index.info);
-    }
+    ResetExprContext(table.evaluation);
 }
 
 /// Index by index, each about in its order: rows with random keys would miss the caches at every step otherwise.
-void insert_index_entries(PlainTable& table, Relation relation, TupleTableSlot* slot, const Written& written) {
-    auto* const entries = static_cast<Entry*>(palloc_extended(sizeof(Entry) * (written.count + 1), MCXT_ALLOC_HUGE));
-    table.evaluation->ecxt_scantuple = slot;
-    for (int i = 0; i < table.index_count; ++i)
-        insert_entries(table, table.indexes[i], relation, slot, written, entries);
-    ExecClearTuple(slot);
-    pfree(entries);
+void insert_entries(const PlainTable& table, Relation relation, const Entries* entries) {
+    for (int i = 0; i < table.index_count; ++i) {
+        const PlainIndex& index = table.indexes[i];
+        qsort_arg(entries[i].items, entries[i].count, sizeof(Entry), compare_places, nullptr);
+        for (std::size_t e = 0; e < entries[i].count; ++e) {
+            CHECK_FOR_INTERRUPTS();
+            const Entry& entry = entries[i].items[e];
+            if (!HeapTupleIsHeapOnly(entry.row)) // the entries of its older version lead to it
+                index_insert(index.opened, entry.values, entry.nulls, &entry.row->t_self, relation,
+                             index.info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, index.info);
+        }
+    }
 }
 
-void insert_into_heap(Relation relation, const Written& written) {
-    if (written.count == 1) {
-        simple_heap_insert(relation, written.rows[0]);
+/// Rows that are written together.
+struct Rows {
+    HeapTuple* items;
+    std::size_t count;
+};
+
+void insert_into_heap(Relation relation, const Rows& rows) {
+    if (rows.count == 1) {
+        simple_heap_insert(relation, rows.items[0]);
         return;
     }
     constexpr std::size_t at_once = 100;
     std::array<TupleTableSlot*, at_once> slots;
-    const std::size_t slot_count = Min(at_once, written.count);
+    const std::size_t slot_count = Min(at_once, rows.count);
     for (std::size_t i = 0; i < slot_count; ++i)
         slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsHeapTuple);
-    for (std::size_t done = 0; done < written.count; done += slot_count) {
-        const std::size_t count = Min(slot_count, written.count - done);
+    for (std::size_t done = 0; done < rows.count; done += slot_count) {
+        const std::size_t count = Min(slot_count, rows.count - done);
         for (std::size_t i = 0; i < count; ++i)
-            ExecStoreHeapTuple(written.rows[done + i], slots[i], false);
+            ExecStoreHeapTuple(rows.items[done + i], slots[i], false);
         heap_multi_insert(relation, slots.data(), static_cast<int>(count), GetCurrentCommandId(true), 0, nullptr);
         for (std::size_t i = 0; i < count; ++i)
-            written.rows[done + i]->t_self = slots[i]->tts_tid;
+            rows.items[done + i]->t_self = slots[i]->tts_tid;
     }
     for (std::size_t i = 0; i < slot_count; ++i)
         ExecDropSingleTupleTableSlot(slots[i]);
@@ -289,16 +308,17 @@ void RowWriter::insert(const std::vector<HeapTuple>& rows) {
     call([&] {
         const Relation relation = table_.relation();
         if (plain_->plain) {
-            const Written written{const_cast<HeapTuple*>(rows.data()), rows.size()};
-            check_rows(*plain_, relation, slot_, written);
-            insert_into_heap(relation, written);
-            insert_index_entries(*plain_, relation, slot_, written);
-            return;
-        }
-        for (const HeapTuple row : rows) {
-            ExecStoreHeapTuple(row, slot_, false);
-            ExecSimpleRelationInsert(target_, executor_, slot_);
-            ResetPerTupleExprContext(executor_);
+            Entries* const entries = room_for_entries(*plain_, rows.size());
+            for (const HeapTuple row : rows)
+                check_and_describe(*plain_, relation, slot_, row, entries);
+            insert_into_heap(relation, {const_cast<HeapTuple*>(rows.data()), rows.size()});
+            insert_entries(*plain_, relation, entries);
+        } else {
+            for (const HeapTuple row : rows) {
+                ExecStoreHeapTuple(row, slot_, false);
+                ExecSimpleRelationInsert(target_, executor_, slot_);
+                ResetPerTupleExprContext(executor_);
+            }
         }
         ExecClearTuple(slot_);
     });
@@ -307,8 +327,8 @@ void RowWriter::insert(const std::vector<HeapTuple>& rows) {
 void RowWriter::update(const std::vector<Update>& updates) {
     call([&] {
         const Relation relation = table_.relation();
+        Entries* const entries = room_for_entries(*plain_, updates.size());
         TupleTableSlot* const version = table_slot_create(relation, nullptr);
-        Written written{static_cast<HeapTuple*>(palloc(sizeof(HeapTuple) * (updates.size() + 1))), 0};
         if (plain_->plain)
             CheckCmdReplicaIdentity(relation, CMD_UPDATE);
         for (const auto& [old, row] : updates) {
@@ -317,11 +337,8 @@ void RowWriter::update(const std::vector<Update>& updates) {
                 elog(ERROR, "a row that was read is gone");
             refuse_what_transaction_cannot_see(relation, version);
             if (plain_->plain) {
-                HeapTuple checked = row;
-                check_rows(*plain_, relation, slot_, {&checked, 1});
+                check_and_describe(*plain_, relation, slot_, row, entries);
                 update_heap(relation, old, row);
-                if (!HeapTupleIsHeapOnly(row))
-                    written.rows[written.count++] = row;
             } else {
                 ExecStoreHeapTuple(row, slot_, false);
                 EPQState unused{};
@@ -329,11 +346,10 @@ void RowWriter::update(const std::vector<Update>& updates) {
                 ResetPerTupleExprContext(executor_);
             }
         }
-        if (written.count > 0)
-            insert_index_entries(*plain_, relation, slot_, written);
+        if (plain_->plain)
+            insert_entries(*plain_, relation, entries);
         ExecClearTuple(slot_);
         ExecDropSingleTupleTableSlot(version);
-        pfree(written.rows);
     });
 }
 
