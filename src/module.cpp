@@ -2,6 +2,7 @@
 //
 //   events.cpp        triggers of the ledger: an event on its way in
 //   environments.cpp  triggers of `environments` and `providers`: rules that change
+//   resolving.cpp     resolve, lineage_of and user_of
 //   maintenance.cpp   rebuild and verify
 #include "events.h"
 #include "pg/environment.h"

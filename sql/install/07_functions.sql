@@ -3,39 +3,24 @@
 CREATE FUNCTION terra_identity.resolve(
     user_id text,
     dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
-RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT (SELECT n.user_id FROM terra_identity.connections n
-            WHERE n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id AND n.status = 'active'
-            ORDER BY n.connected_at DESC, n.user_id DESC LIMIT 1)
-    FROM terra_identity.connections c
-    WHERE c.dev_id = resolve.dev_id AND c.user_id = resolve.user_id;
-END;
+RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'terra_identity_resolve';
 COMMENT ON FUNCTION terra_identity.resolve(text, text) IS
     'The user_id that any user_id, old or new, stands for now: the newest active connection of its lineage. Null if there is none, or if it is unknown.';
 
 CREATE FUNCTION terra_identity.lineage_of(
     user_id text,
     dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
-RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT c.lineage_id FROM terra_identity.connections c
-    WHERE c.dev_id = lineage_of.dev_id AND c.user_id = lineage_of.user_id;
-END;
+RETURNS bigint
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'terra_identity_lineage_of';
 COMMENT ON FUNCTION terra_identity.lineage_of(text, text) IS
     'The lineage_id of a connection, the id to keep in your app. Null if it is unknown.';
 
 CREATE FUNCTION terra_identity.user_of(
     lineage_id bigint,
     dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
-RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT (SELECT n.user_id FROM terra_identity.connections n
-            WHERE n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id AND n.status = 'active'
-            ORDER BY n.connected_at DESC, n.user_id DESC LIMIT 1)
-    FROM terra_identity.connections c
-    WHERE c.dev_id = user_of.dev_id AND c.connection_id = user_of.lineage_id;
-END;
+RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'terra_identity_user_of';
 COMMENT ON FUNCTION terra_identity.user_of(bigint, text) IS
     'The current user_id of a lineage. Any lineage_id that was ever seen works, also one that has since become part of another. Null if no connection of it is active.';
 

@@ -1,0 +1,156 @@
+// resolve, lineage_of and user_of: whom an id stands for now.
+#include "pg/connection_row.h"
+#include "pg/datum.h"
+#include "pg/query.h"
+#include "pg/relations.h"
+
+extern "C" {
+#include "utils/acl.h"
+#include "utils/datum.h"
+#include "utils/rls.h"
+}
+
+namespace terra_identity {
+namespace {
+
+using namespace pg;
+
+Query select_lineage_of_user = R"(
+    SELECT c.lineage_id FROM terra_identity.connections c
+    WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.user_id OPERATOR(pg_catalog.=) $2)";
+
+Query select_lineage_of_id = R"(
+    SELECT c.lineage_id FROM terra_identity.connections c
+    WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.connection_id OPERATOR(pg_catalog.=) $2)";
+
+Query select_newest_active = R"(
+    SELECT c.user_id FROM terra_identity.connections c
+    WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.lineage_id OPERATOR(pg_catalog.=) $2
+      AND c.status OPERATOR(pg_catalog.=) 'active'
+    ORDER BY c.connected_at DESC, c.user_id DESC LIMIT 1)";
+
+using Value = std::optional<Datum>;
+
+/// What the caller sees of `connections`, with the caller's privileges and row security. Who may read all of it is
+/// answered from the indexes: a query would cost several times as much.
+class Connections {
+public:
+    explicit Connections(Datum dev_id)
+        : table_("connections", AccessShareLock), dev_id_(dev_id), all_(call([this] { return caller_reads_all(); })) {}
+
+    Value lineage_of_user(Datum user_id) {
+        return all_ ? first(col_lineage_id, scan("connections_pkey"), keys().equals(string_of(user_id)))
+                    : ask(select_lineage_of_user, TEXTOID, user_id);
+    }
+
+    Value lineage_of_id(Datum connection_id) {
+        return all_ ? first(col_lineage_id, scan("connections_connection_id_idx"),
+                            keys().equals(DatumGetInt64(connection_id)))
+                    : ask(select_lineage_of_id, INT8OID, connection_id);
+    }
+
+    Value newest_active(Datum lineage_id) {
+        IndexScan newest = scan("connections_lineage_idx");
+        newest.backward = true;
+        return all_ ? first(col_user_id, newest, keys().equals(DatumGetInt64(lineage_id)).equals(active_))
+                    : ask(select_newest_active, INT8OID, lineage_id);
+    }
+
+    void close() { table_.close(); }
+
+private:
+    bool caller_reads_all() const {
+        const Oid table = RelationGetRelid(table_.relation());
+        return pg_class_aclcheck(table, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+               check_enable_rls(table, InvalidOid, true) != RLS_ENABLED;
+    }
+
+    IndexScan scan(const char* index) const {
+        return {.table = table_.relation(), .index = relation_named(index), .reads = Reads::statement, .limit = 1};
+    }
+
+    IndexKeys keys() const {
+        IndexKeys result;
+        return result.equals(string_of(dev_id_));
+    }
+
+    Value first(ConnectionColumn column, const IndexScan& scan, const IndexKeys& keys) const {
+        const std::vector<HeapTuple> rows = scan.fetch(keys);
+        if (rows.empty())
+            return std::nullopt;
+        bool is_null;
+        return heap_getattr(rows.front(), column, table_.columns(), &is_null);
+    }
+
+    Value ask(Query& query, Oid type, Datum id) const {
+        const MemoryContext caller = CurrentMemoryContext;
+        call([] { SPI_connect(); });
+        const SPITupleTable* const found =
+            query.run({{TEXTOID, NullableValue(dev_id_)}, {type, NullableValue(id)}}, Reads::statement);
+        const bool is_text = &query == &select_newest_active;
+        Value result;
+        if (Query::rows() > 0)
+            result = call([&] {
+                bool is_null;
+                const Datum value = SPI_getbinval(found->vals[0], found->tupdesc, 1, &is_null);
+                const MemoryContext spi = MemoryContextSwitchTo(caller);
+                const Datum copy = datumCopy(value, !is_text, is_text ? -1 : static_cast<int>(sizeof(std::int64_t)));
+                MemoryContextSwitchTo(spi);
+                return copy;
+            });
+        call([] { SPI_finish(); });
+        return result;
+    }
+
+    Table table_;
+    Datum dev_id_;
+    bool all_;
+    const std::string active_{to_string(Status::active)};
+};
+
+Datum returned(FunctionCallInfo fcinfo, const Value& value) {
+    fcinfo->isnull = !value;
+    return value.value_or(Datum{0});
+}
+
+} // namespace
+} // namespace terra_identity
+
+namespace ti = terra_identity;
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(terra_identity_resolve);
+PG_FUNCTION_INFO_V1(terra_identity_lineage_of);
+PG_FUNCTION_INFO_V1(terra_identity_user_of);
+
+PGDLLEXPORT Datum terra_identity_resolve(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] {
+        ti::Connections connections(PG_GETARG_DATUM(1));
+        const ti::Value lineage_id = connections.lineage_of_user(PG_GETARG_DATUM(0));
+        const ti::Value user_id = lineage_id ? connections.newest_active(*lineage_id) : std::nullopt;
+        connections.close();
+        return ti::returned(fcinfo, user_id);
+    });
+}
+
+PGDLLEXPORT Datum terra_identity_lineage_of(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] {
+        ti::Connections connections(PG_GETARG_DATUM(1));
+        const ti::Value lineage_id = connections.lineage_of_user(PG_GETARG_DATUM(0));
+        connections.close();
+        return ti::returned(fcinfo, lineage_id);
+    });
+}
+
+PGDLLEXPORT Datum terra_identity_user_of(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] {
+        ti::Connections connections(PG_GETARG_DATUM(1));
+        const ti::Value lineage_id = connections.lineage_of_id(PG_GETARG_DATUM(0));
+        const ti::Value user_id = lineage_id ? connections.newest_active(*lineage_id) : std::nullopt;
+        connections.close();
+        return ti::returned(fcinfo, user_id);
+    });
+}
+
+} // extern "C"
