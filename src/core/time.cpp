@@ -160,7 +160,7 @@ std::string format_iso8601(Micros time) {
     std::string text = padded(date.year, 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2) + "T" +
                        padded(seconds / 3600, 2) + ":" + padded(seconds / 60 % 60, 2) + ":" + padded(seconds % 60, 2);
     if (fraction != 0)
-        text += "." + padded(fraction, 6);
+        text.append(".").append(padded(fraction, 6));
     return text + "Z";
 }
 
