@@ -1,7 +1,6 @@
 #include "core/changes.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <utility>
 
@@ -12,16 +11,21 @@ using nlohmann::json;
 
 json or_null(const std::optional<std::string>& value) { return value ? json(*value) : json(); }
 
+bool comes_before(const Node* a, const Node* b) {
+    return a->now.lineage_id != b->now.lineage_id ? a->now.lineage_id < b->now.lineage_id : is_older(a->now, b->now);
+}
+
 class Changes {
 public:
     explicit Changes(const Derivation& derivation) : derivation_(derivation) {
-        for (const auto& [user_id, node] : derivation.nodes())
-            lineages_[node.now.lineage_id].emplace(node.now.place(), &node);
+        for (const Node& node : derivation.nodes())
+            by_lineage_.push_back(&node);
+        std::sort(by_lineage_.begin(), by_lineage_.end(), comes_before);
     }
 
     std::vector<Change> collect() {
         std::vector<const Node*> nodes;
-        for (const auto& [user_id, node] : derivation_.nodes())
+        for (const Node& node : derivation_.nodes())
             if (node.changed())
                 nodes.push_back(&node);
         std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) {
@@ -122,9 +126,9 @@ private:
 
     /// The newest of the loaded connections of its lineage that are older; null if it is the first.
     const Node* previous_of_lineage() const {
-        const auto& members = lineages_.at(node_->now.lineage_id);
-        const auto mine = members.lower_bound(node_->now.place());
-        return mine == members.begin() ? nullptr : std::prev(mine)->second;
+        const auto mine = std::lower_bound(by_lineage_.begin(), by_lineage_.end(), node_, comes_before);
+        const bool is_first = mine == by_lineage_.begin() || (*(mine - 1))->now.lineage_id != node_->now.lineage_id;
+        return is_first ? nullptr : *(mine - 1);
     }
 
     /// Whether the two were of different lineages before.
@@ -139,7 +143,7 @@ private:
 
     const Derivation& derivation_;
     const Node* node_ = nullptr;
-    std::map<std::int64_t, std::map<Place, const Node*>> lineages_;
+    std::vector<const Node*> by_lineage_; ///< each with its members, the oldest first
     std::set<std::pair<std::int64_t, std::int64_t>> told_lineages_;
     std::vector<Change> changes_;
 };

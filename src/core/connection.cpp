@@ -52,6 +52,17 @@ std::vector<Slot> Connection::slots() const {
     return result;
 }
 
+bool is_older(const Connection& a, const Connection& b) {
+    const Micros a_connected_at = a.facts.connected_at(), b_connected_at = b.facts.connected_at();
+    return a_connected_at != b_connected_at ? a_connected_at < b_connected_at : a.user_id < b.user_id;
+}
+
+bool has_same_reference(const Connection& a, const Connection& b) {
+    const Register& a_reference = a.facts.reference_id;
+    const Register& b_reference = b.facts.reference_id;
+    return a_reference && b_reference ? a_reference->value == b_reference->value : !a_reference && !b_reference;
+}
+
 void derive_status(Connection& connection, const Connection* successor) {
     const Facts& facts = connection.facts;
     connection.successor_user_id.reset();
@@ -73,7 +84,7 @@ void derive_status(Connection& connection, const Connection* successor) {
     } else if (successor != nullptr) {
         connection.status = Status::superseded;
         connection.successor_user_id = successor->user_id;
-        connection.ended_at = successor->place().connected_at;
+        connection.ended_at = successor->facts.connected_at();
     } else {
         connection.status = Status::active;
         connection.ended_at.reset();

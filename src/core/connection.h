@@ -94,6 +94,12 @@ private:
     }
 };
 
+/// Whether the place of `a` comes before that of `b`.
+bool is_older(const Connection& a, const Connection& b);
+
+/// Whether both belong to one end user; the unknown counts as one of its own.
+bool has_same_reference(const Connection& a, const Connection& b);
+
 /// The status that follows from the facts, and, for one that is not ended, from its successor.
 /// @param successor the oldest of the newer live connections that share a slot with it, or null
 void derive_status(Connection& connection, const Connection* successor);

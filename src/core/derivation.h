@@ -2,6 +2,7 @@
 // does between reading and writing.
 #pragma once
 
+#include "core/fold.h"
 #include "core/neighbourhood.h"
 
 #include <compare>
@@ -33,15 +34,6 @@ struct LineageKey {
 using Key = std::variant<ConnectionKey, SlotKey, LineageKey>;
 using Keys = std::set<Key>;
 
-/// All facts that a ledger holds of one environment.
-struct Fold {
-    std::vector<std::string> user_ids; ///< in the order in which the events first name them
-    std::unordered_map<std::string, Facts> facts;
-    std::set<Reauth> reauths;
-
-    void add(const Event& event);
-};
-
 class Derivation {
 public:
     /// From new facts, with what the store has of the connections that they name and of their neighbours.
@@ -62,12 +54,12 @@ public:
     void link(const Reauth& reauth);
 
     /// Replaces all facts and reauths by those of a ledger: what it does not name is no more. For `of_everything`.
-    void replace_facts(const Fold& ledger);
+    void replace_facts(Fold ledger);
 
     /// Derives what follows. To be called once, last.
     void derive();
 
-    const Neighbourhood::Nodes& nodes() const { return neighbourhood_.nodes(); }
+    const Nodes& nodes() const { return neighbourhood_.nodes(); }
 
     /// The reauths that were told and are not stored.
     const std::set<Reauth>& new_reauths() const { return new_reauths_; }
@@ -85,6 +77,7 @@ public:
 private:
     explicit Derivation(Neighbourhood neighbourhood) : neighbourhood_(std::move(neighbourhood)) {}
 
+    void link_told();
     void dissolve_possible_cycles();
 
     Neighbourhood neighbourhood_;

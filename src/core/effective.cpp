@@ -2,168 +2,181 @@
 #include "core/neighbourhood.h"
 
 #include <algorithm>
-#include <functional>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 namespace terra_identity {
 namespace {
 
-using UserIds = Neighbourhood::UserIds;
+std::optional<std::string> own_account(const Connection& connection) {
+    const Register& own = connection.facts.provider_user_id;
+    return own ? std::optional(own->value) : std::nullopt;
+}
 
-/// Derives the effective accounts of a set of connections, taking those of all others as given. The connections are
-/// visited by Tarjan's algorithm, predecessors first, without recursion: a chain of reauths may be long.
+/// Derives the effective accounts of the dirty nodes, taking those of all others as given. Those that have
+/// predecessors are visited by Tarjan's algorithm, predecessors first, without recursion: a chain of reauths may be
+/// long.
 class EffectiveAccounts {
 public:
-    EffectiveAccounts(Neighbourhood& neighbourhood, const UserIds& dirty)
-        : neighbourhood_(neighbourhood), dirty_(dirty) {}
-
-    void derive() {
-        for (const std::string& user_id : dirty_)
-            if (!visits_.contains(user_id))
-                visit(user_id);
+    void derive(const std::vector<Node*>& dirty) {
+        std::vector<Node*> heirs;
+        for (Node* const node : dirty) {
+            if (!is_given(*node)) {
+                heirs.push_back(node);
+                continue;
+            }
+            node->now.cyclic = false;
+            node->now.provider_user_id = own_account(node->now);
+        }
+        for (Node* const heir : heirs)
+            if (!visits_.contains(heir))
+                visit(*heir);
     }
 
 private:
     struct Visit {
         std::size_t index = 0;
         std::size_t low = 0;
-        bool on_stack = false;
+        const Node* component = nullptr; ///< one node that stands for it; null until all of it is known
     };
 
     struct Frame {
-        const std::string* user_id;
-        UserIds::const_iterator next;
-        UserIds::const_iterator end;
+        Node* node;
+        std::size_t next_predecessor;
     };
 
-    void enter(const std::string& user_id) {
-        const auto [visit, added] = visits_.try_emplace(user_id);
-        visit->second = {visits_.size(), visits_.size(), true};
-        component_stack_.push_back(&visit->first);
-        const UserIds& predecessors = neighbourhood_.predecessors(user_id);
-        frames_.push_back({&visit->first, predecessors.begin(), predecessors.end()});
+    static bool is_given(const Node& node) { return !node.dirty || node.predecessors.empty(); }
+
+    void enter(Node& node) {
+        const std::size_t index = visits_.size();
+        visits_[&node] = {index, index, nullptr};
+        component_stack_.push_back(&node);
+        frames_.push_back({&node, 0});
     }
 
-    void visit(const std::string& root) {
+    void visit(Node& root) {
         enter(root);
         while (!frames_.empty()) {
             Frame& frame = frames_.back();
-            Visit& mine = visits_.at(*frame.user_id);
-            if (frame.next != frame.end) {
-                const std::string& predecessor = *frame.next++;
-                if (!dirty_.contains(predecessor))
+            Node& node = *frame.node;
+            Visit& mine = visits_.at(&node);
+            if (frame.next_predecessor < node.predecessors.size()) {
+                Node& predecessor = *node.predecessors[frame.next_predecessor++];
+                if (is_given(predecessor))
                     continue;
-                const auto known = visits_.find(predecessor);
+                const auto known = visits_.find(&predecessor);
                 if (known == visits_.end())
                     enter(predecessor);
-                else if (known->second.on_stack)
+                else if (known->second.component == nullptr)
                     mine.low = std::min(mine.low, known->second.index);
                 continue;
             }
-            const std::string& user_id = *frame.user_id;
             frames_.pop_back();
             if (!frames_.empty()) {
-                Visit& parent = visits_.at(*frames_.back().user_id);
+                Visit& parent = visits_.at(frames_.back().node);
                 parent.low = std::min(parent.low, mine.low);
             }
             if (mine.low == mine.index)
-                finish_component(user_id);
+                finish_component(node);
         }
     }
 
-    void finish_component(const std::string& root) {
-        UserIds component;
-        while (true) {
-            const std::string& member = *component_stack_.back();
-            component_stack_.pop_back();
-            visits_.at(member).on_stack = false;
-            component.insert(member);
-            if (member == root)
-                break;
+    void finish_component(const Node& root) {
+        const auto first = std::find(component_stack_.rbegin(), component_stack_.rend(), &root).base() - 1;
+        const std::vector<Node*> component(first, component_stack_.end());
+        component_stack_.erase(first, component_stack_.end());
+        for (const Node* const member : component)
+            visits_.at(member).component = &root;
+        for (Node* const member : component) {
+            member->now.cyclic = component.size() > 1;
+            member->now.provider_user_id = search(*member, root);
         }
-        for (const std::string& member : component) {
-            Node& node = neighbourhood_.at(member);
-            node.now.cyclic = component.size() > 1;
-            node.now.provider_user_id = search(member, component);
-        }
+    }
+
+    bool is_in_component(const Node& node, const Node& component) const {
+        const auto visit = visits_.find(&node);
+        return visit != visits_.end() && visit->second.component == &component;
     }
 
     /// Depth first, newest predecessor first, no member of the cycle entered twice; what lies outside is given.
-    std::optional<std::string> search(const std::string& start, const UserIds& component) {
-        UserIds visited;
-        std::vector<std::string> to_visit{start};
+    std::optional<std::string> search(const Node& start, const Node& component) const {
+        std::unordered_set<const Node*> visited;
+        std::vector<const Node*> to_visit{&start};
         while (!to_visit.empty()) {
-            const std::string user_id = to_visit.back();
+            const Node& node = *to_visit.back();
             to_visit.pop_back();
-            const Node& node = neighbourhood_.at(user_id);
-            if (!component.contains(user_id)) {
+            if (!is_in_component(node, component)) {
                 if (node.now.provider_user_id)
                     return node.now.provider_user_id;
                 continue;
             }
-            if (!visited.insert(user_id).second)
+            if (!visited.insert(&node).second)
                 continue;
             if (node.now.facts.provider_user_id)
-                return node.now.facts.provider_user_id->value;
+                return own_account(node.now);
             if (node.now.sdk)
                 continue;
-            for (const std::string& predecessor : oldest_first(user_id))
-                to_visit.push_back(predecessor);
+            // The last is the first to be taken from the stack: the newest.
+            to_visit.insert(to_visit.end(), node.predecessors.begin(), node.predecessors.end());
+            std::sort(to_visit.end() - static_cast<std::ptrdiff_t>(node.predecessors.size()), to_visit.end(),
+                      [](const Node* a, const Node* b) { return is_older(a->now, b->now); });
         }
         return std::nullopt;
     }
 
-    /// The last is the first to be taken from the stack: the newest.
-    std::vector<std::string> oldest_first(const std::string& user_id) {
-        std::vector<Place> places;
-        for (const std::string& predecessor : neighbourhood_.predecessors(user_id))
-            places.push_back(neighbourhood_.at(predecessor).now.place());
-        std::sort(places.begin(), places.end());
-        std::vector<std::string> result;
-        result.reserve(places.size());
-        for (Place& place : places)
-            result.push_back(std::move(place.user_id));
-        return result;
-    }
-
-    Neighbourhood& neighbourhood_;
-    const UserIds& dirty_;
-    std::unordered_map<std::string, Visit> visits_;
+    std::unordered_map<const Node*, Visit> visits_;
     std::vector<Frame> frames_;
-    std::vector<const std::string*> component_stack_;
+    std::vector<Node*> component_stack_;
 };
 
-/// The connections that take their account from these, because it or their order of newness has changed.
-UserIds heirs_of(Neighbourhood& neighbourhood, const UserIds& changed) {
+/// Nodes, each once.
+class Dirty {
+public:
+    void add(Node& node) {
+        if (!std::exchange(node.dirty, true))
+            nodes_.push_back(&node);
+    }
+
+    void clear() {
+        for (Node* const node : nodes_)
+            node->dirty = false;
+        nodes_.clear();
+    }
+
+    const std::vector<Node*>& nodes() const { return nodes_; }
+
+private:
+    std::vector<Node*> nodes_;
+};
+
+/// Adds the connections that take their account from these, because it or their order of newness has changed.
+void add_heirs(Neighbourhood& neighbourhood, const std::vector<Node*>& changed, Dirty& dirty) {
     neighbourhood.require_reauths(changed);
-    UserIds heirs;
-    for (const std::string& user_id : changed)
-        for (const std::string& heir : neighbourhood.successors(user_id)) {
-            const Connection& connection = neighbourhood.at(heir).now;
-            if (!connection.facts.provider_user_id && !connection.sdk)
-                heirs.insert(heir);
-        }
-    return heirs;
+    for (const Node* const node : changed)
+        for (Node* const heir : node->successors)
+            if (!heir->now.facts.provider_user_id && !heir->now.sdk)
+                dirty.add(*heir);
 }
 
 /// Reauth cycles are derived as a whole: where one is met, so is everything that is linked to it.
-void complete_cycles(Neighbourhood& neighbourhood, UserIds& dirty) {
+void complete_cycles(Neighbourhood& neighbourhood, Dirty& dirty) {
     std::set<std::int64_t> cyclic;
     bool met = false;
-    for (const std::string& user_id : dirty) {
-        const Node& node = neighbourhood.at(user_id);
-        met = met || node.now.cyclic; // stored so, or found in an earlier round
-        if (!node.stored)
+    for (const Node* const node : dirty.nodes()) {
+        met = met || node->now.cyclic; // stored so, or found in an earlier round
+        if (!node->stored)
             continue;
-        if (node.stored->cyclic)
-            cyclic.insert(node.stored->lineage_id);
-        met = met || neighbourhood.dissolved().contains(node.stored->lineage_id);
+        if (node->stored->cyclic)
+            cyclic.insert(node->stored->lineage_id);
+        met = met || neighbourhood.dissolved().contains(node->stored->lineage_id);
     }
     neighbourhood.dissolve(cyclic);
     if (!met && cyclic.empty())
         return;
-    for (const auto& [user_id, node] : neighbourhood.nodes())
-        if (neighbourhood.knows_reauths_of(user_id))
-            dirty.insert(user_id);
+    for (Node& node : neighbourhood.nodes())
+        if (node.knows_reauths)
+            dirty.add(node);
 }
 
 void apply_settings(const Rules& rules, Connection& connection) {
@@ -174,34 +187,34 @@ void apply_settings(const Rules& rules, Connection& connection) {
 } // namespace
 
 void derive_effective_accounts(Neighbourhood& neighbourhood) {
-    UserIds dirty;
-    UserIds displaced; // their newness has changed since they were stored
-    for (auto& [user_id, node] : neighbourhood.nodes()) {
+    Dirty dirty;
+    std::vector<Node*> changed;
+    for (Node& node : neighbourhood.nodes()) {
         if (!node.touched)
             continue;
         apply_settings(neighbourhood.rules(), node.now);
-        dirty.insert(user_id);
+        dirty.add(node);
         if (node.stored && node.stored->place() != node.now.place())
-            displaced.insert(user_id);
+            changed.push_back(&node); // its newness
     }
-    while (!dirty.empty()) {
-        neighbourhood.require_reauths(dirty);
+    if (neighbourhood.complete())
+        return EffectiveAccounts().derive(dirty.nodes());
+    while (!dirty.nodes().empty()) {
+        neighbourhood.require_reauths(dirty.nodes());
         complete_cycles(neighbourhood, dirty);
-        std::unordered_map<std::string, std::optional<std::string>> before;
-        for (const std::string& user_id : dirty)
-            before.emplace(user_id, neighbourhood.at(user_id).now.provider_user_id);
-        EffectiveAccounts(neighbourhood, dirty).derive();
-        UserIds changed = std::move(displaced);
-        displaced.clear();
-        for (const auto& [user_id, account] : before) {
-            Node& node = neighbourhood.at(user_id);
-            node.touched = true;
-            if (node.now.provider_user_id != account)
-                changed.insert(user_id);
+        std::vector<std::pair<Node*, std::optional<std::string>>> before;
+        for (Node* const node : dirty.nodes())
+            before.emplace_back(node, node->now.provider_user_id);
+        EffectiveAccounts().derive(dirty.nodes());
+        dirty.clear();
+        for (const auto& [node, account] : before) {
+            node->touched = true;
+            if (node->now.provider_user_id != account)
+                changed.push_back(node);
         }
-        if (neighbourhood.complete())
-            break;
-        dirty = changed.empty() ? UserIds() : heirs_of(neighbourhood, changed);
+        if (!changed.empty())
+            add_heirs(neighbourhood, changed, dirty);
+        changed.clear();
     }
 }
 

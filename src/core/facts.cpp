@@ -16,8 +16,15 @@ void keep_max(std::optional<Micros>& mine, const std::optional<Micros>& other) {
         mine = other;
 }
 
+/// A value as an event has it.
+struct Writing {
+    const std::string& value;
+    Micros at;
+    bool passing;
+};
+
 /// Whether `a` wins over `b`: an identity event over a passing one, the later identity event, the earlier passing one.
-bool wins(const Written& a, const Written& b) {
+bool wins(const Writing& a, const Written& b) {
     if (a.passing != b.passing)
         return b.passing;
     if (a.at != b.at)
@@ -26,9 +33,21 @@ bool wins(const Written& a, const Written& b) {
     return a.passing ? order < 0 : order > 0;
 }
 
+void keep_winner(Register& mine, const Writing& other) {
+    if (!mine)
+        mine.emplace();
+    else if (!wins(other, *mine))
+        return;
+    mine->value = other.value;
+    mine->at = other.at;
+    mine->passing = other.passing;
+}
+
+Writing writing_of(const Written& written) { return {written.value, written.at, written.passing}; }
+
 void keep_winner(Register& mine, const Register& other) {
-    if (other && (!mine || wins(*other, *mine)))
-        mine = other;
+    if (other)
+        keep_winner(mine, writing_of(*other));
 }
 
 /// Whether keeping the min (max, winner) of the two would leave `mine` as it is.
@@ -40,66 +59,65 @@ bool covers_max(const std::optional<Micros>& mine, const std::optional<Micros>& 
     return !other || (mine && *mine >= *other);
 }
 
-bool covers_winner(const Register& mine, const Register& other) { return !other || (mine && !wins(*other, *mine)); }
+bool covers_winner(const Register& mine, const Register& other) {
+    return !other || (mine && !wins(writing_of(*other), *mine));
+}
 
-/// What any user object says about its connection.
-Contribution contribution_of(const UserObject& user, const Event& event) {
+} // namespace
+
+void Facts::add_object(const UserObject& object, const Event& event) {
     const bool passing = event.kind == EventKind::passing;
-    const auto written = [&](const std::optional<std::string>& value) {
-        return value ? Register(Written{*value, event.time, passing}) : std::nullopt;
+    const auto write = [&](Register& mine, const std::optional<std::string>& value) {
+        if (value)
+            keep_winner(mine, {*value, event.time, passing});
     };
-    Contribution result;
-    result.user_id = user.user_id;
-    result.facts.created_at = user.created_at;
-    result.facts.first_seen_at = event.time;
-    result.facts.provider = written(user.provider);
-    result.facts.reference_id = written(user.reference_id);
-    result.facts.scopes = written(user.scopes);
-    return result;
+    keep_min(created_at, object.created_at);
+    keep_min(first_seen_at, event.time);
+    write(provider, object.provider);
+    write(reference_id, object.reference_id);
+    write(scopes, object.scopes);
 }
 
-/// An `auth` success, or being the new user of a `user_reauth`.
-void add_connection(Facts& facts, const UserObject& user, const Event& event) {
-    facts.live = true;
-    facts.confirmed = true;
-    facts.alive_at = event.ordering ? event.ordering : user.created_at;
+void Facts::add_old_user(const Event& event) {
+    add_object(*event.old_user, event);
+    keep_winner(replaced, {event.user->user_id, event.time, false});
 }
 
-/// What the event says about the connection of `event.user`.
-void add_kind(Facts& facts, const Event& event) {
+void Facts::add_user(const Event& event) {
+    add_object(*event.user, event);
     switch (event.kind) {
     case EventKind::nothing:
         break;
     case EventKind::auth_success:
     case EventKind::user_reauth:
-        add_connection(facts, *event.user, event);
+        live = true;
+        confirmed = true;
+        keep_max(alive_at, event.ordering ? event.ordering : event.user->created_at);
         break;
     case EventKind::auth_failure:
-        facts.failed_at = event.time;
+        keep_max(failed_at, event.time);
         break;
     case EventKind::deauth:
-        facts.deauthenticated_at = event.time;
+        keep_max(deauthenticated_at, event.time);
         break;
     case EventKind::access_revoked:
-        facts.revoked_at = event.time;
+        keep_max(revoked_at, event.time);
         break;
     case EventKind::athlete:
-        facts.live = true;
+        live = true;
         if (event.provider_user_id)
-            facts.provider_user_id = Written{*event.provider_user_id, event.time, false};
+            keep_winner(provider_user_id, {*event.provider_user_id, event.time, false});
         break;
     case EventKind::connection_error:
-        facts.live = true;
-        facts.degraded_at = event.time;
+        live = true;
+        keep_max(degraded_at, event.time);
         break;
     case EventKind::permission_change:
     case EventKind::passing:
-        facts.live = true;
+        live = true;
         break;
     }
 }
-
-} // namespace
 
 void Facts::merge(const Facts& other) {
     keep_min(created_at, other.created_at);
@@ -153,11 +171,11 @@ std::vector<Contribution> contributions_of(const Event& event) {
     if (event.kind == EventKind::nothing)
         return result;
     if (event.old_user) {
-        result.push_back(contribution_of(*event.old_user, event));
-        result.back().facts.replaced = Written{event.user->user_id, event.time, false};
+        result.push_back({event.old_user->user_id, {}});
+        result.back().facts.add_old_user(event);
     }
-    result.push_back(contribution_of(*event.user, event));
-    add_kind(result.back().facts, event);
+    result.push_back({event.user->user_id, {}});
+    result.back().facts.add_user(event);
     return result;
 }
 

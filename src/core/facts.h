@@ -40,6 +40,10 @@ struct Facts {
     Register scopes;
     Register provider_user_id; ///< its own, from athlete events
 
+    /// Adds what an event says about the connection of its `user`; of its `old_user`.
+    void add_user(const Event& event);
+    void add_old_user(const Event& event);
+
     /// Adds facts.
     void merge(const Facts& other);
 
@@ -52,6 +56,10 @@ struct Facts {
     bool ended() const;
 
     bool operator==(const Facts&) const = default;
+
+private:
+    /// Adds what any user object says about its connection.
+    void add_object(const UserObject& object, const Event& event);
 };
 
 /// The facts of a connection of which identity events have said all but its least times: what a passing event may still

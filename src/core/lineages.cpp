@@ -1,9 +1,11 @@
 // Lineages: the connected components of reauths and of slots shared under one reference_id.
-#include "core/disjoint_sets.h"
 #include "core/neighbourhood.h"
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
+#include <map>
+#include <unordered_map>
 
 namespace terra_identity {
 namespace {
@@ -17,45 +19,48 @@ std::vector<Group> groups_only_of(const Connection& a, const Connection& b) {
     return result;
 }
 
+/// Whether it belongs to a lineage that is taken as a whole, with members that need not be loaded.
+bool stays_in_lineage(const Neighbourhood& neighbourhood, const Node& node) {
+    return node.stored && !node.detached && !neighbourhood.is_dissolved(node.stored->lineage_id);
+}
+
 /// Whether nothing of its lineage hangs by a connection that leaves its only group: the others stay linked to each
 /// other, and keep their lineage_id, which is not this one's.
-bool hangs_by_one_group(const Neighbourhood& neighbourhood, const Node& node) {
-    const Connection& stored = *node.stored;
-    return groups_of(stored).size() == 1 && stored.connection_id != stored.lineage_id &&
-           neighbourhood.predecessors(stored.user_id).empty() && neighbourhood.successors(stored.user_id).empty();
+bool hangs_by_one_group(const Node& node) {
+    return groups_of(*node.stored).size() == 1 && node.stored->connection_id != node.stored->lineage_id &&
+           node.predecessors.empty() && node.successors.empty();
 }
 
 /// A lineage that lost a link may fall apart: it is derived again from its members. A group that had no other member
 /// was no link.
 void dissolve_broken(Neighbourhood& neighbourhood) {
-    std::map<Group, std::set<std::string>> left;
-    for (const auto& [user_id, node] : neighbourhood.nodes())
+    std::map<Group, std::vector<Node*>> left;
+    for (Node& node : neighbourhood.nodes())
         if (node.touched && node.stored)
             for (const Group& group : groups_only_of(*node.stored, node.now))
-                left[group].insert(user_id);
+                left[group].push_back(&node);
     if (left.empty())
         return;
     std::vector<Group> groups;
-    for (const auto& [group, user_ids] : left)
+    groups.reserve(left.size());
+    for (const auto& [group, nodes] : left)
         groups.push_back(group);
     std::map<Group, std::set<std::string>> members;
     for (const Connection& member : neighbourhood.store().group_members(groups))
         for (const Group& group : groups_of(member))
             if (left.contains(group))
                 members[group].insert(member.user_id);
-    Neighbourhood::UserIds leavers;
-    for (const auto& [group, user_ids] : left)
+    std::vector<Node*> leavers;
+    for (const auto& [group, nodes] : left)
         if (members[group].size() > 1)
-            leavers.insert(user_ids.begin(), user_ids.end());
+            leavers.insert(leavers.end(), nodes.begin(), nodes.end());
     neighbourhood.require_reauths(leavers);
     std::set<std::int64_t> broken;
-    for (const std::string& user_id : leavers) {
-        Node& node = neighbourhood.at(user_id);
-        if (hangs_by_one_group(neighbourhood, node))
-            node.detached = true;
+    for (Node* const node : leavers)
+        if (hangs_by_one_group(*node))
+            node->detached = true;
         else
-            broken.insert(node.stored->lineage_id);
-    }
+            broken.insert(node->stored->lineage_id);
     neighbourhood.dissolve(broken);
 }
 
@@ -63,7 +68,7 @@ void dissolve_broken(Neighbourhood& neighbourhood) {
 /// stay in it does no harm: a group that is left is loaded as a whole before, unless it had one member alone.
 std::vector<Connection> members_of_entered_groups(Neighbourhood& neighbourhood) {
     std::set<Group> entered;
-    for (const auto& [user_id, node] : neighbourhood.nodes())
+    for (const Node& node : neighbourhood.nodes())
         if (node.touched)
             for (Group& group : node.stored ? groups_only_of(node.now, *node.stored) : groups_of(node.now))
                 entered.insert(std::move(group));
@@ -72,52 +77,53 @@ std::vector<Connection> members_of_entered_groups(Neighbourhood& neighbourhood) 
     return neighbourhood.store().group_members({entered.begin(), entered.end()});
 }
 
+void join_all_of_one_reference(DisjointSets& lineages, const Sharers& sharers) {
+    for (std::size_t i = 1; i < sharers.size(); ++i)
+        if (has_same_reference(sharers[i - 1]->now, sharers[i]->now))
+            lineages.join(sharers[i - 1]->number, sharers[i]->number);
+}
+
 } // namespace
+
+DisjointSets stored_lineages(const Neighbourhood& neighbourhood) {
+    DisjointSets lineages(neighbourhood.nodes().size());
+    if (neighbourhood.complete())
+        return lineages;
+    std::unordered_map<std::int64_t, std::uint32_t> first_of_lineage;
+    for (const Node& node : neighbourhood.nodes())
+        if (stays_in_lineage(neighbourhood, node))
+            lineages.join(first_of_lineage.try_emplace(node.stored->lineage_id, node.number).first->second,
+                          node.number);
+    return lineages;
+}
 
 std::map<std::int64_t, std::int64_t> derive_lineages(Neighbourhood& neighbourhood) {
     if (!neighbourhood.complete()) {
         dissolve_broken(neighbourhood);
         neighbourhood.adopt(members_of_entered_groups(neighbourhood));
     }
+    Nodes& nodes = neighbourhood.nodes();
+    DisjointSets lineages = stored_lineages(neighbourhood);
+    for (const Sharers& sharers : neighbourhood.shared_slots().accounts)
+        join_all_of_one_reference(lineages, sharers);
+    for (const Sharers& sharers : neighbourhood.shared_slots().references)
+        join_all_of_one_reference(lineages, sharers);
+    for (const Link& link : nodes.links())
+        lineages.join(link.old_node->number, link.new_node->number);
 
-    // A node stands for itself by its connection_id; a lineage that is not dissolved is one set already, which its
-    // lineage_id, the connection_id of one of its members, stands for.
-    DisjointSets<std::int64_t> lineages;
-    std::set<std::int64_t> whole;
-    const auto stand_in = [&](const Node& node) {
-        return node.stored && !node.detached && !neighbourhood.is_dissolved(node.stored->lineage_id)
-                   ? node.stored->lineage_id
-                   : node.now.connection_id;
-    };
-    std::map<Group, std::int64_t> first_in_group;
-    for (const auto& [user_id, node] : neighbourhood.nodes()) {
-        const std::int64_t id = stand_in(node);
-        lineages.number(id);
-        if (node.stored && id == node.stored->lineage_id && !neighbourhood.is_dissolved(id))
-            whole.insert(id);
-        for (const Group& group : groups_of(node.now)) {
-            const auto [first, added] = first_in_group.try_emplace(group, id);
-            if (!added)
-                lineages.join(first->second, id);
-        }
+    // A lineage that is whole has members that are not loaded: its lineage_id counts for the least of them.
+    std::vector<std::int64_t> least(nodes.size(), std::numeric_limits<std::int64_t>::max());
+    for (const Node& node : nodes) {
+        std::int64_t& found = least[lineages.root(node.number)];
+        found =
+            std::min(found, stays_in_lineage(neighbourhood, node) ? node.stored->lineage_id : node.now.connection_id);
     }
-    for (const Reauth& reauth : neighbourhood.reauths())
-        lineages.join(stand_in(neighbourhood.at(reauth.old_user_id)), stand_in(neighbourhood.at(reauth.new_user_id)));
-
-    std::unordered_map<std::size_t, std::int64_t> least;
-    const auto keep_least = [&](std::int64_t id) {
-        const auto [found, added] = least.try_emplace(lineages.root_of(id), id);
-        found->second = std::min(found->second, id);
-    };
-    for (const auto& [user_id, node] : neighbourhood.nodes())
-        keep_least(stand_in(node));
-
     std::map<std::int64_t, std::int64_t> moved;
-    for (const std::int64_t id : whole)
-        if (const std::int64_t lineage_id = least.at(lineages.root_of(id)); lineage_id != id)
-            moved.emplace(id, lineage_id);
-    for (auto& [user_id, node] : neighbourhood.nodes())
-        node.now.lineage_id = least.at(lineages.root_of(stand_in(node)));
+    for (Node& node : nodes) {
+        node.now.lineage_id = least[lineages.root(node.number)];
+        if (stays_in_lineage(neighbourhood, node) && node.stored->lineage_id != node.now.lineage_id)
+            moved.emplace(node.stored->lineage_id, node.now.lineage_id);
+    }
     return moved;
 }
 

@@ -21,69 +21,70 @@ void Neighbourhood::require(const std::vector<std::string>& user_ids) {
     if (!complete_)
         adopt(store_.connections(missing));
     for (const std::string& user_id : missing) {
-        const auto [node, added] = nodes_.try_emplace(user_id);
+        const auto [node, added] = nodes_.add(user_id);
         if (!added)
             continue;
-        node->second.now.user_id = user_id;
-        node->second.now.connection_id = store_.new_connection_id();
-        reauths_known_.insert(user_id); // what is not stored has none but those of this batch
+        node->now.connection_id = store_.new_connection_id();
+        node->knows_reauths = true; // what is not stored has none but those of this batch
     }
 }
 
 void Neighbourhood::adopt(std::vector<Connection> connections) {
     for (Connection& connection : connections) {
-        const auto [node, added] = nodes_.try_emplace(connection.user_id);
+        const auto [node, added] = nodes_.add(connection.user_id);
         if (!added)
             continue;
-        node->second.now = connection;
-        node->second.now.consistent = true;
-        node->second.stored = std::move(connection);
+        node->now = connection;
+        node->now.consistent = true;
+        node->touched = node->knows_reauths = complete_;
+        node->stored = std::make_unique<Connection>(std::move(connection));
     }
 }
 
-void Neighbourhood::require_reauths(const UserIds& user_ids) {
+void Neighbourhood::require_reauths(const std::vector<Node*>& nodes) {
     std::vector<std::string> unknown;
-    for (const std::string& user_id : user_ids)
-        if (!knows_reauths_of(user_id))
-            unknown.push_back(user_id);
+    for (Node* const node : nodes)
+        if (!std::exchange(node->knows_reauths, true))
+            unknown.push_back(node->now.user_id);
     if (unknown.empty())
         return;
+    const std::vector<Reauth> reauths = store_.reauths(unknown);
     std::vector<std::string> ends;
-    for (const Reauth& reauth : store_.reauths(unknown)) {
-        link(reauth);
+    for (const Reauth& reauth : reauths) {
         ends.push_back(reauth.old_user_id);
         ends.push_back(reauth.new_user_id);
     }
-    reauths_known_.insert(unknown.begin(), unknown.end());
     require(ends);
-}
-
-bool Neighbourhood::link(const Reauth& reauth) {
-    if (!reauths_.insert(reauth).second)
-        return false;
-    predecessors_[reauth.new_user_id].insert(reauth.old_user_id);
-    successors_[reauth.old_user_id].insert(reauth.new_user_id);
-    return true;
-}
-
-void Neighbourhood::replace_reauths(const std::set<Reauth>& reauths) {
-    reauths_.clear();
-    predecessors_.clear();
-    successors_.clear();
     for (const Reauth& reauth : reauths)
         link(reauth);
 }
 
-const Neighbourhood::UserIds& Neighbourhood::predecessors(const std::string& user_id) const {
-    static const UserIds none;
-    const auto found = predecessors_.find(user_id);
-    return found == predecessors_.end() ? none : found->second;
+std::vector<Connection> Neighbourhood::replace(Nodes nodes) {
+    nodes_ = std::exchange(nodes, std::move(nodes_));
+    std::vector<Connection> vanished;
+    for (Node& node : nodes) {
+        Node* const successor = nodes_.find(node.now.user_id);
+        if (successor == nullptr) {
+            vanished.push_back(std::move(*node.stored));
+            continue;
+        }
+        successor->now.connection_id = node.now.connection_id;
+        successor->stored = std::move(node.stored);
+    }
+    for (Node& node : nodes_) {
+        if (!node.stored)
+            node.now.connection_id = store_.new_connection_id();
+        node.touched = node.knows_reauths = true;
+    }
+    return vanished;
 }
 
-const Neighbourhood::UserIds& Neighbourhood::successors(const std::string& user_id) const {
-    static const UserIds none;
-    const auto found = successors_.find(user_id);
-    return found == successors_.end() ? none : found->second;
+const SharedSlots& Neighbourhood::shared_slots() {
+    if (shared_slots_nodes_ != nodes_.size()) {
+        shared_slots_ = shared_slots_of(nodes_);
+        shared_slots_nodes_ = nodes_.size();
+    }
+    return shared_slots_;
 }
 
 void Neighbourhood::dissolve(const std::set<std::int64_t>& lineage_ids) {
@@ -94,11 +95,12 @@ void Neighbourhood::dissolve(const std::set<std::int64_t>& lineage_ids) {
     if (wanted.empty())
         return;
     dissolved_.insert(wanted.begin(), wanted.end());
-    UserIds members;
-    std::vector<Connection> loaded = store_.lineages(wanted);
+    const std::vector<Connection> loaded = store_.lineages(wanted);
+    adopt(loaded);
+    std::vector<Node*> members;
+    members.reserve(loaded.size());
     for (const Connection& connection : loaded)
-        members.insert(connection.user_id);
-    adopt(std::move(loaded));
+        members.push_back(&at(connection.user_id));
     require_reauths(members);
 }
 

@@ -1,35 +1,23 @@
 // The connections that a derivation has loaded, each as it is stored and as it will be, and the reauths between them.
 #pragma once
 
+#include "core/disjoint_sets.h"
+#include "core/nodes.h"
+#include "core/sharers.h"
 #include "core/store.h"
 
 #include <map>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace terra_identity {
 
-struct Node {
-    std::optional<Connection> stored; ///< null: a connection that is new
-    Connection now;
-    bool touched = false;      ///< its facts, links or effective account may have changed: derive it
-    bool evaluated = false;    ///< its status is derived: touched, or the older neighbour of one that was
-    bool detached = false;     ///< it leaves its lineage, which stays whole without it
-    std::int64_t event_id = 0; ///< the event that made it be looked at; 0: none
-
-    bool changed() const { return !stored || *stored != now; }
-};
-
 class Neighbourhood {
 public:
-    /// @param complete everything that there is gets adopted: nothing has to be asked of the store
+    /// @param complete everything that there is gets adopted, and is derived: nothing has to be asked of the store
     Neighbourhood(Store& store, const Rules& rules, bool complete)
         : store_(store), rules_(rules), complete_(complete) {}
-
-    using Nodes = std::unordered_map<std::string, Node>;
-    using UserIds = std::set<std::string>;
 
     Nodes& nodes() { return nodes_; }
     const Nodes& nodes() const { return nodes_; }
@@ -37,7 +25,7 @@ public:
     const Rules& rules() const { return rules_; }
     bool complete() const { return complete_; }
 
-    Node& at(const std::string& user_id) { return nodes_.at(user_id); }
+    Node& at(std::string_view user_id) { return nodes_.at(user_id); }
 
     /// Loads those of these connections that are not loaded; those that are not stored either become new nodes.
     void require(const std::vector<std::string>& user_ids);
@@ -46,18 +34,17 @@ public:
     void adopt(std::vector<Connection> connections);
 
     /// Loads the reauths that name these connections, and the connections at their other ends.
-    void require_reauths(const UserIds& user_ids);
+    void require_reauths(const std::vector<Node*>& nodes);
 
-    /// Adds a reauth between loaded connections. @return whether it was not known.
-    bool link(const Reauth& reauth);
+    /// Links loaded connections. @return whether they were not linked so.
+    bool link(const Reauth& reauth) { return nodes_.link(at(reauth.old_user_id), at(reauth.new_user_id)); }
 
-    /// Forgets all reauths but these.
-    void replace_reauths(const std::set<Reauth>& reauths);
+    /// Puts the nodes of a ledger in the place of those that are there. What is stored of them is kept.
+    /// @return what is stored, and the ledger does not have
+    std::vector<Connection> replace(Nodes nodes);
 
-    const UserIds& predecessors(const std::string& user_id) const;
-    const UserIds& successors(const std::string& user_id) const;
-    const std::set<Reauth>& reauths() const { return reauths_; }
-    bool knows_reauths_of(const std::string& user_id) const { return complete_ || reauths_known_.contains(user_id); }
+    /// What the loaded connections have in common. For when their facts and effective accounts are as they will be.
+    const SharedSlots& shared_slots();
 
     /// Loads all members of a lineage with their reauths, so that it can be derived again from its links.
     void dissolve(const std::set<std::int64_t>& lineage_ids);
@@ -71,16 +58,17 @@ private:
     const Rules& rules_;
     bool complete_;
     Nodes nodes_;
-    std::set<Reauth> reauths_;
-    std::unordered_map<std::string, UserIds> predecessors_;
-    std::unordered_map<std::string, UserIds> successors_;
-    UserIds reauths_known_;
     std::set<std::int64_t> dissolved_;
+    SharedSlots shared_slots_;
+    std::size_t shared_slots_nodes_ = 0; ///< how many nodes there were when they were found
 };
 
 /// Sets every node's `now.provider_user_id` (and `sdk`, `account_exclusive`, `cyclic`) that follows from touched
 /// nodes; marks as touched those that it changes.
 void derive_effective_accounts(Neighbourhood& neighbourhood);
+
+/// The nodes by number, those of one stored lineage joined, but for dissolved lineages.
+DisjointSets stored_lineages(const Neighbourhood& neighbourhood);
 
 /// Sets `now.lineage_id`. @return old to new lineage_id of the lineages whose members, loaded or not, move to another.
 std::map<std::int64_t, std::int64_t> derive_lineages(Neighbourhood& neighbourhood);

@@ -6,41 +6,37 @@
 namespace terra_identity {
 namespace {
 
-using LiveMembers = std::map<Slot, std::set<Place>>;
-
 /// Whether a connection takes part in the order of its slots in the same way as before.
 bool stays_put(const Node& node) {
     return node.stored && node.stored->facts.live == node.now.facts.live && node.stored->place() == node.now.place() &&
            node.stored->slots() == node.now.slots();
 }
 
-void add_live(LiveMembers& members, const Connection& connection) {
-    if (connection.facts.live)
-        for (Slot& slot : connection.slots())
-            members[std::move(slot)].insert(connection.place());
-}
+bool is_older_node(const Node* a, const Node* b) { return is_older(a->now, b->now); }
 
 /// The derivation of statuses: first the neighbours that the touched connections leave or come upon, then what is
 /// newer than each of all these.
 class Statuses {
 public:
     explicit Statuses(Neighbourhood& neighbourhood) : neighbourhood_(neighbourhood) {
-        for (auto& [user_id, node] : neighbourhood_.nodes()) {
-            add_live(members_, node.now);
+        for (Node& node : neighbourhood_.nodes()) {
             if (node.touched)
                 evaluate_.push_back(&node);
-            if (node.stored && !stays_put(node))
-                moved_.push_back(user_id);
+            if (node.stored && !neighbourhood_.complete() && !stays_put(node))
+                moved_.push_back(node.now.user_id);
         }
     }
 
     void derive() {
-        find_older();
-        if (!neighbourhood_.complete())
+        if (!neighbourhood_.complete()) {
+            find_older();
             load_newer();
-        for (Node* node : evaluate_) {
+        }
+        find_successors();
+        for (Node* const node : evaluate_) {
+            const Node* const successor = successors_[node->number];
             node->evaluated = true;
-            derive_status(node->now, successor_of(node->now));
+            derive_status(node->now, successor == nullptr ? nullptr : &successor->now);
         }
     }
 
@@ -48,15 +44,13 @@ private:
     /// The live connection next older than each place that a touched connection left or took may have another
     /// successor.
     void find_older() {
-        if (neighbourhood_.complete())
-            return;
         std::vector<NeighbourQuery> queries;
         std::map<std::string, std::int64_t> event_ids;
         std::vector<std::string> older;
         for (const Node* node : evaluate_) {
             if (stays_put(*node))
                 continue;
-            for (const Connection* side : {node->stored ? &*node->stored : nullptr, &node->now}) {
+            for (const Connection* side : std::initializer_list<const Connection*>{node->stored.get(), &node->now}) {
                 if (side == nullptr || !side->facts.live)
                     continue;
                 for (Slot& slot : side->slots()) {
@@ -97,26 +91,42 @@ private:
             return {};
         std::vector<Connection> found = neighbourhood_.store().neighbours(queries, moved_);
         neighbourhood_.adopt(found);
-        for (const Connection& connection : found)
-            add_live(members_, neighbourhood_.at(connection.user_id).now);
         return found;
     }
 
-    const Connection* successor_of(const Connection& connection) const {
-        const Place* oldest = nullptr;
-        for (const Slot& slot : connection.slots()) {
-            const auto members = members_.find(slot);
-            if (members == members_.end())
-                continue;
-            const auto newer = members->second.upper_bound(connection.place());
-            if (newer != members->second.end() && (oldest == nullptr || *newer < *oldest))
-                oldest = &*newer;
+    void find_successors() {
+        successors_.resize(neighbourhood_.nodes().size());
+        const bool exclusive = neighbourhood_.rules().account_policy == AccountPolicy::replace;
+        for (Sharers sharers : neighbourhood_.shared_slots().accounts) {
+            if (exclusive)
+                std::sort(sharers.begin(), sharers.end(), is_older_node);
+            for (auto last = sharers.end(); last != sharers.begin();) {
+                auto first = last - 1;
+                while (first != sharers.begin() &&
+                       (exclusive || has_same_reference((*(first - 1))->now, (*first)->now)))
+                    --first;
+                find_successors({first, last});
+                last = first;
+            }
         }
-        return oldest == nullptr ? nullptr : &neighbourhood_.at(oldest->user_id).now;
+        for (const Sharers& sharers : neighbourhood_.shared_slots().references)
+            find_successors(sharers);
+    }
+
+    /// @param slot the loaded members of one slot, the oldest first
+    void find_successors(std::span<Node* const> slot) {
+        const Node* newer = nullptr;
+        for (auto member = slot.rbegin(); member != slot.rend(); ++member) {
+            const Node*& successor = successors_[(*member)->number];
+            if (successor == nullptr || (newer != nullptr && is_older_node(newer, successor)))
+                successor = newer;
+            if ((*member)->now.facts.live)
+                newer = *member;
+        }
     }
 
     Neighbourhood& neighbourhood_;
-    LiveMembers members_; ///< of the loaded connections, as they will be
+    std::vector<const Node*> successors_; ///< by the number of the node
     std::vector<Node*> evaluate_;
     std::vector<std::string> moved_; ///< stored in places where they no longer are
     std::map<Slot, std::int64_t> causes_;
@@ -126,54 +136,64 @@ std::optional<Account> active_account(const Connection& connection) {
     return connection.status == Status::active ? connection.account() : std::nullopt;
 }
 
+/// The active connections of these accounts, as far as they matter: two end users make a duplicate.
+void load_holders(Neighbourhood& neighbourhood, const std::map<Account, std::int64_t>& accounts) {
+    std::map<Account, std::int64_t> loaded;
+    for (const Node& node : neighbourhood.nodes())
+        if (const auto account = node.stored ? active_account(*node.stored) : std::nullopt)
+            ++loaded[*account];
+    std::vector<AccountQuery> queries;
+    queries.reserve(accounts.size());
+    for (const auto& [account, event_id] : accounts)
+        queries.push_back({account, loaded[account] + 2});
+    neighbourhood.adopt(neighbourhood.store().active_connections(queries));
+}
+
 } // namespace
 
 void derive_statuses(Neighbourhood& neighbourhood) { Statuses(neighbourhood).derive(); }
 
 void derive_duplicates(Neighbourhood& neighbourhood) {
-    std::map<Account, std::int64_t> accounts; // with the event that changed it
-    for (auto& [user_id, node] : neighbourhood.nodes()) {
+    std::map<Account, std::int64_t> changed; // with the event that changed it
+    for (Node& node : neighbourhood.nodes()) {
         if (!node.evaluated)
             continue;
+        if (neighbourhood.complete()) {
+            node.now.duplicate = false;
+            continue;
+        }
         const auto before = node.stored ? active_account(*node.stored) : std::nullopt;
         const auto after = active_account(node.now);
-        if (!neighbourhood.complete() && node.stored && before == after &&
-            node.stored->reference_id() == node.now.reference_id())
+        if (node.stored && before == after && node.stored->reference_id() == node.now.reference_id())
             continue;
         for (const auto& account : {before, after})
             if (account)
-                accounts.emplace(*account, node.event_id);
+                changed.emplace(*account, node.event_id);
         if (!after)
             node.now.duplicate = false;
     }
-    if (accounts.empty())
-        return;
-
     if (!neighbourhood.complete()) {
-        std::map<Account, std::int64_t> loaded;
-        for (const auto& [user_id, node] : neighbourhood.nodes())
-            if (const auto account = node.stored ? active_account(*node.stored) : std::nullopt)
-                ++loaded[*account];
-        std::vector<AccountQuery> queries;
-        queries.reserve(accounts.size());
-        for (const auto& [account, event_id] : accounts)
-            queries.push_back({account, loaded[account] + 2});
-        neighbourhood.adopt(neighbourhood.store().active_connections(queries));
-    }
-
-    std::map<Account, std::vector<Node*>> holders;
-    for (auto& [user_id, node] : neighbourhood.nodes())
-        if (const auto account = active_account(node.now); account && accounts.contains(*account))
-            holders[*account].push_back(&node);
-    for (const auto& [account, nodes] : holders) {
-        std::set<std::optional<std::string>> end_users;
-        for (const Node* node : nodes)
-            end_users.insert(node->now.reference_id());
-        for (Node* node : nodes) {
-            node->now.duplicate = end_users.size() > 1;
-            if (node->event_id == 0)
-                node->event_id = accounts.at(account);
+        if (changed.empty())
+            return;
+        load_holders(neighbourhood, changed);
+        for (Node& node : neighbourhood.nodes()) {
+            const auto account = active_account(node.now);
+            const auto cause = account ? changed.find(*account) : changed.end();
+            if (cause == changed.end())
+                continue;
+            node.now.duplicate = false;
+            if (node.event_id == 0)
+                node.event_id = cause->second;
         }
+    }
+    for (Sharers holders : neighbourhood.shared_slots().accounts) {
+        if (!neighbourhood.complete() && !changed.contains(*holders.front()->now.account()))
+            continue;
+        std::erase_if(holders, [](const Node* holder) { return holder->now.status != Status::active; });
+        if (holders.empty() || has_same_reference(holders.front()->now, holders.back()->now))
+            continue;
+        for (Node* const holder : holders)
+            holder->now.duplicate = true;
     }
 }
 

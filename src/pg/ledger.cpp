@@ -3,6 +3,7 @@
 #include "pg/delivery.h"
 
 #include <array>
+#include <vector>
 
 namespace terra_identity::pg {
 namespace {
@@ -12,13 +13,13 @@ constexpr char select_events[] = R"(
 
 constexpr long fetch_rows = 1000;
 
-void add_event(Fold& fold, HeapTuple row, TupleDesc columns) {
+Event event_of(HeapTuple row, TupleDesc columns) {
     std::array<Datum, 3> values{};
     std::array<bool, 3> nulls{};
     heap_deform_tuple(row, columns, values.data(), nulls.data());
     const Micros received_at = micros_of(values[0]);
     const JsonbView headers = nulls[2] ? JsonbView() : JsonbView(detoasted_jsonb(values[2]));
-    fold.add(read_delivery(detoasted_jsonb(values[1]), read_headers(headers, received_at), received_at));
+    return read_delivery(detoasted_jsonb(values[1]), read_headers(headers, received_at), received_at);
 }
 
 } // namespace
@@ -42,9 +43,12 @@ Fold fold_ledger(const std::string& dev_id, Reads reads) {
         const MemoryContext rows =
             call([] { return AllocSetContextCreate(CurrentMemoryContext, "ledger rows", ALLOCSET_DEFAULT_SIZES); });
         const MemoryContext outer = MemoryContextSwitchTo(rows);
+        std::vector<Event> events;
+        events.reserve(table->numvals);
         for (std::uint64_t i = 0; i < table->numvals; ++i)
-            add_event(fold, table->vals[i], table->tupdesc);
+            events.push_back(event_of(table->vals[i], table->tupdesc));
         MemoryContextSwitchTo(outer);
+        fold.add(events);
         call([&] {
             MemoryContextDelete(rows);
             SPI_freetuptable(table);

@@ -112,9 +112,9 @@ std::int64_t rebuild(const std::string& dev_id) {
         locks.lock_environment(true);
         const Rules rules = read_rules(dev_id, Reads::latest);
         TableStore store(table, dev_id, rules.account_policy);
-        const Fold ledger = fold_ledger(dev_id, Reads::latest);
+        Fold ledger = fold_ledger(dev_id, Reads::latest);
         Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
-        derivation.replace_facts(ledger);
+        derivation.replace_facts(std::move(ledger));
         derivation.derive();
         changed = write(derivation, table, dev_id);
         if (changed > 0)
@@ -130,11 +130,11 @@ std::vector<Difference> verify(const std::string& dev_id) {
     as_owner(table.owner(), [&] {
         const Rules rules = read_rules(dev_id, Reads::statement);
         TableStore store(table, dev_id, rules.account_policy, Reads::statement);
-        const Fold ledger = fold_ledger(dev_id, Reads::statement);
+        Fold ledger = fold_ledger(dev_id, Reads::statement);
         Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
-        derivation.replace_facts(ledger);
+        derivation.replace_facts(std::move(ledger));
         derivation.derive();
-        for (const auto& [user_id, node] : derivation.nodes())
+        for (const Node& node : derivation.nodes())
             compare(node, differences);
         for (const Connection& connection : derivation.vanished())
             differences.push_back({connection.user_id, "user_id", connection.user_id, std::nullopt});

@@ -156,7 +156,7 @@ void write_changes(const Derivation& derivation, const std::string& dev_id) {
 
 std::int64_t write(const Derivation& derivation, const Table& table, const std::string& dev_id) {
     std::vector<const Node*> changed;
-    for (const auto& [user_id, node] : derivation.nodes())
+    for (const Node& node : derivation.nodes())
         if (node.changed())
             changed.push_back(&node);
     std::sort(changed.begin(), changed.end(),

@@ -47,7 +47,7 @@ private:
 class Checksum {
 public:
     void add(const Derivation& derivation) {
-        for (const auto& [user_id, node] : derivation.nodes())
+        for (const Node& node : derivation.nodes())
             sum_ += of(node.now);
     }
 
@@ -117,8 +117,7 @@ double measure_history(std::size_t size, Checksum& checksum) {
         const Rules applied = rules();
         const Times start = Times::now();
         Fold ledger;
-        for (const Event& event : events)
-            ledger.add(event);
+        ledger.add(events);
         fold_times.push_back(core_seconds_since(start));
         Derivation derivation = Derivation::of_everything(store, applied, {}, {});
         derivation.replace_facts(std::move(ledger));
@@ -157,7 +156,7 @@ Connection connection_after(const Event& event, const Rules& rules) {
     derivation.require({event.user->user_id});
     derivation.tell(contributions_of(event).front(), 1);
     derivation.derive();
-    return derivation.nodes().begin()->second.now;
+    return derivation.nodes().begin()->now;
 }
 
 /// @return nanoseconds for each event

@@ -29,8 +29,8 @@ TEST(DerivationTest, NothingToldChangesNothing) {
 TEST(DerivationTest, ARepeatedEventChangesNothing) {
     World world = world_of({auth("a").at(1), athlete("a", "x").at(2), reauth("a", "b").at(3)});
     const Derivation derivation = derive(world, {reauth("a", "b").at(3), athlete("a", "x").at(2), auth("a").at(1)});
-    for (const auto& [user_id, node] : derivation.nodes())
-        EXPECT_FALSE(node.changed()) << user_id;
+    for (const Node& node : derivation.nodes())
+        EXPECT_FALSE(node.changed()) << node.now.user_id;
     EXPECT_TRUE(derivation.new_reauths().empty());
     EXPECT_TRUE(derivation.moved_lineages().empty());
 }
@@ -111,13 +111,10 @@ TEST(DerivationTest, TheEventThatDidItIsTold) {
 
 TEST(DerivationTest, WhatTheLedgerDoesNotHaveVanishes) {
     World world = world_of({reauth("a", "b").at(1), reauth("c", "d").at(2)});
-    Fold ledger;
-    for (const Event& event : read_all({reauth("c", "d").at(2), reauth("e", "c").at(3)}))
-        ledger.add(event);
     const auto& reauths = world.store().stored_reauths();
     Derivation derivation =
         Derivation::of_everything(world.store(), world.rules(), world.store().all(), {reauths.begin(), reauths.end()});
-    derivation.replace_facts(ledger);
+    derivation.replace_facts(fold_of(read_all({reauth("c", "d").at(2), reauth("e", "c").at(3)})));
     derivation.derive();
     std::set<std::string> vanished;
     for (const Connection& connection : derivation.vanished())

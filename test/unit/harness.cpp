@@ -94,11 +94,28 @@ std::string difference(const Truths& expected, const Truths& actual) {
     return result;
 }
 
+Fold fold_of(const std::vector<Event>& events) {
+    Fold fold;
+    fold.add(events);
+    return fold;
+}
+
+Truths brute_force(const std::vector<Event>& events, const Rules& rules) {
+    std::map<std::string, Facts> facts;
+    std::set<Reauth> reauths;
+    for (const Event& event : events) {
+        for (const Contribution& contribution : contributions_of(event))
+            facts[contribution.user_id].merge(contribution.facts);
+        if (auto reauth = reauth_of(event))
+            reauths.insert(std::move(*reauth));
+    }
+    return brute_force(facts, reauths, rules);
+}
+
 void World::insert(const std::vector<Event>& batch) {
     store_.write(derive(store_, rules_, batch, next_event_id_));
     next_event_id_ += static_cast<std::int64_t>(batch.size());
-    for (const Event& event : batch)
-        ledger_.add(event);
+    ledger_.insert(ledger_.end(), batch.begin(), batch.end());
 }
 
 void World::insert_what_is_new(const std::vector<Event>& batch) {
@@ -124,7 +141,7 @@ void World::rebuild(const Rules& rules) {
     rules_ = rules;
     const std::set<Reauth>& reauths = store_.stored_reauths();
     Derivation derivation = Derivation::of_everything(store_, rules_, store_.all(), {reauths.begin(), reauths.end()});
-    derivation.replace_facts(ledger_);
+    derivation.replace_facts(fold_of(ledger_));
     derivation.derive();
     store_.write(derivation);
 }
@@ -135,20 +152,19 @@ std::string World::faults() {
     return difference(expected(), truths()) + faults_against_everything() + faults_of_lineage_ids();
 }
 
-Truths World::expected() const {
-    return brute_force({ledger_.facts.begin(), ledger_.facts.end()}, ledger_.reauths, rules_);
-}
+Truths World::expected() const { return brute_force(ledger_, rules_); }
 
 std::string World::faults_against_everything() {
     std::string result;
     MemoryStore ids;
     const std::set<Reauth>& reauths = store_.stored_reauths();
     Derivation oracle = Derivation::of_everything(ids, rules_, store_.all(), {reauths.begin(), reauths.end()});
-    oracle.replace_facts(ledger_);
+    oracle.replace_facts(fold_of(ledger_));
     oracle.derive();
-    for (const auto& [user_id, node] : oracle.nodes())
+    for (const Node& node : oracle.nodes())
         if (node.changed())
-            result += user_id + " by of_everything: " + describe(node.now) + "\n" + std::string(user_id.size(), ' ') +
+            result += node.now.user_id + " by of_everything: " + describe(node.now) + "\n" +
+                      std::string(node.now.user_id.size(), ' ') +
                       "         is stored: " + (node.stored ? describe(*node.stored) : "not at all") +
                       (node.stored && node.stored->facts != node.now.facts ? " with other facts" : "") + "\n";
     for (const Connection& vanished : oracle.vanished())

@@ -17,6 +17,11 @@ Rules rules_under(AccountPolicy policy);
 /// What one statement does between reading and writing: a derivation from the events of one batch.
 Derivation derive(Store& store, const Rules& rules, const std::vector<Event>& batch, std::int64_t first_event_id = 1);
 
+Fold fold_of(const std::vector<Event>& events);
+
+/// What follows from these events.
+Truths brute_force(const std::vector<Event>& events, const Rules& rules);
+
 /// The state by the words of brute_force.h; `lineage` stands for the lineage_id.
 Truths truths_of(const std::map<std::string, Connection>& stored);
 
@@ -49,8 +54,7 @@ public:
     Truths expected() const;
 
     MemoryStore& store() { return store_; }
-    const Fold& ledger() const { return ledger_; }
-    Fold& ledger() { return ledger_; }
+    std::vector<Event>& ledger() { return ledger_; }
     const Rules& rules() const { return rules_; }
 
 private:
@@ -60,7 +64,7 @@ private:
 
     Rules rules_;
     MemoryStore store_;
-    Fold ledger_;
+    std::vector<Event> ledger_;
     std::int64_t next_event_id_ = 1;
 };
 

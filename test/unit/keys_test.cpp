@@ -55,7 +55,7 @@ Keys least_keys(const Derivation& derivation, const std::vector<Event>& batch, c
     for (const Event& event : batch)
         for (const Contribution& contribution : contributions_of(event))
             least.insert(ConnectionKey{contribution.user_id});
-    for (const auto& [user_id, node] : derivation.nodes()) {
+    for (const Node& node : derivation.nodes()) {
         if (!node.changed() && !node.evaluated)
             continue;
         least.merge(slot_keys(node.now));
@@ -118,9 +118,9 @@ std::string play_together(const History& history, AccountPolicy policy, bool sec
     world.store().write(second_first ? b : a);
     world.store().write(second_first ? a : b);
     for (const Event& event : first)
-        world.ledger().add(event);
+        world.ledger().push_back(event);
     for (const Event& event : second)
-        world.ledger().add(event);
+        world.ledger().push_back(event);
     std::string faults = world.faults();
     if (!faults.empty())
         faults += "keys of the one: " + testing::PrintToString(describe(a.keys())) +

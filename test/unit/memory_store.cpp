@@ -100,9 +100,9 @@ void MemoryStore::write(const Derivation& derivation) {
     }
     for (const Connection& vanished : derivation.vanished())
         stored_.erase(vanished.user_id);
-    for (const auto& [user_id, node] : derivation.nodes())
+    for (const Node& node : derivation.nodes())
         if (node.changed())
-            stored_[user_id] = node.now;
+            stored_[node.now.user_id] = node.now;
     for (const Reauth& reauth : derivation.vanished_reauths())
         stored_reauths_.erase(reauth);
     stored_reauths_.insert(derivation.new_reauths().begin(), derivation.new_reauths().end());

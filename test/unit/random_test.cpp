@@ -88,10 +88,10 @@ TEST(RandomTest, AForgottenPartOfTheLedgerIsForgottenInTheState) {
             World world(rules_under(policies[seed % 2]));
             for (const std::vector<Delivery>& batch : history)
                 world.insert(read_all(batch));
-            world.ledger() = Fold();
+            world.ledger().clear();
             for (std::size_t i = 1; i < history.size(); i += 2)
                 for (const Event& event : read_all(history[i]))
-                    world.ledger().add(event);
+                    world.ledger().push_back(event);
             world.rebuild();
             return world.faults();
         });

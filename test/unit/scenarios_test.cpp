@@ -51,10 +51,7 @@ class ScenarioPlayer {
 public:
     ScenarioPlayer(const Scenario& scenario, AccountPolicy policy)
         : scenario_(scenario), rules_(rules_under(policy)), events_(read_all(scenario.deliveries)) {
-        Fold fold;
-        for (const Event& event : events_)
-            fold.add(event);
-        expected_ = brute_force({fold.facts.begin(), fold.facts.end()}, fold.reauths, rules_);
+        expected_ = brute_force(events_, rules_);
     }
 
     const Truths& expected() const { return expected_; }

@@ -1,0 +1,43 @@
+#include "core/fold.h"
+
+#include <algorithm>
+
+namespace terra_identity {
+namespace {
+
+/// So many events at a time: their nodes fit the cache.
+constexpr std::size_t block_events = 64;
+
+void add_block(Nodes& nodes, std::span<const Event> events) {
+    std::vector<std::string_view> named;
+    named.reserve(2 * events.size());
+    for (const Event& event : events) {
+        if (event.kind == EventKind::nothing)
+            continue;
+        if (event.old_user)
+            named.push_back(event.old_user->user_id);
+        named.push_back(event.user->user_id);
+    }
+    const std::vector<Node*> found = nodes.add(named);
+    auto next = found.begin();
+    for (const Event& event : events) {
+        if (event.kind == EventKind::nothing)
+            continue;
+        Node* const old_node = event.old_user ? *next++ : nullptr;
+        Node* const node = *next++;
+        if (old_node != nullptr) {
+            old_node->now.facts.add_old_user(event);
+            nodes.link(*old_node, *node);
+        }
+        node->now.facts.add_user(event);
+    }
+}
+
+} // namespace
+
+void Fold::add(std::span<const Event> events) {
+    for (; !events.empty(); events = events.subspan(std::min(block_events, events.size())))
+        add_block(nodes, events.first(std::min(block_events, events.size())));
+}
+
+} // namespace terra_identity

@@ -1,0 +1,100 @@
+#include "core/nodes.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace terra_identity {
+namespace {
+
+constexpr std::size_t cache_line = 64;
+
+/// Lets all of a node come into the cache while something else is done.
+void prefetch(const Node& node) {
+    const char* const start = reinterpret_cast<const char*>(&node);
+    for (std::size_t offset = 0; offset < sizeof(Node); offset += cache_line)
+        __builtin_prefetch(start + offset);
+}
+
+} // namespace
+
+bool Nodes::link(Node& old_node, Node& new_node) {
+    std::vector<Node*>& successors = old_node.successors;
+    std::vector<Node*>& predecessors = new_node.predecessors;
+    const bool known = successors.size() < predecessors.size()
+                           ? std::find(successors.begin(), successors.end(), &new_node) != successors.end()
+                           : std::find(predecessors.begin(), predecessors.end(), &old_node) != predecessors.end();
+    if (known)
+        return false;
+    successors.push_back(&new_node);
+    predecessors.push_back(&old_node);
+    links_.push_back({&old_node, &new_node});
+    return true;
+}
+
+template <class Matches>
+Nodes::Bucket& Nodes::bucket_of(std::size_t hash, const Matches& matches) {
+    std::size_t number = hash;
+    while (true) {
+        Bucket& bucket = buckets_[number++ & (buckets_.size() - 1)];
+        if (bucket.node == nullptr || (bucket.hash == hash && matches(*bucket.node)))
+            return bucket;
+    }
+}
+
+Node* Nodes::find(std::string_view user_id) {
+    return buckets_.empty() ? nullptr : bucket_of(user_id, hash_of(user_id)).node;
+}
+
+Node& Nodes::at(std::string_view user_id) {
+    if (Node* const node = find(user_id))
+        return *node;
+    throw std::out_of_range("no node for connection \"" + std::string(user_id) + "\"");
+}
+
+std::pair<Node*, bool> Nodes::add(std::string_view user_id) { return add(user_id, hash_of(user_id)); }
+
+std::vector<Node*> Nodes::add(std::span<const std::string_view> user_ids) {
+    std::vector<std::size_t> hashes;
+    hashes.reserve(user_ids.size());
+    std::vector<Node*> result;
+    result.reserve(user_ids.size());
+    for (const std::string_view user_id : user_ids) {
+        hashes.push_back(hash_of(user_id));
+        if (!buckets_.empty())
+            __builtin_prefetch(&buckets_[hashes.back() & (buckets_.size() - 1)]);
+    }
+    if (!buckets_.empty())
+        for (const std::size_t hash : hashes)
+            if (const Node* const node = bucket_of(hash, [](const Node&) { return true; }).node)
+                prefetch(*node);
+    for (std::size_t i = 0; i < user_ids.size(); ++i)
+        result.push_back(add(user_ids[i], hashes[i]).first);
+    return result;
+}
+
+std::pair<Node*, bool> Nodes::add(std::string_view user_id, std::size_t hash) {
+    if (nodes_.size() >= buckets_.size() / 4 * 3)
+        grow();
+    Bucket& bucket = bucket_of(user_id, hash);
+    if (bucket.node != nullptr)
+        return {bucket.node, false};
+    Node& node = nodes_.emplace_back();
+    node.number = static_cast<std::uint32_t>(nodes_.size() - 1);
+    node.now.user_id = user_id;
+    bucket = {hash, &node};
+    return {&node, true};
+}
+
+Nodes::Bucket& Nodes::bucket_of(std::string_view user_id, std::size_t hash) {
+    return bucket_of(hash, [user_id](const Node& node) { return node.now.user_id == user_id; });
+}
+
+void Nodes::grow() {
+    std::vector<Bucket> buckets(std::max<std::size_t>(16, buckets_.size() * 2));
+    buckets.swap(buckets_);
+    for (const Bucket& filled : buckets)
+        if (filled.node != nullptr)
+            bucket_of(filled.hash, [](const Node&) { return false; }) = filled;
+}
+
+} // namespace terra_identity
