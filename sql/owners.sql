@@ -19,6 +19,36 @@ DROP TRIGGER hear ON terra_identity.connections;
 DROP TABLE heard;
 DROP FUNCTION hear();
 
+-- Constraints and indexes that somebody added hold: of a kind that is written directly, and of one that is not.
+BEGIN;
+ALTER TABLE terra_identity.connections ADD CONSTRAINT no_bob CHECK (reference_id <> 'bob');
+CREATE UNIQUE INDEX one_ann ON terra_identity.connections (reference_id) WHERE reference_id = 'ann' AND status = 'active';
+CREATE INDEX by_length ON terra_identity.connections (pg_catalog.length(user_id));
+CREATE INDEX by_hash ON terra_identity.changes USING hash (user_id);
+SAVEPOINT before;
+\set VERBOSITY terse
+INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('auth', 'c', 'bob'));
+\set VERBOSITY default
+ROLLBACK TO before;
+INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('auth', 'c', 'ann')), (pg_temp.event('auth', 'd', 'ann'));
+ROLLBACK TO before;
+DROP INDEX terra_identity.by_length;
+INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('auth', 'c', 'bob'));
+ROLLBACK TO before;
+DROP INDEX terra_identity.by_length;
+INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('auth', 'c', 'ann')), (pg_temp.event('auth', 'd', 'ann'));
+ROLLBACK TO before;
+DROP INDEX terra_identity.by_hash;
+DELETE FROM terra_identity.changes;
+ALTER TABLE terra_identity.changes ALTER COLUMN detail SET NOT NULL;
+INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('auth', 'c', 'ann'));
+ROLLBACK TO before;
+INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('auth', 'c', 'ann')), (pg_temp.event('auth', 'd', 'dan'));
+SET LOCAL enable_seqscan = off;
+SELECT user_id, reference_id FROM terra_identity.connections WHERE pg_catalog.length(user_id) = 1 AND dev_id = 'owners' ORDER BY user_id;
+SELECT kind, user_id FROM terra_identity.changes WHERE dev_id = 'owners' AND user_id = 'd';
+ROLLBACK;
+
 -- A column that somebody added is an error, not a crash.
 BEGIN;
 ALTER TABLE terra_identity.changes ADD COLUMN note text;
