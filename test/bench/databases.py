@@ -17,10 +17,11 @@ KNOWN = 10_000
 
 @functools.cache
 def empty():
-    """The extension, the bare table and, if it is there, the peer."""
+    """The extension, the bare table, plain copies of the extension's tables and, if it is there, the peer."""
     server.create_database("empty")
     server.psql("empty", "CREATE EXTENSION terra_identity")
-    server.psql_file("empty", HERE / "tables/bare.sql")
+    for tables in ("bare", "plain"):
+        server.psql_file("empty", HERE / f"tables/{tables}.sql")
     if PEER.exists():
         server.psql_file("empty", PEER)
     return "empty"

@@ -1,5 +1,6 @@
 """Rows 1, 2, 3 and 15: events inserted one by one."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,7 +9,17 @@ import payloads
 import server
 from measure import Line, alternate, medians, ratio
 
+MEMBER = "'member-' || :u::text"
 ON = "-c synchronous_commit=on"
+
+
+def one_line(statement):
+    return " ".join(statement.split())
+
+
+def sql(template):
+    """An id as an expression."""
+    return f"'{template.removesuffix(payloads.U)}' || :u::text"
 
 
 def data_scripts(known, names=("ours", "bare")):
@@ -22,6 +33,36 @@ def auth_scripts(names=tuple(databases.TABLES)):
             for name in names}
 
 
+def plain_event(template, user_id):
+    """The ledger row of an event by plain SQL, and the variables in it."""
+    payload, variables = server.payload_of(template)
+    kind = re.search('"type":"([^"]+)"', template)[1]
+    return f"""INSERT INTO plain.events
+        (payload, event_type, user_id, reference_id, provider, event_time, contributes)
+        VALUES ({payload}, '{kind}', {user_id}, {MEMBER}, 'GARMIN', clock_timestamp(), {str(kind == 'auth').lower()})""", variables
+
+
+def plain_data(known):
+    """What a data event of a known connection writes: one row."""
+    event, variables = plain_event(payloads.KNOWN_DATA[0], sql(payloads.KNOWN))
+    return server.Script("data_plain", [*server.any_known(known), f"{one_line(event)};"], variables)
+
+
+def plain_auth():
+    """What an `auth` of a new user writes: a row in each of three tables."""
+    user_id = sql(payloads.NEW)
+    event, variables = plain_event(payloads.NEW_AUTH, user_id)
+    statement = one_line(f"""
+        WITH event AS ({event} RETURNING event_id, event_time), connection AS (
+            INSERT INTO plain.connections (dev_id, user_id, lineage_id, reference_id, provider, status, confirmed,
+                scopes, created_at, first_seen_at, connected_at, live, alive_at, provider_at, reference_id_at, scopes_at)
+            SELECT 'default', {user_id}, event_id, {MEMBER}, 'GARMIN', 'active', true, '{payloads.SCOPES}', event_time,
+                event_time, event_time, true, event_time, event_time, event_time, event_time FROM event)
+        INSERT INTO plain.changes (event_id, kind, dev_id, user_id, lineage_id, reference_id)
+        SELECT event_id, 'connected', 'default', {user_id}, event_id, {MEMBER} FROM event;""")
+    return server.Script("auth_plain", [*server.ANY_NEW, statement], variables)
+
+
 def throughput(scale, scripts, options=""):
     """Transactions per second by variant and round, after a second of each that does not count."""
     database = databases.working(scale.size(databases.KNOWN))
@@ -32,18 +73,22 @@ def throughput(scale, scripts, options=""):
 
 
 def row_1(scale):
-    measured = throughput(scale, data_scripts(scale.size(databases.KNOWN)))
-    return [Line(1, "data event of a known connection, tps: ours / bare", "≥ 0.85",
-                 ratio(measured["ours"], measured["bare"]), medians(measured, "tps"))]
+    known = scale.size(databases.KNOWN)
+    measured = throughput(scale, data_scripts(known) | {"plain": plain_data(known)})
+    what = "data event of a known connection, tps:"
+    return [Line(1, f"{what} ours / bare", "≥ 0.85", ratio(measured["ours"], measured["bare"]),
+                 medians(measured, "tps")),
+            Line(1, f"{what} the same row by plain SQL / bare", "", ratio(measured["plain"], measured["bare"]), "")]
 
 
 def row_2(scale):
-    measured = throughput(scale, auth_scripts())
+    measured = throughput(scale, auth_scripts() | {"plain": plain_auth()})
     what = "`auth` of a new user, tps:"
     to_bare = ratio(measured["ours"], measured["bare"])
     lines = [Line(2, f"{what} ours / bare", "≥ 0.5", to_bare, medians(measured, "tps"))]
     if "peer" in measured:
         lines.append(Line(2, f"{what} ours / peer", "≥ 1.3", ratio(measured["ours"], measured["peer"]), ""))
+    lines.append(Line(2, f"{what} the same rows by plain SQL / bare", "", ratio(measured["plain"], measured["bare"]), ""))
     return lines
 
 

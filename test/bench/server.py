@@ -121,15 +121,20 @@ def any_known(count, stride=1):
             f"\\set u {payloads.FIRST} + :n * {payloads.FACTOR} % {payloads.MODULUS}"]
 
 
-def insertion(name, table, template, picks):
-    """A script that inserts one event. The payload reaches the server as pieces of text, parameters all of them, around
-    the numbers: the server joins them and parses the result as jsonb at every execution. The joining, well below a
-    microsecond, is the same for every variant."""
+def payload_of(template):
+    """An expression for the payload, and the variables in it. The payload reaches the server as pieces of text,
+    parameters all of them, around the numbers: the server joins them and parses the result as jsonb at every execution.
+    The joining, well below a microsecond, is the same for every variant."""
     variables, operands = {}, []
     for i, piece in enumerate(re.split(f"([{payloads.U}{payloads.V}])", template)):
         variable = {payloads.U: "u", payloads.V: "v"}.get(piece, f"piece{i}")
         operands.append(f":{variable}::text")
         if variable.startswith("piece"):
             variables[variable] = piece
-    statement = f"INSERT INTO {table} (payload) VALUES (({' || '.join(operands)})::jsonb);"
-    return Script(name, [*picks, statement], variables)
+    return f"({' || '.join(operands)})::jsonb", variables
+
+
+def insertion(name, table, template, picks):
+    """A script that inserts one event."""
+    payload, variables = payload_of(template)
+    return Script(name, [*picks, f"INSERT INTO {table} (payload) VALUES ({payload});"], variables)

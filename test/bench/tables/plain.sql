@@ -1,0 +1,6 @@
+-- What the extension writes, written by plain SQL: its tables with their indexes, and no trigger. No design that keeps
+-- these tables can cost much less.
+CREATE SCHEMA plain;
+CREATE TABLE plain.events (LIKE terra_identity.events INCLUDING ALL);
+CREATE TABLE plain.connections (LIKE terra_identity.connections INCLUDING ALL);
+CREATE TABLE plain.changes (LIKE terra_identity.changes INCLUDING ALL);
