@@ -156,3 +156,19 @@ SELECT pg_temp.flat(:at_200 - :at_100, pg_temp.work() - :at_20000);
 SELECT * FROM pg_temp.zeros();
 SELECT terra_identity.resolve('z1'), terra_identity.resolve('z20100'), terra_identity.rebuild();
 SELECT * FROM terra_identity.verify();
+
+-- A transaction of thousands of statements holds no thousands of locks.
+BEGIN;
+DO $$
+BEGIN
+    FOR i IN 1 .. 2000 LOOP
+        INSERT INTO terra_identity.events (dev_id, payload) VALUES ('knots statements', jsonb_build_object('type', 'athlete',
+            'user', jsonb_build_object('user_id', 'u' || i, 'provider', 'GARMIN', 'reference_id', 'ann'),
+            'athlete', jsonb_build_object('provider_user_id', i % 100)));
+    END LOOP;
+END
+$$;
+SELECT count(*) BETWEEN 100 AND 1100 AS few_locks FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory';
+COMMIT;
+SELECT count(*) FROM terra_identity.connections WHERE dev_id = 'knots statements' AND status = 'active';
+SELECT * FROM terra_identity.verify('knots statements');

@@ -21,8 +21,8 @@ DROP FUNCTION hear();
 
 -- Constraints and indexes that somebody added hold: of a kind that is written directly, and of one that is not.
 BEGIN;
-ALTER TABLE terra_identity.connections ADD CONSTRAINT no_bob CHECK (reference_id <> 'bob');
-CREATE UNIQUE INDEX one_ann ON terra_identity.connections (reference_id) WHERE reference_id = 'ann' AND status = 'active';
+ALTER TABLE terra_identity.connections ADD CONSTRAINT no_bob CHECK (reference_id <> 'bob') NOT VALID;
+CREATE UNIQUE INDEX one_ann ON terra_identity.connections (reference_id) WHERE dev_id = 'owners' AND reference_id = 'ann' AND status = 'active';
 CREATE INDEX by_length ON terra_identity.connections (pg_catalog.length(user_id));
 CREATE INDEX by_hash ON terra_identity.changes USING hash (user_id);
 SAVEPOINT before;

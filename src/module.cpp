@@ -7,6 +7,7 @@
 #include "events.h"
 #include "pg/environment.h"
 #include "pg/known_connections.h"
+#include "pg/locks.h"
 #include "pg/relations.h"
 #include "pg/row_writer.h"
 #include "pg/settings.h"
@@ -22,6 +23,7 @@ PGDLLEXPORT void _PG_init(void) {
     terra_identity::pg::register_relations();
     terra_identity::pg::register_row_writer();
     terra_identity::pg::register_rules();
+    terra_identity::pg::register_locks();
     terra_identity::pg::register_known_connections();
     terra_identity::register_ledger();
 }

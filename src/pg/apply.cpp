@@ -13,8 +13,8 @@
 namespace terra_identity::pg {
 namespace {
 
-/// A statement that would need more locks than this takes its environment for itself: the server's lock table is
-/// shared and small.
+/// A transaction that would hold more keys than this takes the environment for itself: the server's lock table is shared
+/// and small.
 constexpr std::size_t max_keys = 1000;
 
 /// So does one that others have overtaken this often.
@@ -50,7 +50,9 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Tabl
         locks.lock_environment(exclusive);
         return remembered_rules(dev_id);
     };
-    bool exclusive = bulk || news.items.size() > bulk_items;
+    const auto too_many = [](std::size_t more) { return keys_of_transaction() + more > max_keys; };
+    bool exclusive =
+        bulk || news.items.size() > bulk_items || locks.held_exclusive() || too_many(user_ids.size());
     Rules rules = lock_rules(exclusive);
     TableStore store(table, dev_id, rules.account_policy);
     Keys keys;
@@ -69,7 +71,7 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Tabl
         }
         keys.insert(needed.begin(), needed.end());
         locks.release_keys();
-        if (keys.size() > max_keys || attempt == max_attempts) {
+        if (too_many(keys.size()) || attempt == max_attempts) {
             locks.release();
             exclusive = true;
             rules = lock_rules(exclusive);

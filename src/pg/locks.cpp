@@ -58,17 +58,32 @@ Numbered number(const std::string& dev_id, const Key& key) {
     return {Level::lineage, static_cast<std::uint64_t>(std::get<LineageKey>(key).lineage_id)};
 }
 
-void acquire(const LOCKTAG& tag, LOCKMODE mode) {
-    call([&] { LockAcquire(&tag, mode, false, false); });
+std::size_t held_keys = 0;
+
+void end_transaction(XactEvent event, void*) {
+    if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+        held_keys = 0;
 }
 
 } // namespace
 
+void register_locks() { RegisterXactCallback(end_transaction, nullptr); }
+
+std::size_t keys_of_transaction() { return held_keys; }
+
+bool EnvironmentLocks::held_exclusive() const {
+    const LOCKTAG tag = environment_tag();
+    return call([&tag] {
+#if PG_VERSION_NUM >= 170000
+        return LockHeldByMe(&tag, ExclusiveLock, false);
+#else
+        return LockHeldByMe(&tag, ExclusiveLock);
+#endif
+    });
+}
+
 void EnvironmentLocks::lock_environment(bool exclusive) {
-    std::string text;
-    append(text, std::string_view(dev_id_));
-    environment_.push_back({tag_of({Level::environment, hash(text)}), exclusive ? ExclusiveLock : ShareLock});
-    acquire(environment_.back().tag, environment_.back().mode);
+    environment_.push_back(acquire(environment_tag(), exclusive ? ExclusiveLock : ShareLock, false));
 }
 
 void EnvironmentLocks::lock(const Keys& keys) {
@@ -77,10 +92,8 @@ void EnvironmentLocks::lock(const Keys& keys) {
         numbers.push_back(number(dev_id_, key));
     std::sort(numbers.begin(), numbers.end());
     numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
-    for (const Numbered& key : numbers) {
-        keys_.push_back({tag_of(key), ExclusiveLock});
-        acquire(keys_.back().tag, ExclusiveLock);
-    }
+    for (const Numbered& key : numbers)
+        keys_.push_back(acquire(tag_of(key), ExclusiveLock, true));
 }
 
 void EnvironmentLocks::release_keys() { give_back(keys_); }
@@ -90,10 +103,24 @@ void EnvironmentLocks::release() {
     give_back(environment_);
 }
 
+EnvironmentLocks::Tag EnvironmentLocks::acquire(const LOCKTAG& tag, LOCKMODE mode, bool is_key) {
+    const bool is_new = call([&] { return LockAcquire(&tag, mode, false, false) == LOCKACQUIRE_OK; });
+    held_keys += is_key && is_new;
+    return {tag, mode, is_key, is_new};
+}
+
 void EnvironmentLocks::give_back(std::vector<Tag>& tags) {
-    for (const Tag& lock : tags)
+    for (const Tag& lock : tags) {
         call([&] { LockRelease(&lock.tag, lock.mode, false); });
+        held_keys -= lock.is_key && lock.is_new;
+    }
     tags.clear();
+}
+
+LOCKTAG EnvironmentLocks::environment_tag() const {
+    std::string text;
+    append(text, std::string_view(dev_id_));
+    return tag_of({Level::environment, hash(text)});
 }
 
 } // namespace terra_identity::pg

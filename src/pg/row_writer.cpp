@@ -58,8 +58,8 @@ bool is_plain(Relation relation) {
 }
 
 bool is_plain(const IndexInfo* info, Relation index) {
-    return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indimmediate &&
-           info->ii_Expressions == nullptr && info->ii_ExclusionOps == nullptr;
+    return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indimmediate && info->ii_Expressions == nullptr &&
+           info->ii_ExclusionOps == nullptr;
 }
 
 // What follows runs within `call`.
@@ -265,9 +265,9 @@ void insert_into_heap(Relation relation, const Rows& rows) {
 /// As the executor does it at REPEATABLE READ and above.
 void refuse_what_transaction_cannot_see(Relation relation, TupleTableSlot* version) {
     if (IsolationUsesXactSnapshot() && !table_tuple_satisfies_snapshot(relation, version, GetTransactionSnapshot()))
-        ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                        errmsg("could not serialize access due to concurrent update"),
-                        errhint("Try the transaction again.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                 errmsg("could not serialize access due to concurrent update"), errhint("Try the transaction again.")));
 }
 
 void update_heap(Relation relation, HeapTuple old, HeapTuple row) {

@@ -101,8 +101,9 @@ void insert_reauths(const std::set<Reauth>& reauths, const std::string& dev_id) 
     std::vector<HeapTuple> rows;
     rows.reserve(reauths.size());
     for (const Reauth& reauth : reauths)
-        rows.push_back(form_row(table.columns(), {NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
-                                                  NullableValue(text_of(reauth.new_user_id))}));
+        rows.push_back(
+            form_row(table.columns(), {NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
+                                       NullableValue(text_of(reauth.new_user_id))}));
     insert(rows, table);
     table.close();
 }
@@ -145,8 +146,8 @@ void write_changes(const Derivation& derivation, const std::string& dev_id) {
                                  NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),
                                  change.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(change.event_id)),
                                  NullableValue(text_of(change.kind)), NullableValue(text_of(dev_id)),
-                                 NullableValue(text_of(change.user_id)), NullableValue(Int64GetDatum(change.lineage_id)),
-                                 NullableValue(change.reference_id),
+                                 NullableValue(text_of(change.user_id)),
+                                 NullableValue(Int64GetDatum(change.lineage_id)), NullableValue(change.reference_id),
                                  change.detail.is_null() ? NullableValue() : NullableValue(jsonb_of(change.detail))}));
     insert(rows, table);
     table.close();

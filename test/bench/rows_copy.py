@@ -27,7 +27,8 @@ def rows_written(path, template, tables):
     """Files of the rows that a COPY of events adds to tables of the extension."""
     files = {}
     with databases.Fresh(template) as database:
-        before = {table: server.psql(database, f"SELECT max({KEYS[table]}) FROM terra_identity.{table}") for table in tables}
+        before = {table: server.psql(database, f"SELECT max({KEYS[table]}) FROM terra_identity.{table}")
+                  for table in tables}
         server.psql(database, server.copy(databases.TABLES["ours"], path))
         for table, last in before.items():
             files[table] = server.FILES / f"{table}.rows"
@@ -67,7 +68,8 @@ def row_4(scale):
     lines = [Line(4, f"{what} ours / bare", "≤ 2.2", to_bare, medians(measured, "s"))]
     if "peer" in measured:
         lines.append(Line(4, f"{what} peer / ours", "≥ 3", ratio(measured["peer"], measured["ours"]), ""))
-    lines.append(Line(4, f"{what} the same rows by plain COPY / bare", "", ratio(measured["plain"], measured["bare"]), ""))
+    lines.append(Line(4, f"{what} the same rows by plain COPY / bare", "",
+                      ratio(measured["plain"], measured["bare"]), ""))
     return lines
 
 
@@ -76,8 +78,10 @@ def row_5(scale):
     measured = copies(scale, file_of("mixed.json", payloads.mixed(count, known, 50)), ("ours", "bare"),
                       ("events",))
     what = f"COPY of {count:,} events, 2 % of them identity events, time:"
-    return [Line(5, f"{what} ours / bare", "≤ 1.25", ratio(measured["ours"], measured["bare"]), medians(measured, "s")),
-            Line(5, f"{what} the same ledger rows by plain COPY / bare", "", ratio(measured["plain"], measured["bare"]), "")]
+    return [Line(5, f"{what} ours / bare", "≤ 1.25", ratio(measured["ours"], measured["bare"]),
+                 medians(measured, "s")),
+            Line(5, f"{what} the same ledger rows by plain COPY / bare", "",
+                 ratio(measured["plain"], measured["bare"]), "")]
 
 
 def row_6(scale):

@@ -92,6 +92,32 @@ TEST(FactsTest, WhatIsAbsorbedChangesNothingAndNothingElseIs) {
     });
 }
 
+TEST(FactsTest, SettledFactsAbsorbTheSamePassingEvents) {
+    int settled_ones = 0, absorbed = 0;
+    for_random_facts([&](const Facts& a, const Facts& b, const Facts&) {
+        const auto what_is_left = settled(a);
+        if (!what_is_left)
+            return true;
+        const auto in_passing = [](Register written) {
+            if (written)
+                written->passing = true;
+            return written;
+        };
+        Facts passing;
+        passing.live = true;
+        passing.created_at = b.created_at;
+        passing.first_seen_at = b.first_seen_at;
+        passing.provider = in_passing(b.provider);
+        passing.reference_id = in_passing(b.reference_id);
+        passing.scopes = in_passing(b.scopes);
+        ++settled_ones;
+        absorbed += a.absorbs(passing);
+        return what_is_left->absorbs(passing) == a.absorbs(passing);
+    });
+    EXPECT_LT(0, absorbed);
+    EXPECT_LT(absorbed, settled_ones);
+}
+
 struct Ending {
     const char* name;
     std::vector<Delivery> deliveries; ///< all about `a`
