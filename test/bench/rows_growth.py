@@ -23,14 +23,15 @@ def insertions(connections, known):
 
 def among(scale, scripts, few, many):
     steps = {name: script.step(many if in_many else few, scale.seconds) for name, (script, in_many) in scripts.items()}
+    server.checkpoint()
     for script, in_many in scripts.values():
-        script.tps(many if in_many else few, 1)
+        script.tps(many if in_many else few, scale.seconds)
     return alternate(steps, scale.runs)
 
 
 def row_10(scale):
-    """Right after a checkpoint the first change of every page is logged whole. Ids are random, so with many connections
-    that is nearly every page that an event changes in an index: measured with and without."""
+    """The first change of a page after a checkpoint is logged whole. Ids are random, so with many connections that is
+    for some minutes nearly every page that an event changes in an index: measured with and without."""
     known = scale.size(databases.KNOWN)
     server.create_database("few", databases.known(known))
     many, connections = rows_read.large(scale)
