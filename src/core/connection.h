@@ -62,7 +62,6 @@ struct Slot {
 struct Connection {
     std::int64_t connection_id = 0;
     std::string user_id;
-    Facts facts;
 
     std::int64_t lineage_id = 0;
     std::optional<std::string> provider_user_id; ///< effective
@@ -74,6 +73,8 @@ struct Connection {
     bool duplicate = false;         ///< active, on an account where another end user has an active one
     bool cyclic = false;            ///< on a cycle of `user_reauth`s
     bool consistent = true;         ///< false: it was read from a row that no facts lead to
+
+    Facts facts; ///< all of the above but the ids follows from those of all connections
 
     Place place() const { return {facts.connected_at(), user_id}; }
     std::optional<std::string> provider() const { return value_of(facts.provider); }

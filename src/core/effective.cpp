@@ -14,24 +14,21 @@ std::optional<std::string> own_account(const Connection& connection) {
     return own ? std::optional(own->value) : std::nullopt;
 }
 
-/// Derives the effective accounts of the dirty nodes, taking those of all others as given. Those that have
-/// predecessors are visited by Tarjan's algorithm, predecessors first, without recursion: a chain of reauths may be
-/// long.
+void derive_without_predecessors(Connection& connection) {
+    connection.provider_user_id = own_account(connection);
+    connection.cyclic = false;
+}
+
+/// Derives the effective accounts of the dirty nodes, taking those of all others as given. They are visited by Tarjan's
+/// algorithm, predecessors first, without recursion: a chain of reauths may be long.
 class EffectiveAccounts {
 public:
     void derive(const std::vector<Node*>& dirty) {
-        std::vector<Node*> heirs;
-        for (Node* const node : dirty) {
-            if (!is_given(*node)) {
-                heirs.push_back(node);
-                continue;
-            }
-            node->now.cyclic = false;
-            node->now.provider_user_id = own_account(node->now);
-        }
-        for (Node* const heir : heirs)
-            if (!visits_.contains(heir))
-                visit(*heir);
+        for (Node* const node : dirty)
+            if (node->predecessors.empty())
+                derive_without_predecessors(node->now);
+            else if (!visits_.contains(node))
+                visit(*node);
     }
 
 private:
@@ -45,8 +42,6 @@ private:
         Node* node;
         std::size_t next_predecessor;
     };
-
-    static bool is_given(const Node& node) { return !node.dirty || node.predecessors.empty(); }
 
     void enter(Node& node) {
         const std::size_t index = visits_.size();
@@ -63,7 +58,7 @@ private:
             Visit& mine = visits_.at(&node);
             if (frame.next_predecessor < node.predecessors.size()) {
                 Node& predecessor = *node.predecessors[frame.next_predecessor++];
-                if (is_given(predecessor))
+                if (!predecessor.dirty)
                     continue;
                 const auto known = visits_.find(&predecessor);
                 if (known == visits_.end())
@@ -193,7 +188,10 @@ void derive_effective_accounts(Neighbourhood& neighbourhood) {
         if (!node.touched)
             continue;
         apply_settings(neighbourhood.rules(), node.now);
-        dirty.add(node);
+        if (neighbourhood.complete() && node.predecessors.empty())
+            derive_without_predecessors(node.now);
+        else
+            dirty.add(node);
         if (node.stored && node.stored->place() != node.now.place())
             changed.push_back(&node); // its newness
     }

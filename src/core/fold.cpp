@@ -6,7 +6,7 @@ namespace terra_identity {
 namespace {
 
 /// So many events at a time: their nodes fit the cache.
-constexpr std::size_t block_events = 64;
+constexpr std::size_t block_events = 128;
 
 void add_block(Nodes& nodes, std::span<const Event> events) {
     std::vector<std::string_view> named;

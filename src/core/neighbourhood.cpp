@@ -34,9 +34,14 @@ void Neighbourhood::adopt(std::vector<Connection> connections) {
         const auto [node, added] = nodes_.add(connection.user_id);
         if (!added)
             continue;
-        node->now = connection;
-        node->now.consistent = true;
-        node->touched = node->knows_reauths = complete_;
+        if (complete_) {
+            node->now.connection_id = connection.connection_id;
+            node->now.facts = connection.facts;
+            node->touched = node->knows_reauths = true;
+        } else {
+            node->now = connection;
+            node->now.consistent = true;
+        }
         node->stored = std::make_unique<Connection>(std::move(connection));
     }
 }

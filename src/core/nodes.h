@@ -14,17 +14,17 @@
 namespace terra_identity {
 
 struct Node {
+    std::uint32_t number = 0;           ///< 0, 1, 2, ... in the order in which nodes were added
+    bool knows_reauths = false;         ///< its predecessors and successors are loaded
+    bool touched = false;               ///< its facts, links or effective account may have changed: derive it
+    bool dirty = false;                 ///< its effective account is being derived
+    bool evaluated = false;             ///< its status is derived: touched, or the older neighbour of one that was
+    bool detached = false;              ///< it leaves its lineage, which stays whole without it
+    std::int64_t event_id = 0;          ///< the event that made it be looked at; 0: none
     std::unique_ptr<Connection> stored; ///< null: a connection that is new
     Connection now;
     std::vector<Node*> predecessors; ///< that a `user_reauth` names as old with this one as new
     std::vector<Node*> successors;   ///< that one names as new with this one as old
-    std::int64_t event_id = 0;       ///< the event that made it be looked at; 0: none
-    std::uint32_t number = 0;        ///< 0, 1, 2, ... in the order in which nodes were added
-    bool knows_reauths = false;      ///< its predecessors and successors are loaded
-    bool touched = false;            ///< its facts, links or effective account may have changed: derive it
-    bool dirty = false;              ///< its effective account is being derived
-    bool evaluated = false;          ///< its status is derived: touched, or the older neighbour of one that was
-    bool detached = false;           ///< it leaves its lineage, which stays whole without it
 
     bool changed() const { return !stored || *stored != now; }
 };

@@ -136,17 +136,47 @@ std::optional<Account> active_account(const Connection& connection) {
     return connection.status == Status::active ? connection.account() : std::nullopt;
 }
 
-/// The active connections of these accounts, as far as they matter: two end users make a duplicate.
-void load_holders(Neighbourhood& neighbourhood, const std::map<Account, std::int64_t>& accounts) {
+/// The accounts whose active connections are not what is stored, each with the event that changed it.
+using AccountChanges = std::map<Account, std::int64_t>;
+
+AccountChanges account_changes(Neighbourhood& neighbourhood) {
+    AccountChanges changes;
+    for (Node& node : neighbourhood.nodes()) {
+        if (!node.evaluated)
+            continue;
+        const auto before = node.stored ? active_account(*node.stored) : std::nullopt;
+        const auto after = active_account(node.now);
+        if (node.stored && before == after && has_same_reference(*node.stored, node.now))
+            continue;
+        for (const auto& account : {before, after})
+            if (account)
+                changes.emplace(*account, node.event_id);
+        node.now.duplicate = false;
+    }
+    return changes;
+}
+
+/// Loads what else is active on these accounts, as far as it matters: two end users make a duplicate. What is active
+/// on them is no duplicate until that is found.
+void follow_account_changes(Neighbourhood& neighbourhood, const AccountChanges& changes) {
     std::map<Account, std::int64_t> loaded;
     for (const Node& node : neighbourhood.nodes())
         if (const auto account = node.stored ? active_account(*node.stored) : std::nullopt)
             ++loaded[*account];
     std::vector<AccountQuery> queries;
-    queries.reserve(accounts.size());
-    for (const auto& [account, event_id] : accounts)
+    queries.reserve(changes.size());
+    for (const auto& [account, event_id] : changes)
         queries.push_back({account, loaded[account] + 2});
     neighbourhood.adopt(neighbourhood.store().active_connections(queries));
+    for (Node& node : neighbourhood.nodes()) {
+        const auto account = active_account(node.now);
+        const auto change = account ? changes.find(*account) : changes.end();
+        if (change == changes.end())
+            continue;
+        node.now.duplicate = false;
+        if (node.event_id == 0)
+            node.event_id = change->second;
+    }
 }
 
 } // namespace
@@ -154,40 +184,14 @@ void load_holders(Neighbourhood& neighbourhood, const std::map<Account, std::int
 void derive_statuses(Neighbourhood& neighbourhood) { Statuses(neighbourhood).derive(); }
 
 void derive_duplicates(Neighbourhood& neighbourhood) {
-    std::map<Account, std::int64_t> changed; // with the event that changed it
-    for (Node& node : neighbourhood.nodes()) {
-        if (!node.evaluated)
-            continue;
-        if (neighbourhood.complete()) {
-            node.now.duplicate = false;
-            continue;
-        }
-        const auto before = node.stored ? active_account(*node.stored) : std::nullopt;
-        const auto after = active_account(node.now);
-        if (node.stored && before == after && node.stored->reference_id() == node.now.reference_id())
-            continue;
-        for (const auto& account : {before, after})
-            if (account)
-                changed.emplace(*account, node.event_id);
-        if (!after)
-            node.now.duplicate = false;
-    }
-    if (!neighbourhood.complete()) {
-        if (changed.empty())
-            return;
-        load_holders(neighbourhood, changed);
-        for (Node& node : neighbourhood.nodes()) {
-            const auto account = active_account(node.now);
-            const auto cause = account ? changed.find(*account) : changed.end();
-            if (cause == changed.end())
-                continue;
-            node.now.duplicate = false;
-            if (node.event_id == 0)
-                node.event_id = cause->second;
-        }
-    }
+    const bool complete = neighbourhood.complete();
+    const auto changed = complete ? AccountChanges() : account_changes(neighbourhood);
+    if (!complete && changed.empty())
+        return;
+    if (!complete)
+        follow_account_changes(neighbourhood, changed);
     for (Sharers holders : neighbourhood.shared_slots().accounts) {
-        if (!neighbourhood.complete() && !changed.contains(*holders.front()->now.account()))
+        if (!complete && !changed.contains(*holders.front()->now.account()))
             continue;
         std::erase_if(holders, [](const Node* holder) { return holder->now.status != Status::active; });
         if (holders.empty() || has_same_reference(holders.front()->now, holders.back()->now))
