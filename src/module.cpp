@@ -15,16 +15,30 @@
 #include "pg/guard.h"
 
 extern "C" {
+#include "utils/inval.h"
+}
+
+namespace {
+
+/// What the backend remembers of the catalogs and of the extension's tables follows their changes. One callback for
+/// all: a backend has room for ten, of all its modules.
+void forget(Datum, Oid relation) {
+    terra_identity::pg::forget_relation(relation);
+    terra_identity::pg::forget_table(relation);
+    terra_identity::pg::forget_rules(relation);
+    terra_identity::pg::forget_connections(relation);
+}
+
+} // namespace
+
+extern "C" {
 
 PG_MODULE_MAGIC;
 
 PGDLLEXPORT void _PG_init(void) {
     terra_identity::pg::define_settings();
-    terra_identity::pg::register_relations();
-    terra_identity::pg::register_row_writer();
-    terra_identity::pg::register_rules();
+    CacheRegisterRelcacheCallback(forget, Datum{0});
     terra_identity::pg::register_locks();
-    terra_identity::pg::register_known_connections();
     terra_identity::register_ledger();
 }
 

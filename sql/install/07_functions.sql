@@ -4,7 +4,7 @@ CREATE FUNCTION terra_identity.resolve(
     user_id text,
     dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
 RETURNS text
-    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'terra_identity_resolve';
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'terra_identity_resolve';
 COMMENT ON FUNCTION terra_identity.resolve(text, text) IS
     'The user_id that any user_id, old or new, stands for now: the newest active connection of its lineage. Null if there is none, or if it is unknown.';
 
@@ -12,7 +12,7 @@ CREATE FUNCTION terra_identity.lineage_of(
     user_id text,
     dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
 RETURNS bigint
-    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'terra_identity_lineage_of';
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'terra_identity_lineage_of';
 COMMENT ON FUNCTION terra_identity.lineage_of(text, text) IS
     'The lineage_id of a connection, the id to keep in your app. Null if it is unknown.';
 
@@ -20,7 +20,7 @@ CREATE FUNCTION terra_identity.user_of(
     lineage_id bigint,
     dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
 RETURNS text
-    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'terra_identity_user_of';
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'terra_identity_user_of';
 COMMENT ON FUNCTION terra_identity.user_of(bigint, text) IS
     'The current user_id of a lineage. Any lineage_id that was ever seen works, also one that has since become part of another. Null if no connection of it is active.';
 

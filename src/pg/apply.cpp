@@ -13,8 +13,8 @@
 namespace terra_identity::pg {
 namespace {
 
-/// A transaction that would hold more keys than this takes the environment for itself: the server's lock table is shared
-/// and small.
+/// A transaction that would hold more keys than this takes the environment for itself: the server's lock table is
+/// shared and small.
 constexpr std::size_t max_keys = 1000;
 
 /// So does one that others have overtaken this often.
@@ -51,8 +51,7 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Tabl
         return remembered_rules(dev_id);
     };
     const auto too_many = [](std::size_t more) { return keys_of_transaction() + more > max_keys; };
-    bool exclusive =
-        bulk || news.items.size() > bulk_items || locks.held_exclusive() || too_many(user_ids.size());
+    bool exclusive = bulk || news.items.size() > bulk_items || locks.held_exclusive() || too_many(user_ids.size());
     Rules rules = lock_rules(exclusive);
     TableStore store(table, dev_id, rules.account_policy);
     Keys keys;

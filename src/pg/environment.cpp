@@ -40,14 +40,6 @@ RememberedRules* remembered = nullptr;
 
 constexpr std::size_t max_remembered = 100;
 
-void forget_rules(Datum, Oid changed) {
-    if (remembered == nullptr ||
-        (changed != InvalidOid && changed != remembered->environments && changed != remembered->providers))
-        return;
-    ++remembered->changes;
-    remembered->of_environment.clear();
-}
-
 } // namespace
 
 Rules read_rules(const std::string& dev_id, Reads reads) {
@@ -68,14 +60,20 @@ Rules read_rules(const std::string& dev_id, Reads reads) {
     return rules;
 }
 
-void register_rules() { CacheRegisterRelcacheCallback(forget_rules, Datum{0}); }
+void forget_rules(Oid changed) {
+    if (remembered == nullptr ||
+        (changed != InvalidOid && changed != remembered->environments && changed != remembered->providers))
+        return;
+    ++remembered->changes;
+    remembered->of_environment.clear();
+}
 
 void forget_rules_everywhere() {
     for (const char* const table : {"environments", "providers"}) {
         const Oid oid = relation_named(table);
         call([oid] { CacheInvalidateRelcacheByRelid(oid); });
     }
-    forget_rules(Datum{0}, InvalidOid); // here they are forgotten only when the command ends
+    forget_rules(InvalidOid); // here they are forgotten only when the command ends
 }
 
 Rules remembered_rules(const std::string& dev_id) {

@@ -9,8 +9,8 @@
 
 namespace terra_identity::pg {
 
-/// Lets the rules that are remembered follow those that are stored. Called once, when the module is loaded.
-void register_rules();
+/// Forgets the rules if this is one of their tables, or InvalidOid.
+void forget_rules(Oid changed);
 
 /// Has every backend read the rules again, once this transaction is committed.
 void forget_rules_everywhere();

@@ -81,6 +81,11 @@ std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) co
         Rows found;
         const Snapshot snapshot = RegisterSnapshot(snapshot_of(reads));
         const Relation opened = index_open(index, AccessShareLock);
+        if (!opened->rd_index->indisvalid) // an unfinished CREATE INDEX CONCURRENTLY: rows are missing in it
+            ereport(ERROR,
+                    (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                     errmsg("index \"%s\" of extension terra_identity is not valid", RelationGetRelationName(opened)),
+                     errhint("Reindex it.")));
         const int key_count = static_cast<int>(wanted.front().keys().size());
         const IndexScanDesc scan = begin_scan(table, opened, snapshot, key_count);
         TupleTableSlot* const slot = table_slot_create(table, nullptr);

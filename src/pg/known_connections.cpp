@@ -3,6 +3,7 @@
 #include "pg/connection_row.h"
 #include "pg/relations.h"
 
+#include <cstdint>
 #include <functional>
 #include <string_view>
 #include <unordered_map>
@@ -25,33 +26,32 @@ struct Hash {
 
 struct KnownConnections {
     Oid table = InvalidOid;
+    std::uint64_t changes = 0;
     std::unordered_map<std::string, Settled, Hash, std::equal_to<>> settled; ///< by key
     std::string key; ///< of the connection in question: dev_id, a zero byte that no id has, user_id
 };
 
 KnownConnections* known = nullptr;
 
-void forget_connections(Datum, Oid changed) {
-    if (known != nullptr && (changed == InvalidOid || changed == known->table))
-        known->settled.clear();
-}
-
-/// What this transaction wrote may be taken back.
-bool is_committed(HeapTuple row) {
+/// What this transaction wrote may be taken back, and what an old snapshot shows may have been.
+bool is_lasting(HeapTuple row) {
     const TransactionId writer = HeapTupleHeaderGetXmin(row->t_data);
-    return !call([writer] { return TransactionIdIsCurrentTransactionId(writer); });
+    return (row->t_data->t_infomask & HEAP_XMAX_INVALID) != 0 &&
+           !call([writer] { return TransactionIdIsCurrentTransactionId(writer); });
 }
 
 /// @param table open
 bool looks_known(const Table& table, const std::string& dev_id, const Contribution& passing) {
+    known->table = RelationGetRelid(table.relation());
+    const std::uint64_t changes = known->changes;
     const std::vector<HeapTuple> rows = find_connections(table, dev_id, {passing.user_id}, Reads::statement);
     if (rows.empty())
         return false;
     const Facts facts = connection_of(rows.front(), table.columns()).facts;
-    if (const auto what_is_left = settled(facts); what_is_left && is_committed(rows.front())) {
+    if (const auto what_is_left = settled(facts);
+        what_is_left && is_lasting(rows.front()) && changes == known->changes) {
         if (known->settled.size() == max_known)
             known->settled.clear();
-        known->table = RelationGetRelid(table.relation());
         known->settled.insert_or_assign(known->key, *what_is_left);
     }
     return facts.absorbs(passing.facts);
@@ -59,7 +59,12 @@ bool looks_known(const Table& table, const std::string& dev_id, const Contributi
 
 } // namespace
 
-void register_known_connections() { CacheRegisterRelcacheCallback(forget_connections, Datum{0}); }
+void forget_connections(Oid changed) {
+    if (known == nullptr || (changed != InvalidOid && changed != known->table))
+        return;
+    ++known->changes;
+    known->settled.clear();
+}
 
 bool is_known(const std::string& dev_id, const Contribution& passing) {
     if (known == nullptr)

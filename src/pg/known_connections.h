@@ -9,8 +9,8 @@
 
 namespace terra_identity::pg {
 
-/// Lets what is known follow the table. Called once, when the module is loaded.
-void register_known_connections();
+/// Forgets the connections if this is their table, or InvalidOid.
+void forget_connections(Oid changed);
 
 /// Whether the stored facts of the connection absorb what a passing event says about it: then it says nothing new.
 bool is_known(const std::string& dev_id, const Contribution& passing);

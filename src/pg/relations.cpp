@@ -11,7 +11,6 @@
 extern "C" {
 #include "access/heapam.h"
 #include "access/tableam.h"
-#include "utils/inval.h"
 }
 
 namespace terra_identity::pg {
@@ -26,12 +25,6 @@ struct KnownRelation {
 /// OIDs by name, until the catalogs say that the relation has changed. There are more places than names in the code.
 constinit std::array<KnownRelation, 32> known_relations{};
 
-void forget_relation(Datum, Oid changed) {
-    for (KnownRelation& known : known_relations)
-        if (changed == InvalidOid || known.oid == changed)
-            known.oid = InvalidOid;
-}
-
 KnownRelation& known_relation(const char* name) {
     for (KnownRelation& known : known_relations) {
         if (known.name == nullptr)
@@ -44,7 +37,11 @@ KnownRelation& known_relation(const char* name) {
 
 } // namespace
 
-void register_relations() { CacheRegisterRelcacheCallback(forget_relation, Datum{0}); }
+void forget_relation(Oid changed) {
+    for (KnownRelation& known : known_relations)
+        if (changed == InvalidOid || known.oid == changed)
+            known.oid = InvalidOid;
+}
 
 Oid relation_named(const char* name) {
     KnownRelation& known = known_relation(name);

@@ -9,8 +9,8 @@
 
 namespace terra_identity::pg {
 
-/// Lets what is known of relations follow the catalogs. Called once, when the module is loaded.
-void register_relations();
+/// Forgets the OID of a changed relation, of all if InvalidOid.
+void forget_relation(Oid changed);
 
 /// The OID of a relation of schema terra_identity. An error if there is none.
 Oid relation_named(const char* name);

@@ -13,7 +13,6 @@ extern "C" {
 #include "executor/executor.h"
 #include "nodes/execnodes.h"
 #include "optimizer/optimizer.h"
-#include "utils/inval.h"
 }
 
 namespace terra_identity::pg {
@@ -43,12 +42,6 @@ namespace {
 
 /// There are more places than tables that the extension writes.
 constinit std::array<PlainTable, 4> plain_tables{};
-
-void forget_table(Datum, Oid changed) {
-    for (PlainTable& table : plain_tables)
-        if (changed == InvalidOid || table.oid == changed)
-            table.current = false;
-}
 
 bool is_plain(Relation relation) {
     const TupleConstr* const constraints = RelationGetDescr(relation)->constr;
@@ -87,6 +80,12 @@ void describe_checks(PlainTable& table, Relation relation) {
     table.check_count = constraints == nullptr ? 0 : constraints->num_check;
     table.checks = static_cast<ExprState**>(palloc(sizeof(ExprState*) * (table.check_count + 1)));
     for (int i = 0; i < table.check_count; ++i) {
+#if PG_VERSION_NUM >= 180000
+        if (!constraints->check[i].ccenforced) {
+            table.checks[i] = nullptr; // which counts as met
+            continue;
+        }
+#endif
         Expr* const check = static_cast<Expr*>(stringToNode(constraints->check[i].ccbin));
         table.checks[i] = ExecInitExpr(expression_planner(check), nullptr);
     }
@@ -130,12 +129,14 @@ void check_row(PlainTable& table, Relation relation, TupleTableSlot* slot) {
         if (TupleDescAttr(columns, i)->attnotnull && slot_attisnull(slot, i + 1))
             ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
                             errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
-                                   NameStr(TupleDescAttr(columns, i)->attname), RelationGetRelationName(relation))));
+                                   NameStr(TupleDescAttr(columns, i)->attname), RelationGetRelationName(relation)),
+                            errtablecol(relation, i + 1)));
     for (int i = 0; i < table.check_count; ++i)
         if (!ExecCheck(table.checks[i], table.evaluation))
             ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION),
                             errmsg("new row for relation \"%s\" violates check constraint \"%s\"",
-                                   RelationGetRelationName(relation), columns->constr->check[i].ccname)));
+                                   RelationGetRelationName(relation), columns->constr->check[i].ccname),
+                            errtableconstraint(relation, columns->constr->check[i].ccname)));
 }
 
 /// An entry for an index, of a row that is being written.
@@ -220,7 +221,8 @@ void check_and_describe(PlainTable& table, Relation relation, TupleTableSlot* sl
 }
 
 /// Index by index, each about in its order: rows with random keys would miss the caches at every step otherwise.
-void insert_entries(const PlainTable& table, Relation relation, const Entries* entries) {
+/// @param updated most keys are those of an older version, which the index may want to clear away first
+void insert_entries(const PlainTable& table, Relation relation, const Entries* entries, bool updated) {
     for (int i = 0; i < table.index_count; ++i) {
         const PlainIndex& index = table.indexes[i];
         qsort_arg(entries[i].items, entries[i].count, sizeof(Entry), compare_places, nullptr);
@@ -229,7 +231,7 @@ void insert_entries(const PlainTable& table, Relation relation, const Entries* e
             const Entry& entry = entries[i].items[e];
             if (!HeapTupleIsHeapOnly(entry.row)) // the entries of its older version lead to it
                 index_insert(index.opened, entry.values, entry.nulls, &entry.row->t_self, relation,
-                             index.info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, index.info);
+                             index.info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, updated, index.info);
         }
     }
 }
@@ -281,17 +283,23 @@ void update_heap(Relation relation, HeapTuple old, HeapTuple row) {
 
 } // namespace
 
-void register_row_writer() { CacheRegisterRelcacheCallback(forget_table, Datum{0}); }
+void forget_table(Oid changed) {
+    for (PlainTable& table : plain_tables)
+        if (changed == InvalidOid || table.oid == changed)
+            table.current = false;
+}
 
 RowWriter::RowWriter(const Table& table) : table_(table) {
     call([this] {
         PreventCommandIfReadOnly("a change of terra_identity's state");
         plain_ = plain_table(table_.relation());
+        is_plain_ = plain_->plain;
         slot_ = MakeSingleTupleTableSlot(table_.columns(), &TTSOpsHeapTuple);
-        for (int i = 0; i < plain_->index_count; ++i)
-            plain_->indexes[i].opened = nullptr; // an abort has closed what it left open
-        if (plain_->plain)
+        if (is_plain_) {
+            for (int i = 0; i < plain_->index_count; ++i)
+                plain_->indexes[i].opened = nullptr; // an abort has closed what it left open
             return;
+        }
         // The executor's own insertion and update of single rows, as logical replication uses them.
         executor_ = CreateExecutorState();
         target_ = makeNode(ResultRelInfo);
@@ -307,12 +315,12 @@ RowWriter::RowWriter(const Table& table) : table_(table) {
 void RowWriter::insert(const std::vector<HeapTuple>& rows) {
     call([&] {
         const Relation relation = table_.relation();
-        if (plain_->plain) {
+        if (is_plain_) {
             Entries* const entries = room_for_entries(*plain_, rows.size());
             for (const HeapTuple row : rows)
                 check_and_describe(*plain_, relation, slot_, row, entries);
             insert_into_heap(relation, {const_cast<HeapTuple*>(rows.data()), rows.size()});
-            insert_entries(*plain_, relation, entries);
+            insert_entries(*plain_, relation, entries, false);
         } else {
             for (const HeapTuple row : rows) {
                 ExecStoreHeapTuple(row, slot_, false);
@@ -327,16 +335,16 @@ void RowWriter::insert(const std::vector<HeapTuple>& rows) {
 void RowWriter::update(const std::vector<Update>& updates) {
     call([&] {
         const Relation relation = table_.relation();
-        Entries* const entries = room_for_entries(*plain_, updates.size());
+        Entries* const entries = is_plain_ ? room_for_entries(*plain_, updates.size()) : nullptr;
         TupleTableSlot* const version = table_slot_create(relation, nullptr);
-        if (plain_->plain)
+        if (is_plain_)
             CheckCmdReplicaIdentity(relation, CMD_UPDATE);
         for (const auto& [old, row] : updates) {
             CHECK_FOR_INTERRUPTS();
             if (!table_tuple_fetch_row_version(relation, &old->t_self, SnapshotAny, version))
                 elog(ERROR, "a row that was read is gone");
             refuse_what_transaction_cannot_see(relation, version);
-            if (plain_->plain) {
+            if (is_plain_) {
                 check_and_describe(*plain_, relation, slot_, row, entries);
                 update_heap(relation, old, row);
             } else {
@@ -346,8 +354,8 @@ void RowWriter::update(const std::vector<Update>& updates) {
                 ResetPerTupleExprContext(executor_);
             }
         }
-        if (plain_->plain)
-            insert_entries(*plain_, relation, entries);
+        if (is_plain_)
+            insert_entries(*plain_, relation, entries, true);
         ExecClearTuple(slot_);
         ExecDropSingleTupleTableSlot(version);
     });
@@ -355,16 +363,17 @@ void RowWriter::update(const std::vector<Update>& updates) {
 
 void RowWriter::finish() {
     call([this] {
-        if (!plain_->plain) {
+        if (is_plain_) {
+            for (int i = 0; i < plain_->index_count; ++i)
+                if (plain_->indexes[i].opened != nullptr)
+                    index_close(std::exchange(plain_->indexes[i].opened, nullptr), NoLock);
+        } else {
             AfterTriggerEndQuery(executor_);
             ExecResetTupleTable(executor_->es_tupleTable, false);
             PopActiveSnapshot();
             ExecCloseIndices(target_);
             FreeExecutorState(executor_);
         }
-        for (int i = 0; i < plain_->index_count; ++i)
-            if (plain_->indexes[i].opened != nullptr)
-                index_close(std::exchange(plain_->indexes[i].opened, nullptr), NoLock);
         ExecDropSingleTupleTableSlot(slot_);
         CommandCounterIncrement();
     });

@@ -7,8 +7,8 @@
 
 namespace terra_identity::pg {
 
-/// Lets what is known of tables follow the catalogs. Called once, when the module is loaded.
-void register_row_writer();
+/// Forgets what is known of a changed table, of all if InvalidOid.
+void forget_table(Oid changed);
 
 /// Writes to one table. A table that somebody gave triggers or indexes of other kinds than plain B-trees is written by
 /// the executor; the others directly, which costs a third of that.
@@ -32,6 +32,7 @@ public:
 private:
     const Table& table_;
     struct PlainTable* plain_;
+    bool is_plain_;
     TupleTableSlot* slot_;
     struct EState* executor_ = nullptr; ///< if the table is not plain
     struct ResultRelInfo* target_ = nullptr;
