@@ -43,7 +43,9 @@ SET search_path = regress_hostile, pg_catalog;
 SELECT * FROM pg_temp.answers();
 RESET search_path;
 SET ROLE regress_stranger;
+\set SHOW_CONTEXT never
 SELECT * FROM pg_temp.answers();
+\set SHOW_CONTEXT errors
 RESET ROLE;
 
 -- Row level security.
