@@ -172,37 +172,4 @@ Event read_event(J payload, const Headers& headers, Micros received_at) {
     return EventReader<J>(payload, received_at).read(headers);
 }
 
-/// Reads the headers of a delivery: an object whose names are compared without regard to case and whose values are
-/// strings, or arrays that begin with one. Anything else counts as absent. @param received_at bounds what is believed.
-template <JsonValue J>
-Headers read_headers(J headers, Micros received_at) {
-    Headers result;
-    if (!headers.is_object())
-        return result;
-    headers.find_member([&](std::string_view name, J value) {
-        if (value.is_array()) {
-            J first;
-            value.find_member([&first](std::string_view, J element) {
-                first = element;
-                return true;
-            });
-            value = first;
-        }
-        const std::string text = value.is_string()    ? std::string(trim(value.text()))
-                                 : value.is_integer() ? value.integer()
-                                                      : std::string();
-        if (!result.ordering && equals_ignoring_case(name, "x-terra-ordering-timestamp")) {
-            result.ordering = believed(parse_ordering_timestamp(text), received_at);
-        } else if (!result.trace_id && value.is_string() && !text.empty() &&
-                   equals_ignoring_case(name, "x-terra-trace-id")) {
-            if (text.size() > max_id_bytes)
-                result.problem = "the trace id is longer than " + std::to_string(max_id_bytes) + " bytes";
-            else
-                result.trace_id = text;
-        }
-        return false;
-    });
-    return result;
-}
-
 } // namespace terra_identity

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/event_reader.h"
+#include "core/headers.h"
 
 #include "pg/jsonb.h"
 

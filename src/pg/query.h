@@ -1,5 +1,5 @@
-// Queries through SPI: prepared once for each backend; run as the owner of the extension with a safe search_path, unless
-// they are a caller's own (src/resolving.cpp), which qualify every operator.
+// Queries through SPI: prepared once for each backend; run as the owner of the extension with a safe search_path,
+// unless they are a caller's own (src/resolving.cpp), which qualify every operator.
 #pragma once
 
 #include <functional>

@@ -1,6 +1,7 @@
 #include "deliveries.h"
 
 #include "core/event_reader.h"
+#include "core/headers.h"
 
 namespace terra_identity::test {
 namespace {

@@ -1,5 +1,6 @@
 // The headers of a delivery, which frameworks pass on in many forms.
 #include "core/event_reader.h"
+#include "core/headers.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,71 @@
+// Reads the headers of a delivery: an object whose names are compared without regard to case. Of a name that comes
+// twice the first counts, of an array its first element. Nothing here throws for what the sender sent.
+#pragma once
+
+#include "core/event.h"
+#include "core/json.h"
+#include "core/text.h"
+
+#include <string>
+#include <vector>
+
+namespace terra_identity {
+
+/// The value of one header, an array's first element; what it is then may still be anything.
+template <JsonValue J>
+J header_value(const J& value) {
+    if (!value.is_array())
+        return value;
+    J first;
+    value.find_member([&first](std::string_view, const J& element) {
+        first = element;
+        return true;
+    });
+    return first;
+}
+
+/// Reads the headers that give a delivery its place in the ledger. What is neither a string nor, for the ordering
+/// timestamp, an integer counts as absent. @param received_at bounds what is believed.
+template <JsonValue J>
+Headers read_headers(const J& headers, Micros received_at) {
+    Headers result;
+    if (!headers.is_object())
+        return result;
+    headers.find_member([&](std::string_view name, const J& member) {
+        const J value = header_value(member);
+        const std::string text = value.is_string()    ? std::string(trim(value.text()))
+                                 : value.is_integer() ? value.integer()
+                                                      : std::string();
+        if (!result.ordering && equals_ignoring_case(name, "x-terra-ordering-timestamp")) {
+            result.ordering = believed(parse_ordering_timestamp(text), received_at);
+        } else if (!result.trace_id && value.is_string() && !text.empty() &&
+                   equals_ignoring_case(name, "x-terra-trace-id")) {
+            if (text.size() > max_id_bytes)
+                result.problem = "the trace id is longer than " + std::to_string(max_id_bytes) + " bytes";
+            else
+                result.trace_id = text;
+        }
+        return false;
+    });
+    return result;
+}
+
+/// The values of `X-Terra-Signature` and `terra-signature`: at most one of each, so that what a sender makes the
+/// receiver hash is bounded.
+template <JsonValue J>
+std::vector<std::string> read_signatures(const J& headers) {
+    std::vector<std::string> result;
+    if (!headers.is_object())
+        return result;
+    for (const std::string_view wanted : {"x-terra-signature", "terra-signature"})
+        headers.find_member([&](std::string_view name, const J& member) {
+            if (!equals_ignoring_case(name, wanted))
+                return false;
+            if (const J value = header_value(member); value.is_string())
+                result.emplace_back(value.text());
+            return true;
+        });
+    return result;
+}
+
+} // namespace terra_identity
