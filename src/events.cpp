@@ -6,6 +6,7 @@
 #include "core/facts.h"
 #include "pg/apply.h"
 #include "pg/delivery.h"
+#include "pg/environment.h"
 #include "pg/event_row.h"
 #include "pg/known_connections.h"
 #include "pg/query.h"
@@ -25,14 +26,6 @@ constexpr std::size_t chunk_items = 10'000;
 
 /// Later times cannot be counted from 1970 in 64 bits, a day added.
 constexpr TimestampTz latest_received_at = INT64_MAX - postgres_epoch - micros_per_day;
-
-/// The environment that an event is stored under: as given, else the setting.
-std::string dev_id_of(const Attribute& given) {
-    std::string dev_id = given.is_null ? std::string(setting_dev_id()) : string_of(given.value);
-    if (dev_id.empty() || dev_id.size() > max_id_bytes)
-        throw Error{"22023", "invalid dev_id", "A dev_id has 1 to " + std::to_string(max_id_bytes) + " bytes."};
-    return dev_id;
-}
 
 Micros received_at_of(const Attribute& given) {
     if (given.is_null)
@@ -93,7 +86,8 @@ HeapTuple read_event_row(TriggerData* trigger) {
     if (payload.is_null)
         return row; // the NOT NULL constraint says it best
 
-    const std::string dev_id = dev_id_of(attribute(row, relation, event_dev_id));
+    const Attribute given_dev_id = attribute(row, relation, event_dev_id);
+    const std::string dev_id = dev_id_or_setting({given_dev_id.value, given_dev_id.is_null});
     const Micros received_at = received_at_of(attribute(row, relation, event_received_at));
     const Headers headers = headers_of(attribute(row, relation, event_headers), received_at);
     const Event event = read_delivery(detoasted_jsonb(payload.value), headers, received_at);

@@ -1,6 +1,5 @@
 // rebuild and verify.
-#include "pg/datum.h"
-#include "pg/settings.h"
+#include "pg/environment.h"
 #include "pg/whole.h"
 
 #include <array>
@@ -10,9 +9,8 @@ namespace {
 
 using namespace pg;
 
-/// The environment that a function was asked about: its argument, else the setting.
 std::string dev_id_argument(FunctionCallInfo fcinfo, int number) {
-    return PG_ARGISNULL(number) ? std::string(setting_dev_id()) : string_of(PG_GETARG_DATUM(number));
+    return dev_id_or_setting({PG_GETARG_DATUM(number), PG_ARGISNULL(number)});
 }
 
 void return_differences(FunctionCallInfo fcinfo) {

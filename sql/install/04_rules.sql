@@ -1,14 +1,21 @@
 -- What users decide.
 
 CREATE TABLE terra_identity.environments (
-    dev_id         text COLLATE "C" PRIMARY KEY CHECK (pg_catalog.octet_length(dev_id) BETWEEN 1 AND 512),
-    account_policy text COLLATE "C" NOT NULL DEFAULT 'keep' CHECK (account_policy IN ('keep', 'replace'))
+    dev_id              text COLLATE "C" PRIMARY KEY CHECK (pg_catalog.octet_length(dev_id) BETWEEN 1 AND 512),
+    account_policy      text COLLATE "C" NOT NULL DEFAULT 'keep' CHECK (account_policy IN ('keep', 'replace')),
+    signature_required  boolean NOT NULL DEFAULT false,
+    signature_tolerance interval DEFAULT '24 hours' CHECK (signature_tolerance >= '0')
 );
 COMMENT ON TABLE terra_identity.environments IS
-    'The rules of each environment (Terra dev_id); one without a row has the defaults. INSERT or UPDATE, either works: connections follow in the same transaction. COPY is for restoring a dump: they do not follow it, until terra_identity.rebuild().';
+    'The rules of each environment (Terra dev_id); one without a row has the defaults. INSERT or UPDATE, either works: connections follow in the same transaction. COPY is for restoring a dump: they do not follow it, until terra_identity.rebuild(). An INSERT sets every column: UPDATE to change one.';
 COMMENT ON COLUMN terra_identity.environments.dev_id IS 'Environment';
 COMMENT ON COLUMN terra_identity.environments.account_policy IS
     'What a new connection of another reference_id does to the one that has the same provider account: keep (both live on: Terra''s newer API; the careful default) or replace (the older one is superseded: Terra''s current API)';
+
+COMMENT ON COLUMN terra_identity.environments.signature_required IS
+    'ingest and webhook refuse what is not signed with one of the environment''s secrets. Set by set_signing_secret; stays when the last secret ends, is dropped, or is not restored with a dump';
+COMMENT ON COLUMN terra_identity.environments.signature_tolerance IS
+    'How far the time of a signature may be from now, either way; null: any time. Retries may carry the time of the first attempt, and go on for a day';
 
 CREATE TABLE terra_identity.providers (
     provider text COLLATE "C" PRIMARY KEY CHECK (provider = pg_catalog.upper(provider)),

@@ -1,6 +1,6 @@
 -- What people ask.
 
-CREATE VIEW terra_identity.current_connections AS
+CREATE VIEW terra_identity.current_connections WITH (security_invoker = true) AS
 SELECT c.dev_id, c.reference_id, c.provider, c.user_id, c.lineage_id, c.provider_user_id, c.connected_at, c.scopes,
        c.confirmed,
        c.degraded_at IS NOT NULL AND NOT EXISTS (
@@ -23,7 +23,7 @@ COMMENT ON COLUMN terra_identity.current_connections.lineage_id IS 'The id to ke
 COMMENT ON COLUMN terra_identity.current_connections.degraded IS
     'The last that came for it was a connection_error: the person may have to reconnect';
 
-CREATE VIEW terra_identity.duplicate_connections AS
+CREATE VIEW terra_identity.duplicate_connections WITH (security_invoker = true) AS
 SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.reference_id, c.lineage_id, c.connected_at,
        pg_catalog.row_number() OVER newest_first = 1 AS newest,
        pg_catalog.count(*) OVER (PARTITION BY c.dev_id, c.provider, c.provider_user_id) AS connections
@@ -43,7 +43,7 @@ COMMENT ON COLUMN terra_identity.duplicate_connections.connected_at IS 'When it 
 COMMENT ON COLUMN terra_identity.duplicate_connections.newest IS 'It is the newest of its account';
 COMMENT ON COLUMN terra_identity.duplicate_connections.connections IS 'How many active connections the account has';
 
-CREATE VIEW terra_identity.transferred_accounts AS
+CREATE VIEW terra_identity.transferred_accounts WITH (security_invoker = true) AS
 SELECT o.dev_id, o.provider, o.provider_user_id, o.reference_id AS from_reference_id, o.user_id AS from_user_id,
        n.reference_id AS to_reference_id, n.user_id AS to_user_id, o.ended_at AS transferred_at
 FROM terra_identity.connections o
@@ -62,7 +62,7 @@ COMMENT ON COLUMN terra_identity.transferred_accounts.to_reference_id IS 'The en
 COMMENT ON COLUMN terra_identity.transferred_accounts.to_user_id IS 'The connection that took it';
 COMMENT ON COLUMN terra_identity.transferred_accounts.transferred_at IS 'When the other end user connected';
 
-CREATE VIEW terra_identity.dashboard_connections AS
+CREATE VIEW terra_identity.dashboard_connections WITH (security_invoker = true) AS
 SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.reference_id, c.lineage_id, c.connected_at,
        CASE WHEN c.duplicate THEN ARRAY(
            SELECT o.user_id FROM terra_identity.connections o
@@ -88,7 +88,7 @@ COMMENT ON COLUMN terra_identity.dashboard_connections.connected_at IS 'When it 
 COMMENT ON COLUMN terra_identity.dashboard_connections.other_user_ids IS
     'The account''s other active connections, newest first: the dashboard does not show them, but their webhooks go on';
 
-CREATE VIEW terra_identity.shared_references AS
+CREATE VIEW terra_identity.shared_references WITH (security_invoker = true) AS
 SELECT c.dev_id, c.reference_id, c.provider, pg_catalog.count(*) AS connections,
        pg_catalog.array_agg(c.user_id ORDER BY c.connected_at, c.user_id) AS user_ids
 FROM terra_identity.connections c
@@ -103,7 +103,7 @@ COMMENT ON COLUMN terra_identity.shared_references.provider IS 'GARMIN, FITBIT, 
 COMMENT ON COLUMN terra_identity.shared_references.connections IS 'How many';
 COMMENT ON COLUMN terra_identity.shared_references.user_ids IS 'Which, oldest first';
 
-CREATE VIEW terra_identity.problems AS
+CREATE VIEW terra_identity.problems WITH (security_invoker = true) AS
 SELECT e.event_id, e.dev_id, e.received_at, e.event_type, e.user_id, e.trace_id, e.problem, e.payload, e.headers
 FROM terra_identity.events e
 WHERE e.problem IS NOT NULL;

@@ -37,7 +37,7 @@ END;
 COMMENT ON FUNCTION terra_identity.lineage(text, text) IS
     'The connections of its lineage, oldest first: every user_id that this end user has had for this provider account. No rows if it is unknown.';
 
-CREATE VIEW terra_identity.stale_events AS
+CREATE VIEW terra_identity.stale_events WITH (security_invoker = true) AS
 SELECT e.event_id, e.dev_id, e.user_id, e.event_type, e.event_time, e.received_at, c.status, c.ended_at,
        e.event_time > c.ended_at AS after_end, c.lineage_id,
        (SELECT n.user_id FROM terra_identity.connections n

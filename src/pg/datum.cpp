@@ -1,8 +1,17 @@
 #include "pg/datum.h"
 
+#include <algorithm>
 #include <memory>
 
 namespace terra_identity::pg {
+
+Micros micros_of_interval(Datum datum) {
+    const Interval* const interval = DatumGetIntervalP(datum);
+    const double days = 30.0 * interval->month + interval->day;
+    const double micros = days * static_cast<double>(micros_per_day) + static_cast<double>(interval->time);
+    constexpr double limit = 9.2e18;
+    return static_cast<Micros>(std::clamp(micros, -limit, limit));
+}
 
 std::string string_of(Datum text) {
     const auto* value = reinterpret_cast<const struct varlena*>(DatumGetPointer(text));

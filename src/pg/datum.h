@@ -19,6 +19,9 @@ inline Micros micros_of(Datum timestamptz) { return DatumGetTimestampTz(timestam
 
 inline Datum timestamptz_of(Micros time) { return TimestampTzGetDatum(time - postgres_epoch); }
 
+/// An interval in microseconds, a month of 30 days; the nearest that there is, if it is longer than 64 bits can tell.
+Micros micros_of_interval(Datum interval);
+
 /// A text datum, which may be compressed or out of line.
 std::string string_of(Datum text);
 
@@ -35,6 +38,7 @@ struct NullableValue {
 
     NullableValue() = default;
     NullableValue(Datum datum) : value(datum), is_null(false) {}
+    NullableValue(Datum datum, bool null) : value(datum), is_null(null) {}
     NullableValue(const std::optional<std::string>& text) {
         if (text)
             *this = NullableValue(text_of(*text));

@@ -1,6 +1,9 @@
 #include "pg/environment.h"
 
+#include "core/text.h"
+
 #include "pg/relations.h"
+#include "pg/settings.h"
 
 #include <array>
 #include <cstdint>
@@ -41,6 +44,13 @@ RememberedRules* remembered = nullptr;
 constexpr std::size_t max_remembered = 100;
 
 } // namespace
+
+std::string dev_id_or_setting(const NullableValue& given) {
+    std::string dev_id = given.is_null ? std::string(setting_dev_id()) : string_of(given.value);
+    if (dev_id.empty() || dev_id.size() > max_id_bytes)
+        throw Error{"22023", "invalid dev_id", "A dev_id has 1 to " + std::to_string(max_id_bytes) + " bytes."};
+    return dev_id;
+}
 
 Rules read_rules(const std::string& dev_id, Reads reads) {
     Rules rules;

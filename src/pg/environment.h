@@ -9,6 +9,9 @@
 
 namespace terra_identity::pg {
 
+/// The environment that is meant: as given, else the setting. An error if that is no dev_id.
+std::string dev_id_or_setting(const NullableValue& given);
+
 /// Forgets the rules if this is one of their tables, or InvalidOid.
 void forget_rules(Oid changed);
 

@@ -3,6 +3,8 @@
 //   pg::call(f)   runs f, which may raise a server error, and turns that into a C++ exception: no longjmp crosses a C++
 //   object. pg::entry(f)  runs f, which may throw, and turns what it throws into a server error: no exception leaves
 //   into the server.
+//
+// And one way to go on after a server error: pg::attempt(f).
 #pragma once
 
 #include "core/fence.h"
@@ -18,7 +20,7 @@
 namespace terra_identity::pg {
 
 /// A server error on its way through C++. Not a std::exception: only the abort that follows cleans up after it, so
-/// nobody but `entry` may handle it.
+/// nobody but `entry` and `attempt` may handle it.
 struct ServerError {
     ErrorData* data;
 };
@@ -52,6 +54,32 @@ auto call(F&& f) {
         error_context_stack = context_stack;
         return result;
     }
+}
+
+/// Calls the server in a subtransaction. Null if that went well, else the error, and then all that f did is undone.
+template <class F>
+ErrorData* attempt(F&& f) {
+    const MemoryContext memory_context = CurrentMemoryContext;
+    const ResourceOwner resource_owner = CurrentResourceOwner;
+    call([=] {
+        BeginInternalSubTransaction(nullptr);
+        MemoryContextSwitchTo(memory_context);
+    });
+    ErrorData* error = nullptr;
+    try {
+        call(f);
+    } catch (const ServerError& raised) {
+        error = raised.data;
+    }
+    call([=] {
+        if (error == nullptr)
+            ReleaseCurrentSubTransaction();
+        else
+            RollbackAndReleaseCurrentSubTransaction();
+        MemoryContextSwitchTo(memory_context);
+        CurrentResourceOwner = resource_owner;
+    });
+    return error;
 }
 
 /// What went wrong, in a form that a jump may cross.

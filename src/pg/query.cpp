@@ -5,24 +5,21 @@
 namespace terra_identity::pg {
 namespace {
 
-/// The plans are meant to follow the indexes whatever the statistics of young tables say, for that is what keeps the
-/// cost of an event flat; none of the queries wants a whole table.
-void set_local_settings() {
-    static constexpr const char* settings[][2] = {
-        {"search_path", "pg_catalog, pg_temp"},
-        {"enable_seqscan", "off"},
-        {"enable_hashjoin", "off"},
-        {"enable_mergejoin", "off"},
-        {"row_security", "off"},
-        {"jit", "off"}, // what enable_seqscan adds to a cost would call for it
-    };
-    for (const auto& [name, value] : settings)
-        set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+void set_local(const char* name, const char* value) {
+    set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
-} // namespace
+/// The plans are meant to follow the indexes whatever the statistics of young tables say, for that is what keeps the
+/// cost of an event flat; none of the queries wants a whole table.
+void set_planning() {
+    set_local("enable_seqscan", "off");
+    set_local("enable_hashjoin", "off");
+    set_local("enable_mergejoin", "off");
+    set_local("row_security", "off");
+    set_local("jit", "off"); // what enable_seqscan adds to a cost would call for it
+}
 
-void as_owner(Oid owner, const std::function<void()>& body) {
+void run_as(Oid owner, bool with_planning, const std::function<void()>& body) {
     Oid user = InvalidOid;
     int security_context = 0;
     int nest_level = 0;
@@ -31,7 +28,9 @@ void as_owner(Oid owner, const std::function<void()>& body) {
         GetUserIdAndSecContext(&user, &security_context);
         SetUserIdAndSecContext(owner, security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
         nest_level = NewGUCNestLevel();
-        set_local_settings();
+        set_local("search_path", "pg_catalog, pg_temp");
+        if (with_planning)
+            set_planning();
         SPI_connect();
     });
     body();
@@ -41,6 +40,12 @@ void as_owner(Oid owner, const std::function<void()>& body) {
         SetUserIdAndSecContext(user, security_context);
     });
 }
+
+} // namespace
+
+void as_owner(Oid owner, const std::function<void()>& body) { run_as(owner, true, body); }
+
+void as_definer(Oid owner, const std::function<void()>& body) { run_as(owner, false, body); }
 
 SPITupleTable* Query::run(std::initializer_list<Parameter> parameters, Reads reads) {
     constexpr std::size_t max_parameters = 10;
@@ -78,6 +83,12 @@ SPITupleTable* Query::run(std::initializer_list<Parameter> parameters, Reads rea
     if (code < 0)
         throw Error{internal, std::string("could not run a query: ") + SPI_result_code_string(code)};
     return SPI_tuptable;
+}
+
+NullableValue column(const SPITupleTable* result, std::uint64_t row, int number) {
+    bool is_null = true;
+    const Datum value = heap_getattr(result->vals[row], number, result->tupdesc, &is_null);
+    return {value, is_null};
 }
 
 } // namespace terra_identity::pg

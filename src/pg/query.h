@@ -16,6 +16,9 @@ namespace terra_identity::pg {
 /// @param owner the role that owns the tables
 void as_owner(Oid owner, const std::function<void()>& body);
 
+/// The same with nothing else set, as in a SECURITY DEFINER function: for writes that fire the triggers of others.
+void as_definer(Oid owner, const std::function<void()>& body);
+
 /// A statement whose plan is kept. Constant-initialised; of static storage.
 class Query {
 public:
@@ -38,6 +41,9 @@ private:
     SPIPlanPtr plan_ = nullptr;
     Oid first_type_ = InvalidOid; ///< a row type changes its OID when the extension is created again
 };
+
+/// A column of a query's result, counted from 1; good as long as the result is.
+NullableValue column(const SPITupleTable* result, std::uint64_t row, int number);
 
 /// A parameter that is the environment's name, which is the first of every query.
 inline Query::Parameter text_parameter(const std::string& text) { return {TEXTOID, NullableValue(text_of(text))}; }

@@ -1,0 +1,60 @@
+-- Who may do what: nothing for PUBLIC. What a dump of the database takes along.
+
+CREATE FUNCTION terra_identity.grant_writer(role regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION terra_identity.ingest(bytea, jsonb, text),
+                        terra_identity.ingest(text, jsonb, text), terra_identity.webhook(json) TO %s', role);
+END
+$$;
+COMMENT ON FUNCTION terra_identity.grant_writer(regrole) IS
+    'Lets a role deliver webhooks through ingest and webhook, where signatures are checked, and do nothing else. For the role of your webhook handler.';
+
+CREATE FUNCTION terra_identity.grant_reader(role regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);
+    EXECUTE format('GRANT SELECT ON terra_identity.events, terra_identity.deliveries, terra_identity.connections,
+                        terra_identity.reauths, terra_identity.changes, terra_identity.environments, terra_identity.providers,
+                        terra_identity.rejected, terra_identity.refusals, terra_identity.current_connections,
+                        terra_identity.duplicate_connections, terra_identity.transferred_accounts,
+                        terra_identity.dashboard_connections, terra_identity.shared_references, terra_identity.problems,
+                        terra_identity.stale_events TO %s', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION terra_identity.resolve(text, text), terra_identity.lineage_of(text, text),
+                        terra_identity.user_of(bigint, text), terra_identity.lineage(text, text) TO %s', role);
+END
+$$;
+COMMENT ON FUNCTION terra_identity.grant_reader(regrole) IS
+    'Lets a role read every table and view but the signing secrets, payloads included, and ask resolve, lineage_of, user_of and lineage. Row level security on the tables holds for all of these.';
+
+REVOKE ALL ON SCHEMA terra_identity FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA terra_identity FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA terra_identity FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA terra_identity FROM PUBLIC;
+DO $$
+DECLARE
+    row_type regtype;
+BEGIN
+    FOR row_type IN
+        SELECT t.oid FROM pg_catalog.pg_type t
+        WHERE t.typnamespace = 'terra_identity'::pg_catalog.regnamespace AND t.typtype = 'c'
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON TYPE %s FROM PUBLIC', row_type);
+    END LOOP;
+END
+$$;
+
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.events', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.events_event_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.deliveries', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.connections', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.connections_connection_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.reauths', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.changes', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.changes_change_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.environments', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.providers', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected_rejected_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.refusals', '');

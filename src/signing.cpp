@@ -1,0 +1,72 @@
+// The secrets that Terra signs with, and the check of a signature.
+#include "core/text.h"
+
+#include "pg/environment.h"
+#include "pg/relations.h"
+#include "pg/signing.h"
+
+namespace terra_identity {
+namespace {
+
+using namespace pg;
+
+constexpr std::size_t max_secret_bytes = 1024;
+
+Datum required_argument(FunctionCallInfo fcinfo, int number, const char* name) {
+    if (PG_ARGISNULL(number))
+        throw Error{"22004", std::string(name) + " must not be null"};
+    return PG_GETARG_DATUM(number);
+}
+
+NullableValue argument(FunctionCallInfo fcinfo, int number) { return {PG_GETARG_DATUM(number), PG_ARGISNULL(number)}; }
+
+/// Messages never show the secret.
+std::int64_t set_secret(FunctionCallInfo fcinfo) {
+    const Datum secret = required_argument(fcinfo, 0, "the signing secret");
+    const std::string text = string_of(secret);
+    if (text.empty() || text.size() > max_secret_bytes)
+        throw Error{"22023", "invalid signing secret",
+                    "A secret has 1 to " + std::to_string(max_secret_bytes) + " bytes.",
+                    "Copy the signing secret from Terra's dashboard."};
+    if (trim(text).size() != text.size())
+        throw Error{"22023", "invalid signing secret", "It begins or ends with white space.",
+                    "Copy the signing secret from Terra's dashboard without what surrounds it."};
+    Table secrets("signing_secrets", RowExclusiveLock);
+    const std::int64_t secret_id =
+        set_signing_secret(secrets.owner(), dev_id_or_setting(argument(fcinfo, 2)), secret, argument(fcinfo, 1));
+    secrets.close();
+    return secret_id;
+}
+
+/// False for anything that is null: what asks whether it may go on must not be told "unknown".
+bool verify_signature(FunctionCallInfo fcinfo) {
+    if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(4))
+        return false;
+    const std::string body = string_of(PG_GETARG_DATUM(0));
+    SignatureRules rules{.secrets = {string_of(PG_GETARG_DATUM(2))}, .tolerance = {}, .at = INT64_MAX};
+    if (const Datum at = PG_GETARG_DATUM(4); DatumGetTimestampTz(at) <= INT64_MAX - postgres_epoch)
+        rules.at = micros_of(at);
+    if (!PG_ARGISNULL(3))
+        rules.tolerance = micros_of_interval(PG_GETARG_DATUM(3));
+    return verify_body({string_of(PG_GETARG_DATUM(1))}, rules, body) == Verdict::good;
+}
+
+} // namespace
+} // namespace terra_identity
+
+namespace ti = terra_identity;
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(terra_identity_set_signing_secret);
+PG_FUNCTION_INFO_V1(terra_identity_verify_signature);
+
+PGDLLEXPORT Datum terra_identity_set_signing_secret(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] { return Int64GetDatum(ti::set_secret(fcinfo)); });
+}
+
+PGDLLEXPORT Datum terra_identity_verify_signature(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] { return BoolGetDatum(ti::verify_signature(fcinfo)); });
+}
+
+} // extern "C"
