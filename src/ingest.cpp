@@ -51,6 +51,11 @@ Query select_delivery = R"(
     JOIN terra_identity.events e ON e.dev_id = d.dev_id AND e.event_id = d.event_id
     WHERE d.dev_id = $1 AND d.trace_id = $2)";
 
+/// A trigger of the application's that skipped the event after its trace id was taken.
+Query delete_delivery = R"(
+    DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2
+      AND NOT EXISTS (SELECT FROM terra_identity.events e WHERE e.dev_id = d.dev_id AND e.event_id = d.event_id))";
+
 Query insert_rejected = R"(
     INSERT INTO terra_identity.rejected (dev_id, received_at, trace_id, body, headers, reason)
     VALUES ($1, $2, $3, $4, $5, $6)
@@ -138,6 +143,8 @@ Answer deliver(Oid owner, const Delivery& delivery) {
             if (Query::rows() > 0)
                 answer = {
                     .outcome = "duplicate", .http_status = 200, .event_id = DatumGetInt64(column(found, 0, 1).value)};
+            else
+                delete_delivery.run({text_parameter(delivery.dev_id), text_parameter(*headers.trace_id)});
         }
     });
     if (!answer)
@@ -159,7 +166,7 @@ Answer ingest(const Delivery& delivery) {
     return deliver(owner, delivery);
 }
 
-/// An argument; a null one is read as an empty text, bytea or the like.
+/// The body; a null one is empty.
 Datum body_argument(FunctionCallInfo fcinfo) { return PG_ARGISNULL(0) ? text_of("") : PG_GETARG_DATUM(0); }
 
 /// (outcome, event_id, http_status, detail)
@@ -197,9 +204,10 @@ Datum webhook(FunctionCallInfo fcinfo) {
                                   .body = body_argument(fcinfo),
                                   .headers = request_headers()});
     respond_with(answer.http_status);
-    nlohmann::json body{{"outcome", answer.outcome}};
-    body["detail"] = answer.detail.empty() ? nlohmann::json() : nlohmann::json(answer.detail);
-    return text_of(body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    nlohmann::ordered_json body{{"outcome", answer.outcome}, {"detail", nullptr}};
+    if (!answer.detail.empty())
+        body["detail"] = answer.detail;
+    return text_of(body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 Query select_rejected_ids = R"(

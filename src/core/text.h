@@ -21,6 +21,18 @@ constexpr std::string_view trim(std::string_view text) {
     return text.substr(first, text.find_last_not_of(space) - first + 1);
 }
 
+/// What a message shows of a text of the sender's: all of it, or its first 200 bytes without half a character, and
+/// dots.
+inline std::string excerpt(std::string_view text) {
+    constexpr std::size_t shown = 200;
+    if (text.size() <= shown)
+        return std::string(text);
+    std::size_t size = shown;
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80)
+        --size;
+    return std::string(text.substr(0, size)) + "...";
+}
+
 /// ASCII letters in upper case, every other byte as it is.
 inline std::string upper(std::string_view text) {
     std::string result(text);

@@ -9,7 +9,7 @@ Micros micros_of_interval(Datum datum) {
     const Interval* const interval = DatumGetIntervalP(datum);
     const double days = 30.0 * interval->month + interval->day;
     const double micros = days * static_cast<double>(micros_per_day) + static_cast<double>(interval->time);
-    constexpr double limit = 9.2e18;
+    constexpr double limit = 0x1.fffffffffffffp62; // the greatest double below 2^63
     return static_cast<Micros>(std::clamp(micros, -limit, limit));
 }
 

@@ -1,5 +1,7 @@
 #include "pg/json_input.h"
 
+#include "core/text.h"
+
 extern "C" {
 #include "mb/pg_wchar.h"
 }
@@ -19,7 +21,7 @@ bool is_about_input(const ErrorData& error) {
 std::string problem_of(const ErrorData& error) {
     if (error.sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX)
         return "the JSON is nested too deeply";
-    const std::string detail = error.detail != nullptr ? error.detail : "";
+    const std::string detail = error.detail != nullptr ? excerpt(error.detail) : "";
     if (error.sqlerrcode == ERRCODE_INVALID_TEXT_REPRESENTATION)
         return "the body is not JSON: " + (detail.empty() ? std::string(error.message) : detail);
     return "the JSON cannot be stored: " + std::string(error.message) + (detail.empty() ? "" : ". " + detail);
