@@ -1,0 +1,173 @@
+-- Who may do what: every object and every role, against a matrix that is declared here; and rows, by row level security.
+SET terra_identity.dev_id = 'privileges';
+\set SHOW_CONTEXT never
+CREATE ROLE regress_nobody;
+CREATE ROLE regress_writer;
+CREATE ROLE regress_ingester;
+CREATE ROLE "regress Reader";
+SELECT terra_identity.grant_writer('regress_writer'), terra_identity.grant_reader('"regress Reader"');
+GRANT USAGE ON SCHEMA terra_identity TO regress_ingester;
+GRANT EXECUTE ON FUNCTION terra_identity.ingest(bytea, jsonb, text) TO regress_ingester;
+SELECT terra_identity.grant_writer('regress_no_such_role');
+
+--
+-- 1. The matrix: what is not in it is not granted
+--
+CREATE TABLE pg_temp.matrix (role text, privilege text, objects text[]);
+INSERT INTO pg_temp.matrix VALUES
+    ('regress_ingester', 'USAGE', '{terra_identity}'),
+    ('regress_ingester', 'EXECUTE', '{"ingest(bytea,jsonb,text)"}'),
+    ('regress_writer', 'USAGE', '{terra_identity}'),
+    ('regress_writer', 'EXECUTE', '{"ingest(bytea,jsonb,text)","ingest(text,jsonb,text)",webhook(json)}'),
+    ('regress Reader', 'USAGE', '{terra_identity}'),
+    ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)"}'),
+    ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,environments,providers,rejected,refusals,
+        current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,problems,stale_events}');
+
+-- Everything that CREATE EXTENSION made and that can be granted.
+CREATE TABLE pg_temp.objects AS
+SELECT d.classid, d.objid, k.kind, replace(d.objid::text, d.objid::text, k.name) AS object
+FROM pg_depend d
+CROSS JOIN LATERAL (
+    SELECT CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'table' END, c.relname::text FROM pg_class c WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind IN ('r', 'v', 'S')
+    UNION ALL SELECT 'function', replace(p.oid::regprocedure::text, 'terra_identity.', '') FROM pg_proc p WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+    UNION ALL SELECT 'schema', n.nspname::text FROM pg_namespace n WHERE d.classid = 'pg_namespace'::regclass AND n.oid = d.objid
+    UNION ALL SELECT 'type', 'type ' || t.typname FROM pg_type t WHERE d.classid = 'pg_class'::regclass AND t.typrelid = d.objid AND t.typtype = 'c'
+    ) k (kind, name)
+WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'terra_identity');
+-- The kinds of objects that there are, so that none is forgotten; no other kind belongs to the extension.
+SELECT kind, count(*) > 0 AS some FROM pg_temp.objects GROUP BY 1 ORDER BY 1;
+SELECT d.classid::regclass, count(*) FROM pg_depend d
+WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'terra_identity')
+  AND d.classid NOT IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_namespace'::regclass, 'pg_type'::regclass) GROUP BY 1;
+
+CREATE TABLE pg_temp.granted AS
+SELECT role, privilege, object
+FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress Reader}'::text[]) role, pg_temp.objects o,
+     LATERAL unnest(CASE kind WHEN 'table' THEN '{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'
+                              WHEN 'sequence' THEN '{USAGE,SELECT,UPDATE}' WHEN 'schema' THEN '{USAGE,CREATE}'
+                              WHEN 'function' THEN '{EXECUTE}' ELSE '{USAGE}' END::text[]) privilege,
+     LATERAL (SELECT CASE kind
+         WHEN 'table' THEN has_table_privilege(role, objid, privilege) OR privilege IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') AND has_any_column_privilege(role, objid, privilege)
+         WHEN 'sequence' THEN has_sequence_privilege(role, objid, privilege)
+         WHEN 'schema' THEN has_schema_privilege(role, objid, privilege)
+         WHEN 'function' THEN has_function_privilege(role, objid, privilege)
+         ELSE has_type_privilege(role, (SELECT reltype FROM pg_class WHERE oid = objid), privilege) END) h (has)
+WHERE has;
+SELECT coalesce(g.role, m.role) AS role, coalesce(g.privilege, m.privilege) AS privilege, coalesce(g.object, m.object) AS object,
+       CASE WHEN g.role IS NULL THEN 'declared, not granted' ELSE 'granted, not declared' END AS difference
+FROM pg_temp.granted g
+FULL JOIN (SELECT role, privilege, unnest(objects) AS object FROM pg_temp.matrix) m USING (role, privilege, object)
+WHERE g.role IS NULL OR m.role IS NULL ORDER BY 1, 2, 3;
+-- The same by trying: each statement on each relation, as each role.
+CREATE FUNCTION pg_temp.try(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('SET LOCAL ROLE %I', role);
+    BEGIN
+        EXECUTE statement;
+        RAISE EXCEPTION USING ERRCODE = 'P0099', MESSAGE = 'it is allowed, and taken back';
+    EXCEPTION
+        WHEN OTHERS THEN RESET ROLE; RETURN sqlstate;
+    END;
+END $$;
+CREATE TABLE pg_temp.tried AS
+SELECT role, privilege, object, pg_temp.try(role, statement) AS came_to
+FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress Reader}'::text[]) role, pg_temp.objects o,
+     LATERAL (VALUES ('SELECT', format('SELECT * FROM terra_identity.%I', object)), ('INSERT', format('INSERT INTO terra_identity.%I DEFAULT VALUES', object)),
+                     ('UPDATE', format('UPDATE terra_identity.%I SET %I = NULL', object, CASE object WHEN 'providers' THEN 'sdk' ELSE 'dev_id' END)),
+                     ('DELETE', format('DELETE FROM terra_identity.%I', object)), ('TRUNCATE', format('TRUNCATE terra_identity.%I', object))) s (privilege, statement)
+WHERE kind = 'table';
+-- Whatever role: views cannot be truncated (42809), and some not be written (55000).
+SELECT came_to, count(*) > 0 AS some FROM pg_temp.tried GROUP BY 1 ORDER BY 1;
+SELECT role, privilege, object, came_to FROM pg_temp.tried t
+WHERE (came_to = '42501' OR came_to IN ('42809', '55000') AND privilege <> 'SELECT')
+      = EXISTS (SELECT FROM pg_temp.matrix m WHERE m.role = t.role AND m.privilege = t.privilege AND t.object = ANY (m.objects));
+-- Views read with the rights of who asks; what runs with the owner's rights has a search_path of its own.
+SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'terra_identity'::regnamespace AND c.relkind = 'v' AND NOT coalesce('security_invoker=true' = ANY (c.reloptions), false);
+SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'terra_identity'::regnamespace AND p.prosecdef
+  AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false);
+
+--
+-- 2. A writer delivers, and does nothing else
+--
+SET ROLE regress_ingester;
+SELECT outcome, http_status FROM terra_identity.ingest('{"type": "auth", "status": "success", "user": {"user_id": "u1", "provider": "GARMIN", "reference_id": "alice"}}'::bytea, '{"X-Terra-Trace-Id": "1"}');
+SELECT outcome, http_status FROM terra_identity.ingest('{"type": "auth"'::bytea, '{"X-Terra-Trace-Id": "2"}');
+SELECT outcome, http_status FROM terra_identity.ingest('{}'::bytea, '{"X-Terra-Trace-Id": "1"}');
+SELECT outcome, http_status FROM terra_identity.ingest('{}'::text, '{"X-Terra-Trace-Id": "1"}');
+SELECT terra_identity.resolve('u1');
+SELECT * FROM terra_identity.replay_rejected();
+SELECT terra_identity.set_signing_secret('mine');
+SELECT terra_identity.grant_reader('regress_ingester');
+INSERT INTO terra_identity.events (payload) VALUES ('{}');
+RESET ROLE;
+SET ROLE regress_writer;
+SELECT terra_identity.webhook('{"type": "athlete", "user": {"user_id": "u1", "provider": "GARMIN"}, "athlete": {"provider_user_id": "7"}}');
+SELECT * FROM terra_identity.current_connections;
+SELECT grant_writer FROM terra_identity.grant_writer('regress_nobody');
+RESET ROLE;
+-- A reader reads every view, and writes nothing.
+SET ROLE "regress Reader";
+SELECT reference_id, user_id, provider_user_id, degraded FROM terra_identity.current_connections WHERE dev_id = 'privileges';
+SELECT terra_identity.resolve('u1'), terra_identity.user_of(terra_identity.lineage_of('u1')), (SELECT count(*) FROM terra_identity.lineage('u1')) AS lineage;
+SELECT trace_id FROM terra_identity.rejected WHERE dev_id = 'privileges';
+SELECT * FROM terra_identity.signing_secrets;
+SELECT * FROM terra_identity.verify();
+SELECT terra_identity.rebuild();
+SELECT * FROM terra_identity.ingest('{}'::text);
+RESET ROLE;
+
+--
+-- 3. Environments isolated by row level security, as the README shows it
+--
+INSERT INTO terra_identity.events (dev_id, payload)
+SELECT dev_id, payload FROM unnest('{privileges a,privileges b}'::text[]) dev_id, unnest(ARRAY[
+    '{"type": "auth", "status": "success", "user": {"user_id": "u1", "provider": "GARMIN", "reference_id": "alice"}}', '{"type": "athlete", "user": {"user_id": "u1", "provider": "GARMIN"}, "athlete": {"provider_user_id": "7"}}',
+    '{"type": "auth", "status": "success", "user": {"user_id": "u2", "provider": "GARMIN", "reference_id": "bob"}}', '{"type": "athlete", "user": {"user_id": "u2", "provider": "GARMIN"}, "athlete": {"provider_user_id": "7"}}',
+    '{"type": "auth", "status": "success", "user": {"user_id": "u3", "provider": "GARMIN", "reference_id": "bob"}}', '{"type": "daily", "user": {"user_id": "u4"}}', '{"type": "deauth", "user": {"user_id": "u4"}}', '{"type": "daily"}']::jsonb[]) payload;
+INSERT INTO terra_identity.environments VALUES ('privileges c', 'replace');
+INSERT INTO terra_identity.events (dev_id, payload) SELECT 'privileges c', payload FROM terra_identity.events WHERE dev_id = 'privileges b' ORDER BY event_id;
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY '{events,deliveries,connections,reauths,changes,environments,rejected,refusals}'::text[] LOOP
+        EXECUTE format('ALTER TABLE terra_identity.%I ENABLE ROW LEVEL SECURITY', name);
+        EXECUTE format('CREATE POLICY tenant ON terra_identity.%I FOR SELECT TO "regress Reader" USING (dev_id = current_setting(''app.dev_id''))', name);
+    END LOOP;
+END $$;
+CREATE FUNCTION pg_temp.environments_seen() RETURNS TABLE (relation text, dev_ids text[], all_rows boolean) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR relation IN SELECT object FROM pg_temp.objects o WHERE kind = 'table' AND object NOT IN ('providers', 'signing_secrets') ORDER BY 1 LOOP
+        RETURN QUERY EXECUTE format('SELECT %L::text, array_agg(DISTINCT dev_id), count(*) > 0 FROM terra_identity.%I', relation, relation);
+    END LOOP;
+END $$;
+GRANT SELECT ON pg_temp.objects TO PUBLIC;
+SET ROLE "regress Reader";
+SET app.dev_id = 'privileges b';
+SELECT relation, dev_ids FROM pg_temp.environments_seen();
+SELECT terra_identity.resolve('u1', 'privileges a') AS of_another, terra_identity.resolve('u1', 'privileges b') AS of_its_own,
+       (SELECT count(*) FROM terra_identity.lineage('u1', 'privileges a')) AS of_another, (SELECT count(*) FROM terra_identity.lineage('u1', 'privileges b')) AS of_its_own;
+SET app.dev_id = 'privileges c';
+SELECT relation, dev_ids FROM pg_temp.environments_seen() WHERE relation = 'transferred_accounts';
+SET app.dev_id = 'none';
+SELECT relation, dev_ids FROM pg_temp.environments_seen() WHERE all_rows;
+RESET ROLE;
+-- Deliveries go on: what the extension writes is not the writer's.
+SET ROLE regress_ingester;
+SELECT outcome, http_status FROM terra_identity.ingest('{"type": "deauth", "user": {"user_id": "u1"}}'::bytea, '{"X-Terra-Trace-Id": "3"}', 'privileges a');
+SELECT outcome, http_status FROM terra_identity.ingest('{'::bytea, '{"X-Terra-Trace-Id": "3"}', 'privileges a');
+RESET ROLE;
+SELECT user_id, status FROM terra_identity.connections WHERE dev_id = 'privileges a' AND user_id = 'u1';
+SELECT * FROM terra_identity.verify('privileges a');
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY '{events,deliveries,connections,reauths,changes,environments,rejected,refusals}'::text[] LOOP
+        EXECUTE format('DROP POLICY tenant ON terra_identity.%I', name);
+        EXECUTE format('ALTER TABLE terra_identity.%I DISABLE ROW LEVEL SECURITY', name);
+    END LOOP;
+END $$;
+DROP OWNED BY regress_nobody, regress_writer, regress_ingester, "regress Reader";
+DROP ROLE regress_nobody, regress_writer, regress_ingester, "regress Reader";
