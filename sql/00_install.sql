@@ -169,6 +169,22 @@ SELECT terra_identity.resolve('i1', 'install'), terra_identity.user_of(terra_ide
 SELECT user_id, status FROM terra_identity.lineage('i1', 'install');
 SELECT terra_identity.rebuild('install');
 SELECT * FROM terra_identity.verify('install');
+SELECT outcome, http_status FROM terra_identity.ingest('{"type": "deauth", "user": {"user_id": "i1"}}'::bytea, '{"X-Terra-Trace-Id": "2"}'::pg_catalog.jsonb, 'install');
+SELECT outcome, http_status FROM terra_identity.ingest('{"type": "deauth"'::pg_catalog.text, '{"X-Terra-Trace-Id": "2"}'::pg_catalog.jsonb, 'install');
+SELECT outcome FROM terra_identity.ingest('{}'::bytea, '{"X-Terra-Trace-Id": "2"}'::pg_catalog.jsonb, 'install');
+SET terra_identity.dev_id = 'install';
+SELECT terra_identity.webhook('{"type": "healthcheck"}');
+SELECT outcome FROM terra_identity.replay_rejected();
+SELECT terra_identity.set_signing_secret('key') AS secret_id \gset
+SELECT terra_identity.verify_signature('123', 't=12345678,v1=dca55eca8f595bd4d80250ab9609c7cbecec8e581c5c3822294f7c2ee1c99377', 'key', NULL);
+UPDATE terra_identity.environments SET signature_tolerance = NULL WHERE dev_id OPERATOR(pg_catalog.=) 'install';
+SELECT outcome, http_status FROM terra_identity.ingest('123'::bytea, '{"X-Terra-Signature": "t=12345678,v1=dca55eca8f595bd4d80250ab9609c7cbecec8e581c5c3822294f7c2ee1c99377"}'::pg_catalog.jsonb);
+SELECT terra_identity.webhook('{"type": "healthcheck"}');
+SELECT reason, refused FROM terra_identity.refusals;
+SELECT terra_identity.drop_signing_secret(:secret_id);
+SELECT terra_identity.grant_writer('terra_regress_nobody'), terra_identity.grant_reader('terra_regress_nobody');
+DELETE FROM terra_identity.environments;
+RESET terra_identity.dev_id;
 -- The traps are set: this is how they spring.
 \set VERBOSITY terse
 SELECT upper('x'::pg_catalog.text);
