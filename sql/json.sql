@@ -113,6 +113,8 @@ SELECT way, count(*) AS rejected, count(*) FILTER (WHERE c.body IS DISTINCT FROM
 FROM outcomes o JOIN cases c USING (n) LEFT JOIN terra_identity.rejected r USING (dev_id)
 WHERE outcome = 'rejected 400' GROUP BY 1 ORDER BY 1;
 SELECT count(*) FROM terra_identity.rejected WHERE dev_id LIKE 'json %';
+-- Why is told in a few words, however long the body is.
+SELECT max(octet_length(reason)) < 300 AS short FROM terra_identity.rejected WHERE dev_id LIKE 'json %';
 SELECT i.outcome, count(*) FROM outcomes o, LATERAL terra_identity.replay_rejected(o.dev_id) i WHERE way = 'ingest' GROUP BY 1;
 SELECT count(*) FROM terra_identity.rejected WHERE dev_id LIKE 'json %';
 SELECT way, v.* FROM outcomes o, LATERAL terra_identity.verify(o.dev_id) v;
