@@ -2,6 +2,7 @@
 # Makes sure that what the build and the tests need is there, and installs from Debian what is missing, saying
 # what and why. Nothing missing: prints nothing, needs neither root nor network. No way to install: prints the
 # command to run and exits 1. Never creates or touches a database cluster of the system.
+# Debian's node-pg wants Debian's nodejs. With another vendor's, npm brings the module, into examples/node.
 #   --tools   also what make format and make lint need
 #   --matrix  also what make check-matrix needs
 set -euo pipefail
@@ -45,6 +46,25 @@ has_pgxs() {
         [[ -x ${pgxs%/makefiles/pgxs.mk}/test/isolation/pg_isolation_regress ]]
 }
 
+has_node_pg() {
+    (cd "$harness/../../examples/node" && NODE_PATH=/usr/share/nodejs node -e 'require("pg")')
+}
+
+npm_install_pg() {
+    local output
+    if has_node_pg 2>/dev/null || ! command -v npm >/dev/null ||
+        apt-get -qq -s install --no-install-recommends node-pg >/dev/null 2>&1; then
+        return 0
+    fi
+    echo "missing: pg (the example handler's driver; no node-pg fits this nodejs)" >&2
+    echo "installing: pg, by npm into examples/node" >&2
+    output=$(npm ci --prefix "$harness/../../examples/node" --no-audit --no-fund 2>&1 </dev/null) || {
+        tail -n 30 <<<"$output" >&2
+        echo "dependencies.sh: npm ci failed" >&2
+        exit 1
+    }
+}
+
 # The major version to install, nothing if unknown: that of a server that is here without its headers, else the distribution's.
 postgresql_major() {
     local here
@@ -68,6 +88,10 @@ check_all() {
     need postgresql-NN "pgbench, for the tests of concurrency and the benchmark" has_pgbench
     need postgresql-client-NN "psql" has_client
     need postgresql-server-dev-NN "the server's headers, PGXS and pg_regress" has_pgxs
+    need nodejs "runs the example handler" command -v node
+    need node-pg "the example handler's driver" has_node_pg
+    need openssl "signs, in the README's example" command -v openssl
+    need curl "posts, in the README's example" command -v curl
     if [[ $options == *--tools* ]]; then
         need clang-format "formats" command -v clang-format
         need clang-tidy "lints" command -v clang-tidy
@@ -110,6 +134,7 @@ finish() {
 }
 
 options=" $* "
+npm_install_pg
 check_all
 ((${#packages[@]})) || exit 0
 

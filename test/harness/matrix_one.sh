@@ -4,7 +4,7 @@
 #
 # The chroots are made once, with everything that is needed inside, and kept in
 # ${XDG_CACHE_HOME:-~/.cache}/terra_identity/matrix: remove one to have it made anew. A run leaves no trace in one
-# (mounts of its own, a tmpfs as /tmp) and has no network, which proves that the tests need none.
+# (mounts of its own, a tmpfs as /tmp) and has no network but loopback, which proves that the tests need none.
 set -euo pipefail
 
 project=$(cd "$(dirname "$0")/../.." && pwd)
@@ -46,6 +46,7 @@ make_chroot() {
         --aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --include="g++,make,cmake,nlohmann-json3-dev,libgtest-dev,python3,postgresql-$version" \
+        --include="nodejs,node-pg,openssl,curl,iproute2" \
         --essential-hook='mkdir -p "$1/etc/postgresql-common/createcluster.d"' \
         --essential-hook='echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.d/none.conf"' \
         --customize-hook='chroot "$1" sh -euc "$headers" _ postgresql-server-dev-'"$version" \
@@ -53,13 +54,14 @@ make_chroot() {
     mv "$chroot".new "$chroot"
 }
 
-# check_in CHROOT: the project's archive as standard input. Runs in mount and process namespaces of its own.
+# check_in CHROOT: the project's archive as standard input. Runs in mount, process and network namespaces of its own.
 check_in() {
     mount -t tmpfs tmpfs "$1/tmp"
     mount --bind /dev "$1/dev"
     mount -t tmpfs tmpfs "$1/dev/shm"
     mount -t proc proc "$1/proc"
     chmod 1777 "$1/tmp" "$1/dev/shm"
+    chroot "$1" /bin/ip link set lo up
     mkdir "$1/tmp/terra_identity"
     tar -C "$1/tmp/terra_identity" --no-same-owner -xf -
     exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 CI=true SUITES="${SUITES:-}" \
