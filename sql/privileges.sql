@@ -24,15 +24,15 @@ INSERT INTO pg_temp.matrix VALUES
     ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,environments,providers,rejected,refusals,
         current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,problems,stale_events}');
 
--- Everything that CREATE EXTENSION made and that can be granted.
+-- Everything that CREATE EXTENSION made and that can be granted, but for row types: of those pg_dump cannot keep what is revoked,
+-- and nobody can name them who may not use the schema.
 CREATE TABLE pg_temp.objects AS
-SELECT d.classid, d.objid, k.kind, replace(d.objid::text, d.objid::text, k.name) AS object
+SELECT d.classid, d.objid, k.kind, k.name AS object
 FROM pg_depend d
 CROSS JOIN LATERAL (
     SELECT CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'table' END, c.relname::text FROM pg_class c WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind IN ('r', 'v', 'S')
     UNION ALL SELECT 'function', replace(p.oid::regprocedure::text, 'terra_identity.', '') FROM pg_proc p WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid
     UNION ALL SELECT 'schema', n.nspname::text FROM pg_namespace n WHERE d.classid = 'pg_namespace'::regclass AND n.oid = d.objid
-    UNION ALL SELECT 'type', 'type ' || t.typname FROM pg_type t WHERE d.classid = 'pg_class'::regclass AND t.typrelid = d.objid AND t.typtype = 'c'
     ) k (kind, name)
 WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'terra_identity');
 -- The kinds of objects that there are, so that none is forgotten; no other kind belongs to the extension.
@@ -46,13 +46,12 @@ SELECT role, privilege, object
 FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress Reader}'::text[]) role, pg_temp.objects o,
      LATERAL unnest(CASE kind WHEN 'table' THEN '{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'
                               WHEN 'sequence' THEN '{USAGE,SELECT,UPDATE}' WHEN 'schema' THEN '{USAGE,CREATE}'
-                              WHEN 'function' THEN '{EXECUTE}' ELSE '{USAGE}' END::text[]) privilege,
+                              ELSE '{EXECUTE}' END::text[]) privilege,
      LATERAL (SELECT CASE kind
          WHEN 'table' THEN has_table_privilege(role, objid, privilege) OR privilege IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') AND has_any_column_privilege(role, objid, privilege)
          WHEN 'sequence' THEN has_sequence_privilege(role, objid, privilege)
          WHEN 'schema' THEN has_schema_privilege(role, objid, privilege)
-         WHEN 'function' THEN has_function_privilege(role, objid, privilege)
-         ELSE has_type_privilege(role, (SELECT reltype FROM pg_class WHERE oid = objid), privilege) END) h (has)
+         ELSE has_function_privilege(role, objid, privilege) END) h (has)
 WHERE has;
 SELECT coalesce(g.role, m.role) AS role, coalesce(g.privilege, m.privilege) AS privilege, coalesce(g.object, m.object) AS object,
        CASE WHEN g.role IS NULL THEN 'declared, not granted' ELSE 'granted, not declared' END AS difference

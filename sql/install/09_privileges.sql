@@ -32,18 +32,6 @@ REVOKE ALL ON SCHEMA terra_identity FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA terra_identity FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA terra_identity FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA terra_identity FROM PUBLIC;
-DO $$
-DECLARE
-    row_type regtype;
-BEGIN
-    FOR row_type IN
-        SELECT t.oid FROM pg_catalog.pg_type t
-        WHERE t.typnamespace = 'terra_identity'::pg_catalog.regnamespace AND t.typtype = 'c'
-    LOOP
-        EXECUTE pg_catalog.format('REVOKE ALL ON TYPE %s FROM PUBLIC', row_type);
-    END LOOP;
-END
-$$;
 
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.events', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.events_event_id_seq', '');

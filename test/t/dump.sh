@@ -17,6 +17,8 @@ SELECT 'changes', to_jsonb(c) FROM terra_identity.changes c ORDER BY c.change_id
 SELECT 'events', to_jsonb(e) - 'contributes' FROM terra_identity.events e ORDER BY e.event_id;
 SELECT 'environments', e FROM terra_identity.environments e ORDER BY e;
 SELECT 'providers', p FROM terra_identity.providers p ORDER BY p;
+SELECT 'rejected', r FROM terra_identity.rejected r ORDER BY r;
+SELECT 'refusals', r FROM terra_identity.refusals r ORDER BY r;
 SQL
 }
 
@@ -43,6 +45,12 @@ SELECT CASE WHEN i % 2 = 0 THEN 'default' ELSE 'other' END,
 FROM generate_series(1, 200) i
 JOIN unnest('{auth,athlete,user_reauth,deauth,daily,nonsense}'::text[]) WITH ORDINALITY t (type, n) ON t.n = 1 + i % 6;
 INSERT INTO terra_identity.events (payload) VALUES ('[]');
+SELECT terra_identity.ingest('{'::bytea, '{"x-terra-trace-id": "rejected"}');
+SELECT terra_identity.set_signing_secret('key', dev_id => 'signed');
+UPDATE terra_identity.environments SET signature_tolerance = NULL WHERE dev_id = 'signed';
+SELECT terra_identity.ingest('{}'::bytea, '{}', 'signed');
+CREATE ROLE dump_writer;
+SELECT terra_identity.grant_writer('dump_writer');
 SQL
 
 before=$(everything "$PGDATABASE")
@@ -50,10 +58,11 @@ for format in plain custom; do
     file=$(mktemp)
     createdb "$copy"
     if [[ $format == plain ]]; then
-        pg_dump -f "$file" && "${PSQL[@]}" -d "$copy" -f "$file" >/dev/null
+        pg_dump -f "$file" 2>"$file.err" && "${PSQL[@]}" -d "$copy" -f "$file" >/dev/null
     else
-        pg_dump -Fc -f "$file" && pg_restore -j 2 -d "$copy" "$file"
+        pg_dump -Fc -f "$file" 2>"$file.err" && pg_restore -j 2 -d "$copy" "$file"
     fi
+    check "pg_dump warns of nothing: $format" "" "$(<"$file.err")"
     check "a $format dump gives back every row" "$before" "$(everything "$copy")"
     for dev_id in default other; do
         check "$format: the state of $dev_id is what the ledger says" "" \
@@ -65,6 +74,17 @@ for format in plain custom; do
     check "$format: a new connection gets a new id" "1" "$("${PSQL[@]}" -d "$copy" -c "
         SELECT count(*) FROM terra_identity.connections WHERE user_id = 'new'
           AND connection_id > (SELECT max(connection_id) FROM terra_identity.connections WHERE user_id <> 'new')")"
+    # A restore brings no secret, and does not open the door for want of one.
+    check "$format: what was to be signed still is" "TI003" "$("${PSQL[@]}" -d "$copy" -v VERBOSITY=sqlstate \
+        -c "SELECT terra_identity.ingest('{}'::bytea, '{}', 'signed')" 2>&1 | sed 's/.*: *//')"
+    check "$format: once the secret is set again, the rules are as they were" "200 401" "$("${PSQL[@]}" -d "$copy" -c "
+        DO \$\$ BEGIN PERFORM terra_identity.set_signing_secret('key', dev_id => 'signed'); END \$\$;
+        SELECT string_agg(http_status::text, ' ' ORDER BY http_status) FROM (VALUES ('123'::bytea), ('124')) v (body), terra_identity.ingest(body,
+            jsonb_build_object('terra-signature', 't=12345678,v1=dca55eca8f595bd4d80250ab9609c7cbecec8e581c5c3822294f7c2ee1c99377'), 'signed')")"
+    check "$format: the writer is one still" "t f" "$("${PSQL[@]}" -d "$copy" -c "
+        SELECT concat_ws(' ', has_function_privilege('dump_writer', 'terra_identity.webhook(json)', 'EXECUTE'),
+                              has_table_privilege('dump_writer', 'terra_identity.events', 'INSERT'))")"
     dropdb "$copy"
-    rm "$file"
+    rm "$file" "$file.err"
 done
+"${PSQL[@]}" -c "DROP OWNED BY dump_writer; DROP ROLE dump_writer"
