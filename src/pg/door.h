@@ -1,0 +1,39 @@
+// Deliveries as they come over HTTP: their signature is checked over the raw body, which is then stored as an event,
+// kept as it is, or refused (docs/rules.md, "At the door").
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pg/datum.h"
+
+namespace terra_identity::pg {
+
+/// A delivery at the door.
+struct Delivery {
+    std::string dev_id;
+    TimestampTz received_at;
+    Datum body; ///< bytea or text, which are alike
+    NullableValue headers;
+};
+
+/// What the sender is answered.
+struct Answer {
+    const char* outcome; ///< stored, duplicate or rejected
+    int http_status;
+    std::optional<std::int64_t> event_id = {};
+    std::string detail = {}; ///< why it was rejected; the problem of an event that was stored
+};
+
+/// Takes a delivery in. Raises nothing for what the sender sent, everything that the server suffers.
+Answer receive(const Delivery& delivery);
+
+/// The rejected deliveries of an environment, oldest first.
+std::vector<std::int64_t> rejected_ids(const std::string& dev_id);
+
+/// Takes a rejected delivery in again, whose signature was good when it came. Null if it is gone, or somebody else is
+/// at it.
+std::optional<Answer> replay(const std::string& dev_id, std::int64_t rejected_id);
+
+} // namespace terra_identity::pg
