@@ -9,6 +9,8 @@ SELECT terra_identity.grant_writer('regress_writer'), terra_identity.grant_reade
 GRANT USAGE ON SCHEMA terra_identity TO regress_ingester;
 GRANT EXECUTE ON FUNCTION terra_identity.ingest(bytea, jsonb, text) TO regress_ingester;
 SELECT terra_identity.grant_writer('regress_no_such_role');
+SELECT terra_identity.grant_writer(NULL);
+SELECT terra_identity.grant_reader('-');
 
 --
 -- 1. The matrix: what is not in it is not granted
@@ -21,7 +23,7 @@ INSERT INTO pg_temp.matrix VALUES
     ('regress_writer', 'EXECUTE', '{"ingest(bytea,jsonb,text)","ingest(text,jsonb,text)",webhook(json)}'),
     ('regress Reader', 'USAGE', '{terra_identity}'),
     ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)"}'),
-    ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,environments,providers,rejected,refusals,
+    ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,environments,providers,signatures,rejected,refusal_counters,refusals,
         current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,problems,stale_events}');
 
 -- Everything that CREATE EXTENSION made and that can be granted, but for row types: of those pg_dump cannot keep what is revoked,
@@ -58,6 +60,11 @@ SELECT coalesce(g.role, m.role) AS role, coalesce(g.privilege, m.privilege) AS p
 FROM pg_temp.granted g
 FULL JOIN (SELECT role, privilege, unnest(objects) AS object FROM pg_temp.matrix) m USING (role, privilege, object)
 WHERE g.role IS NULL OR m.role IS NULL ORDER BY 1, 2, 3;
+-- No other privilege of whatever name, nor one for others than these roles and the owner.
+SELECT c.relname, a.grantee::regrole, a.privilege_type FROM pg_class c, aclexplode(c.relacl) a
+WHERE c.relnamespace = 'terra_identity'::regnamespace AND a.grantee NOT IN (c.relowner, '"regress Reader"'::regrole) OR c.relnamespace = 'terra_identity'::regnamespace AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT';
+SELECT p.oid::regprocedure, a.grantee::regrole FROM pg_proc p, aclexplode(p.proacl) a
+WHERE p.pronamespace = 'terra_identity'::regnamespace AND a.grantee NOT IN (p.proowner, '"regress Reader"'::regrole, 'regress_writer'::regrole, 'regress_ingester'::regrole);
 -- The same by trying: each statement on each relation, as each role.
 CREATE FUNCTION pg_temp.try(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
@@ -81,7 +88,8 @@ SELECT came_to, count(*) > 0 AS some FROM pg_temp.tried GROUP BY 1 ORDER BY 1;
 SELECT role, privilege, object, came_to FROM pg_temp.tried t
 WHERE (came_to = '42501' OR came_to IN ('42809', '55000') AND privilege <> 'SELECT')
       = EXISTS (SELECT FROM pg_temp.matrix m WHERE m.role = t.role AND m.privilege = t.privilege AND t.object = ANY (m.objects));
--- Views read with the rights of who asks; what runs with the owner's rights has a search_path of its own.
+-- Views read with the rights of who asks; SECURITY DEFINER has a search_path of its own. What takes the owner's rights in C
+-- (src/pg/query.cpp) does too: attacks.sql and 00_install.sql call all of it with a hostile one.
 SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'terra_identity'::regnamespace AND c.relkind = 'v' AND NOT coalesce('security_invoker=true' = ANY (c.reloptions), false);
 SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'terra_identity'::regnamespace AND p.prosecdef
   AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false);
@@ -126,15 +134,14 @@ SELECT dev_id, payload FROM unnest('{privileges a,privileges b}'::text[]) dev_id
     '{"type": "auth", "status": "success", "user": {"user_id": "u3", "provider": "GARMIN", "reference_id": "bob"}}', '{"type": "daily", "user": {"user_id": "u4"}}', '{"type": "deauth", "user": {"user_id": "u4"}}', '{"type": "daily"}']::jsonb[]) payload;
 INSERT INTO terra_identity.environments VALUES ('privileges c', 'replace');
 INSERT INTO terra_identity.events (dev_id, payload) SELECT 'privileges c', payload FROM terra_identity.events WHERE dev_id = 'privileges b' ORDER BY event_id;
-DO $$
-DECLARE
-    name text;
-BEGIN
-    FOREACH name IN ARRAY '{events,deliveries,connections,reauths,changes,environments,rejected,refusals}'::text[] LOOP
-        EXECUTE format('ALTER TABLE terra_identity.%I ENABLE ROW LEVEL SECURITY', name);
-        EXECUTE format('CREATE POLICY tenant ON terra_identity.%I FOR SELECT TO "regress Reader" USING (dev_id = current_setting(''app.dev_id''))', name);
-    END LOOP;
-END $$;
+\set reader 'regress Reader'
+\set dev_id 'privileges b'
+SET client_min_messages = warning;
+\set ECHO none
+\i examples/sql/isolate_reader.sql
+\set ECHO all
+\set ON_ERROR_STOP off
+RESET client_min_messages;
 CREATE FUNCTION pg_temp.environments_seen() RETURNS TABLE (relation text, dev_ids text[], all_rows boolean) LANGUAGE plpgsql AS $$
 BEGIN
     FOR relation IN SELECT object FROM pg_temp.objects o WHERE kind = 'table' AND object NOT IN ('providers', 'signing_secrets') ORDER BY 1 LOOP
@@ -143,13 +150,20 @@ BEGIN
 END $$;
 GRANT SELECT ON pg_temp.objects TO PUBLIC;
 SET ROLE "regress Reader";
-SET app.dev_id = 'privileges b';
 SELECT relation, dev_ids FROM pg_temp.environments_seen();
 SELECT terra_identity.resolve('u1', 'privileges a') AS of_another, terra_identity.resolve('u1', 'privileges b') AS of_its_own,
        (SELECT count(*) FROM terra_identity.lineage('u1', 'privileges a')) AS of_another, (SELECT count(*) FROM terra_identity.lineage('u1', 'privileges b')) AS of_its_own;
-SET app.dev_id = 'privileges c';
-SELECT relation, dev_ids FROM pg_temp.environments_seen() WHERE relation = 'transferred_accounts';
-SET app.dev_id = 'none';
+RESET ROLE;
+-- Another environment, by running it again.
+\set dev_id 'privileges c'
+SET client_min_messages = warning;
+\set ECHO none
+\i examples/sql/isolate_reader.sql
+\set ECHO all
+\set ON_ERROR_STOP off
+RESET client_min_messages;
+SELECT setconfig FROM pg_db_role_setting WHERE setrole = '"regress Reader"'::regrole;
+SET ROLE "regress Reader";
 SELECT relation, dev_ids FROM pg_temp.environments_seen() WHERE all_rows;
 RESET ROLE;
 -- Deliveries go on: what the extension writes is not the writer's.
@@ -159,14 +173,7 @@ SELECT outcome, http_status FROM terra_identity.ingest('{'::bytea, '{"X-Terra-Tr
 RESET ROLE;
 SELECT user_id, status FROM terra_identity.connections WHERE dev_id = 'privileges a' AND user_id = 'u1';
 SELECT * FROM terra_identity.verify('privileges a');
-DO $$
-DECLARE
-    name text;
-BEGIN
-    FOREACH name IN ARRAY '{events,deliveries,connections,reauths,changes,environments,rejected,refusals}'::text[] LOOP
-        EXECUTE format('DROP POLICY tenant ON terra_identity.%I', name);
-        EXECUTE format('ALTER TABLE terra_identity.%I DISABLE ROW LEVEL SECURITY', name);
-    END LOOP;
-END $$;
+SELECT format('DROP POLICY "regress Reader" ON %s; ALTER TABLE %1$s DISABLE ROW LEVEL SECURITY', polrelid::regclass) FROM pg_policy WHERE polname = 'regress Reader' ORDER BY 1 \gexec
+SELECT count(*) AS policies_left FROM pg_class WHERE relnamespace = 'terra_identity'::regnamespace AND relrowsecurity;
 DROP OWNED BY regress_nobody, regress_writer, regress_ingester, "regress Reader";
 DROP ROLE regress_nobody, regress_writer, regress_ingester, "regress Reader";

@@ -55,6 +55,8 @@ FROM (VALUES ('1970-01-01 00:16:40+00', '0'), ('1970-01-01 00:21:40+00', '5 min'
 SELECT terra_identity.verify_signature('b', 't=1000000,v1=' || pg_temp.v1('k', '1000000', 'b'), 'k', '5 min', to_timestamp(1000)) AS milliseconds,
        terra_identity.verify_signature('b', pg_temp.signed('k', 'b', -86000), 'k') AS by_default_a_day,
        terra_identity.verify_signature('b', pg_temp.signed('k', 'b', -87000), 'k') AS and_no_more;
+-- An empty secret is none.
+SELECT terra_identity.verify_signature('b', 't=1000,v1=' || pg_temp.v1('', '1000', 'b'), '', NULL) AS empty_secret;
 -- Null is never unknown.
 SELECT terra_identity.verify_signature(NULL, 't=1000,v1=x', 'k'), terra_identity.verify_signature('b', NULL, 'k'), terra_identity.verify_signature('b', 't=1000,v1=x', NULL),
        terra_identity.verify_signature('b', 't=1000,v1=' || pg_temp.v1('k', '1000', 'b'), 'k', NULL, NULL);
@@ -63,7 +65,8 @@ SELECT terra_identity.verify_signature(NULL, 't=1000,v1=x', 'k'), terra_identity
 -- 2. An environment that requires signatures
 --
 CREATE FUNCTION pg_temp.deliver(header text, body text DEFAULT '{"type": "healthcheck"}') RETURNS text LANGUAGE sql
-    RETURN (SELECT http_status || coalesce(': ' || detail, '') FROM terra_identity.ingest(body, jsonb_build_object('X-Terra-Signature', header)));
+    RETURN (SELECT CASE http_status WHEN 200 THEN '200' ELSE concat_ws(': ', http_status, detail) END
+            FROM terra_identity.ingest(body, jsonb_build_object('X-Terra-Signature', header)));
 -- None does until it has a secret.
 SELECT pg_temp.deliver(NULL), pg_temp.deliver('t=1,v1=2');
 SELECT terra_identity.set_signing_secret('first') > 0 AS secret_id;
@@ -128,13 +131,60 @@ SELECT count(*) AS secrets FROM terra_identity.signing_secrets WHERE dev_id IN (
 --
 SELECT dev_id, reason, refused, first_at <= last_at AS in_order FROM terra_identity.refusals WHERE dev_id LIKE 'signatures%' ORDER BY 1, 2;
 SELECT count(*) AS kept FROM terra_identity.rejected WHERE dev_id LIKE 'signatures%';
-SELECT count(*) AS stored FROM terra_identity.events WHERE dev_id LIKE 'signatures%';
 -- Logged once a minute.
 BEGIN;
 UPDATE terra_identity.environments SET signature_required = true WHERE dev_id = 'signatures too';
-UPDATE terra_identity.refusals SET logged_at = logged_at - interval '2 minutes', last_at = last_at - interval '2 minutes' WHERE dev_id = 'signatures too';
+UPDATE terra_identity.refusal_counters SET logged_at = logged_at - interval '2 minutes', last_at = last_at - interval '2 minutes' WHERE dev_id = 'signatures too';
 SELECT http_status FROM terra_identity.ingest('null'::text, jsonb_build_object('terra-signature', pg_temp.signed('fourth', 'null')), 'signatures too');
-SELECT refused, logged_at = last_at AS logged FROM terra_identity.refusals WHERE dev_id = 'signatures too';
+SELECT refused, logged_at = last_at AS logged FROM terra_identity.refusal_counters WHERE dev_id = 'signatures too';
 SELECT http_status FROM terra_identity.ingest('null'::text, jsonb_build_object('terra-signature', pg_temp.signed('fourth', 'null')), 'signatures too');
-SELECT refused, logged_at = last_at AS logged FROM terra_identity.refusals WHERE dev_id = 'signatures too';
+SELECT refused, logged_at = last_at AS logged FROM terra_identity.refusal_counters WHERE dev_id = 'signatures too';
 ROLLBACK;
+
+--
+-- 4. What was signed is stored once, whatever headers come with it
+--
+CREATE FUNCTION pg_temp.send(signature text, body text, trace text, sent_at timestamptz) RETURNS text LANGUAGE sql
+    RETURN (SELECT concat_ws(' ', outcome, http_status) FROM terra_identity.ingest(body, jsonb_build_object('X-Terra-Signature', signature,
+        'X-Terra-Trace-Id', trace, 'X-Terra-Ordering-Timestamp', (extract(epoch FROM sent_at) * 1000)::bigint::text), 'signatures too'));
+SELECT '{"type": "auth", "status": "success", "user": {"user_id": "u1", "reference_id": "alice"}}' AS auth, '{"type": "deauth", "user": {"user_id": "u1"}}' AS deauth \gset
+SELECT pg_temp.signed('third', :'auth') AS auth_signature, pg_temp.signed('third', :'deauth') AS deauth_signature, pg_temp.signed('third', '{"type":') AS bad_signature,
+       pg_temp.signed('third', :'auth', -60) AS earlier_signature \gset
+SELECT pg_temp.send(:'auth_signature', :'auth', '1', now() - interval '2 min') AS auth, pg_temp.send(:'deauth_signature', :'deauth', '2', now() - interval '1 min') AS deauth;
+SELECT user_id, status FROM terra_identity.connections WHERE dev_id = 'signatures too';
+-- Captured, and sent again as something new: it would revive the connection.
+SELECT pg_temp.send(:'auth_signature', :'auth', 'evil', now() + interval '1 h') AS revive, pg_temp.send(upper(:'auth_signature'), :'auth', 'evil', now()) AS malformed,
+       pg_temp.send(' ' || replace(:'auth_signature', ',', ' , ') || ',v1=0', :'auth', 'evil', now()) AS otherwise;
+-- A second secret that signs the same does not make it another one.
+SELECT terra_identity.set_signing_secret('fifth', dev_id => 'signatures too') > 0 AS secret_id;
+SELECT split_part(:'auth_signature', ',', 1) AS t \gset
+SELECT pg_temp.send(:'t' || ',v1=' || pg_temp.v1('fifth', substr(:'t', 3), :'auth'), :'auth', 'evil', now()) AS by_another_secret;
+SELECT user_id, status FROM terra_identity.connections WHERE dev_id = 'signatures too';
+-- A retry that was signed anew is the same by its trace id, and what is rejected may come again.
+SELECT pg_temp.send(:'earlier_signature', :'auth', '1', now()) AS retry, pg_temp.send(:'earlier_signature', :'auth', 'evil', now()) AS again;
+SELECT pg_temp.send(:'bad_signature', '{"type":', '3', now()) AS bad, pg_temp.send(:'bad_signature', '{"type":', '3', now()) AS again;
+SELECT count(*) AS signed, count(DISTINCT s.event_id) AS events, bool_and(e.event_id IS NOT NULL) AS there
+FROM terra_identity.signatures s LEFT JOIN terra_identity.events e USING (dev_id, event_id)
+WHERE s.dev_id = 'signatures too' AND e.trace_id IS NOT NULL;
+SELECT * FROM terra_identity.verify('signatures too');
+
+--
+-- 5. The door does not open by itself
+--
+CREATE FUNCTION pg_temp.unsigned() RETURNS text LANGUAGE sql
+    RETURN (SELECT concat_ws(' ', outcome, http_status) FROM terra_identity.ingest('{"type": "healthcheck"}'::text, NULL, 'signatures too'));
+UPDATE terra_identity.environments SET signature_tolerance = '5 min' WHERE dev_id = 'signatures too';
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('signatures too', 'keep');
+INSERT INTO terra_identity.environments (dev_id) VALUES ('signatures too') ON CONFLICT DO NOTHING;
+INSERT INTO terra_identity.environments (dev_id) VALUES ('signatures too') ON CONFLICT (dev_id) DO UPDATE SET account_policy = 'replace';
+SELECT account_policy, signature_required, signature_tolerance, pg_temp.unsigned() FROM terra_identity.environments WHERE dev_id = 'signatures too';
+BEGIN;
+UPDATE terra_identity.environments SET dev_id = 'signatures elsewhere' WHERE dev_id = 'signatures too';
+SELECT pg_temp.unsigned() AS renamed;
+DELETE FROM terra_identity.environments WHERE dev_id LIKE 'signatures%';
+SELECT pg_temp.unsigned() AS deleted;
+TRUNCATE terra_identity.environments;
+SELECT pg_temp.unsigned() AS truncated;
+ROLLBACK;
+UPDATE terra_identity.environments SET signature_required = false WHERE dev_id = 'signatures too';
+SELECT pg_temp.unsigned() AS on_purpose;

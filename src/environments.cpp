@@ -17,12 +17,21 @@ namespace {
 
 using namespace pg;
 
-/// Both tables have their key first and the rules after it.
-enum RuleColumn : AttrNumber { rule_key = 1, account_policy, signature_required, signature_tolerance, sdk = 2 };
+/// The columns of `environments` and of `providers`, in their order in sql/install/04_rules.sql, counted from 1.
+enum EnvironmentColumn : AttrNumber {
+    environment_dev_id = 1,
+    environment_account_policy,
+    environment_signature_required,
+    environment_signature_tolerance,
+};
+enum ProviderColumn : AttrNumber { provider_provider = 1, provider_sdk };
 
+/// An INSERT does not make the door wider than it is: what it leaves at its default it may not have meant.
 Query update_environment = R"(
     UPDATE terra_identity.environments e
-    SET account_policy = $2, signature_required = $3, signature_tolerance = $4 WHERE e.dev_id = $1)";
+    SET account_policy = $2, signature_required = e.signature_required OR $3,
+        signature_tolerance = CASE WHEN $4 = interval '24 hours' THEN e.signature_tolerance ELSE $4 END
+    WHERE e.dev_id = $1)";
 Query update_provider = "UPDATE terra_identity.providers p SET sdk = $2 WHERE p.provider = $1";
 
 /// A column of the row that a trigger was fired for, as a parameter.
@@ -44,29 +53,33 @@ HeapTuple insert_or_update(TriggerData* trigger, Query& update, std::initializer
 
 HeapTuple insert_environment(TriggerData* trigger) {
     return insert_or_update(trigger, update_environment,
-                            {column_of(trigger, rule_key, TEXTOID), column_of(trigger, account_policy, TEXTOID),
-                             column_of(trigger, signature_required, BOOLOID),
-                             column_of(trigger, signature_tolerance, INTERVALOID)});
+                            {column_of(trigger, environment_dev_id, TEXTOID),
+                             column_of(trigger, environment_account_policy, TEXTOID),
+                             column_of(trigger, environment_signature_required, BOOLOID),
+                             column_of(trigger, environment_signature_tolerance, INTERVALOID)});
 }
 
 HeapTuple insert_provider(TriggerData* trigger) {
-    return insert_or_update(trigger, update_provider,
-                            {column_of(trigger, rule_key, TEXTOID), column_of(trigger, sdk, BOOLOID)});
+    return insert_or_update(
+        trigger, update_provider,
+        {column_of(trigger, provider_provider, TEXTOID), column_of(trigger, provider_sdk, BOOLOID)});
 }
 
 /// Whether the statement is a COPY. What COPY brings comes from a dump: connections that were derived by these rules
 /// are restored beside them, in any order, and must not be derived from what has been restored so far.
 bool is_restoring() { return ActivePortal != nullptr && ActivePortal->commandTag == CMDTAG_COPY; }
 
-/// Whether a row of `environments` was changed in more than what is asked at the door.
+/// Whether connections follow: not from what is asked at the door, nor from a row that says what none would.
 bool changes_connections(TriggerData* trigger) {
-    if (trigger->tg_newtuple == nullptr)
-        return true;
     const auto text = [trigger](HeapTuple row, AttrNumber number) {
         return string_of(attribute(row, trigger->tg_relation, number).value);
     };
-    return text(trigger->tg_trigtuple, rule_key) != text(trigger->tg_newtuple, rule_key) ||
-           text(trigger->tg_trigtuple, account_policy) != text(trigger->tg_newtuple, account_policy);
+    const HeapTuple row = trigger->tg_trigtuple;
+    const HeapTuple changed = trigger->tg_newtuple;
+    if (changed == nullptr)
+        return account_policy_of(text(row, environment_account_policy)) != AccountPolicy::keep;
+    return text(row, environment_account_policy) != text(changed, environment_account_policy) ||
+           text(row, environment_dev_id) != text(changed, environment_dev_id);
 }
 
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environments`.
@@ -76,7 +89,7 @@ void follow_environment(TriggerData* trigger) {
     std::set<std::string> dev_ids;
     for (const HeapTuple row : {trigger->tg_trigtuple, trigger->tg_newtuple})
         if (row != nullptr)
-            dev_ids.insert(string_of(attribute(row, trigger->tg_relation, rule_key).value));
+            dev_ids.insert(string_of(attribute(row, trigger->tg_relation, environment_dev_id).value));
     Table table("connections", RowExclusiveLock);
     as_owner(table.owner(), [&] {
         for (const std::string& dev_id : dev_ids)

@@ -40,20 +40,6 @@ Headers headers_of(const Attribute& headers, Micros received_at) {
     return read_headers(headers.is_null ? JsonbView() : JsonbView(detoasted_jsonb(headers.value)), received_at);
 }
 
-Query insert_delivery = R"(
-    INSERT INTO terra_identity.deliveries (dev_id, trace_id, event_id) VALUES ($1, $2, $3)
-    ON CONFLICT DO NOTHING)";
-
-/// Whether this is the first delivery with its trace id; concurrent ones wait for each other.
-bool is_first_delivery(Oid owner, const std::string& dev_id, const std::string& trace_id, Datum event_id) {
-    bool first = false;
-    as_owner(owner, [&] {
-        insert_delivery.run({text_parameter(dev_id), text_parameter(trace_id), {INT8OID, NullableValue(event_id)}});
-        first = Query::rows() == 1;
-    });
-    return first;
-}
-
 /// Whether the event says something that its connections' stored facts do not say. Facts only ever grow, so that what
 /// is seen here needs no lock: a later state would know it too.
 bool says_something_new(const Event& event, const std::string& dev_id) {
@@ -95,8 +81,8 @@ HeapTuple read_event_row(TriggerData* trigger) {
         throw Error{invalid_event, "invalid Terra event: " + event.problem,
                     event.type.empty() ? "" : "The event's type is \"" + event.type + "\".",
                     "Set terra_identity.strict to off to store it with this as its problem."};
-    if (headers.trace_id && !is_first_delivery(relation->rd_rel->relowner, dev_id, *headers.trace_id,
-                                               attribute(row, relation, event_event_id).value))
+    if (headers.trace_id && !take_trace_id(relation->rd_rel->relowner, dev_id, *headers.trace_id,
+                                           attribute(row, relation, event_event_id).value))
         return nullptr;
 
     std::array<int, event_columns> columns{};

@@ -26,13 +26,15 @@ Datum row_of(FunctionCallInfo fcinfo, const Answer& answer) {
     });
 }
 
-/// The headers that PostgREST was sent: JSON, or nothing outside of it.
+/// The headers that PostgREST was sent: a JSON object, or nothing outside of it.
 NullableValue request_headers() {
     const char* const headers = call([] { return GetConfigOption("request.headers", true, false); });
     if (headers == nullptr || *headers == '\0')
         return {};
     const JsonInput parsed = read_jsonb(headers);
-    return parsed.problem.empty() ? NullableValue(parsed.jsonb) : NullableValue();
+    if (!parsed.problem.empty())
+        throw Error{"22023", "the setting request.headers is not JSON", parsed.problem};
+    return parsed.jsonb;
 }
 
 void respond_with(int http_status) {
@@ -57,7 +59,7 @@ Datum webhook(FunctionCallInfo fcinfo) {
 void replay_rejected(FunctionCallInfo fcinfo) {
     call([fcinfo] { InitMaterializedSRF(fcinfo, 0); });
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    const std::string dev_id = dev_id_or_setting({PG_GETARG_DATUM(0), PG_ARGISNULL(0)});
+    const std::string dev_id = dev_id_or_setting(argument(fcinfo, 0));
     for (const std::int64_t rejected_id : rejected_ids(dev_id)) {
         const std::optional<Answer> answer = replay(dev_id, rejected_id);
         if (!answer)
@@ -82,11 +84,10 @@ PG_FUNCTION_INFO_V1(terra_identity_replay_rejected);
 
 PGDLLEXPORT Datum terra_identity_ingest(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return ti::row_of(fcinfo,
-                          ti::pg::receive({.dev_id = ti::pg::dev_id_or_setting({PG_GETARG_DATUM(2), PG_ARGISNULL(2)}),
-                                           .received_at = GetCurrentTimestamp(),
-                                           .body = ti::body_argument(fcinfo),
-                                           .headers = {PG_GETARG_DATUM(1), PG_ARGISNULL(1)}}));
+        return ti::row_of(fcinfo, ti::pg::receive({.dev_id = ti::pg::dev_id_or_setting(ti::pg::argument(fcinfo, 2)),
+                                                   .received_at = GetCurrentTimestamp(),
+                                                   .body = ti::body_argument(fcinfo),
+                                                   .headers = ti::pg::argument(fcinfo, 1)}));
     });
 }
 

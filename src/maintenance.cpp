@@ -9,14 +9,10 @@ namespace {
 
 using namespace pg;
 
-std::string dev_id_argument(FunctionCallInfo fcinfo, int number) {
-    return dev_id_or_setting({PG_GETARG_DATUM(number), PG_ARGISNULL(number)});
-}
-
 void return_differences(FunctionCallInfo fcinfo) {
     call([fcinfo] { InitMaterializedSRF(fcinfo, 0); });
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    for (const Difference& difference : verify(dev_id_argument(fcinfo, 0))) {
+    for (const Difference& difference : verify(dev_id_or_setting(argument(fcinfo, 0)))) {
         const std::array<NullableValue, 4> columns{NullableValue(text_of(difference.user_id)),
                                                    NullableValue(text_of(difference.column)),
                                                    NullableValue(difference.stored), NullableValue(difference.derived)};
@@ -41,7 +37,8 @@ PG_FUNCTION_INFO_V1(terra_identity_rebuild);
 PG_FUNCTION_INFO_V1(terra_identity_verify);
 
 PGDLLEXPORT Datum terra_identity_rebuild(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] { return Int64GetDatum(ti::pg::rebuild(ti::dev_id_argument(fcinfo, 0))); });
+    return ti::pg::entry(
+        [fcinfo] { return Int64GetDatum(ti::pg::rebuild(ti::pg::dev_id_or_setting(ti::pg::argument(fcinfo, 0)))); });
 }
 
 PGDLLEXPORT Datum terra_identity_verify(PG_FUNCTION_ARGS) {

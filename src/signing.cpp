@@ -2,8 +2,7 @@
 #include "core/text.h"
 
 #include "pg/environment.h"
-#include "pg/relations.h"
-#include "pg/signing.h"
+#include "pg/signing_secrets.h"
 
 namespace terra_identity {
 namespace {
@@ -18,10 +17,8 @@ Datum required_argument(FunctionCallInfo fcinfo, int number, const char* name) {
     return PG_GETARG_DATUM(number);
 }
 
-NullableValue argument(FunctionCallInfo fcinfo, int number) { return {PG_GETARG_DATUM(number), PG_ARGISNULL(number)}; }
-
 /// Messages never show the secret.
-std::int64_t set_secret(FunctionCallInfo fcinfo) {
+std::int64_t set_signing_secret(FunctionCallInfo fcinfo) {
     const Datum secret = required_argument(fcinfo, 0, "the signing secret");
     const std::string text = string_of(secret);
     if (text.empty() || text.size() > max_secret_bytes)
@@ -31,24 +28,23 @@ std::int64_t set_secret(FunctionCallInfo fcinfo) {
     if (trim(text).size() != text.size())
         throw Error{"22023", "invalid signing secret", "It begins or ends with white space.",
                     "Copy the signing secret from Terra's dashboard without what surrounds it."};
-    Table secrets("signing_secrets", RowExclusiveLock);
-    const std::int64_t secret_id =
-        set_signing_secret(secrets.owner(), dev_id_or_setting(argument(fcinfo, 2)), secret, argument(fcinfo, 1));
-    secrets.close();
-    return secret_id;
+    return pg::set_signing_secret(dev_id_or_setting(argument(fcinfo, 2)), secret, argument(fcinfo, 1));
 }
 
-/// False for anything that is null: what asks whether it may go on must not be told "unknown".
+/// False for anything that is null: what asks whether it may go on must not be told "unknown". And for an empty secret,
+/// which everybody knows.
 bool verify_signature(FunctionCallInfo fcinfo) {
     if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(4))
         return false;
-    const std::string body = string_of(PG_GETARG_DATUM(0));
-    SignatureRules rules{.secrets = {string_of(PG_GETARG_DATUM(2))}, .tolerance = {}, .at = INT64_MAX};
+    const std::string secret = string_of(PG_GETARG_DATUM(2));
+    if (secret.empty())
+        return false;
+    SignatureRules rules{.secrets = {secret}, .tolerance = {}, .at = INT64_MAX};
     if (const Datum at = PG_GETARG_DATUM(4); DatumGetTimestampTz(at) <= INT64_MAX - postgres_epoch)
         rules.at = micros_of(at);
     if (!PG_ARGISNULL(3))
         rules.tolerance = micros_of_interval(PG_GETARG_DATUM(3));
-    return verify_body({string_of(PG_GETARG_DATUM(1))}, rules, body) == Verdict::good;
+    return verify_body({string_of(PG_GETARG_DATUM(1))}, rules, bytes_of(PG_GETARG_DATUM(0))) == Verdict::good;
 }
 
 } // namespace
@@ -62,7 +58,7 @@ PG_FUNCTION_INFO_V1(terra_identity_set_signing_secret);
 PG_FUNCTION_INFO_V1(terra_identity_verify_signature);
 
 PGDLLEXPORT Datum terra_identity_set_signing_secret(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] { return Int64GetDatum(ti::set_secret(fcinfo)); });
+    return ti::pg::entry([fcinfo] { return Int64GetDatum(ti::set_signing_secret(fcinfo)); });
 }
 
 PGDLLEXPORT Datum terra_identity_verify_signature(PG_FUNCTION_ARGS) {

@@ -7,7 +7,7 @@ CREATE TABLE terra_identity.environments (
     signature_tolerance interval DEFAULT '24 hours' CHECK (signature_tolerance >= '0')
 );
 COMMENT ON TABLE terra_identity.environments IS
-    'The rules of each environment (Terra dev_id); one without a row has the defaults. INSERT or UPDATE, either works: connections follow in the same transaction. COPY is for restoring a dump: they do not follow it, until terra_identity.rebuild(). An INSERT sets every column: UPDATE to change one.';
+    'The rules of each environment (Terra dev_id); one without a row has the defaults. INSERT or UPDATE, either works: connections follow in the same transaction. COPY is for restoring a dump: they do not follow it, until terra_identity.rebuild(). An INSERT of one that is there sets account_policy, and never takes signature_required or signature_tolerance back to their defaults: only UPDATE does.';
 COMMENT ON COLUMN terra_identity.environments.dev_id IS 'Environment';
 COMMENT ON COLUMN terra_identity.environments.account_policy IS
     'What a new connection of another reference_id does to the one that has the same provider account: keep (both live on: Terra''s newer API; the careful default) or replace (the older one is superseded: Terra''s current API)';

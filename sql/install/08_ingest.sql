@@ -18,6 +18,18 @@ COMMENT ON COLUMN terra_identity.signing_secrets.secret IS 'As Terra''s dashboar
 COMMENT ON COLUMN terra_identity.signing_secrets.valid_until IS 'From when on it is not accepted; null: never';
 COMMENT ON COLUMN terra_identity.signing_secrets.created_at IS 'When it was set';
 
+CREATE TABLE terra_identity.signatures (
+    dev_id   text COLLATE "C" NOT NULL,
+    digest   bytea NOT NULL,
+    event_id bigint NOT NULL,
+    PRIMARY KEY (dev_id, digest)
+);
+COMMENT ON TABLE terra_identity.signatures IS
+    'What was signed of every delivery that had to be: Terra signs time and body, but no header, and without this a body could be delivered again under another trace id and another time.';
+COMMENT ON COLUMN terra_identity.signatures.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.signatures.digest IS 'A hash of the time and the body that were signed';
+COMMENT ON COLUMN terra_identity.signatures.event_id IS 'The event that they are';
+
 CREATE TABLE terra_identity.rejected (
     rejected_id bigint GENERATED ALWAYS AS IDENTITY,
     dev_id      text COLLATE "C" NOT NULL,
@@ -41,35 +53,48 @@ COMMENT ON COLUMN terra_identity.rejected.body IS 'The body as it came';
 COMMENT ON COLUMN terra_identity.rejected.headers IS 'The headers as the handler passed them';
 COMMENT ON COLUMN terra_identity.rejected.reason IS 'Why it was rejected';
 
-CREATE TABLE terra_identity.refusals (
-    dev_id    text COLLATE "C" NOT NULL,
-    reason    text COLLATE "C" NOT NULL,
-    refused   bigint NOT NULL,
-    first_at  timestamptz NOT NULL,
-    last_at   timestamptz NOT NULL,
-    logged_at timestamptz NOT NULL,
-    PRIMARY KEY (dev_id, reason)
+CREATE TABLE terra_identity.refusal_counters (
+    counter_id bigint GENERATED ALWAYS AS IDENTITY,
+    dev_id     text COLLATE "C" NOT NULL,
+    reason     text COLLATE "C" NOT NULL,
+    refused    bigint NOT NULL,
+    first_at   timestamptz NOT NULL,
+    last_at    timestamptz NOT NULL,
+    logged_at  timestamptz NOT NULL,
+    PRIMARY KEY (dev_id, counter_id)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE terra_identity.refusals IS
-    'How many deliveries ingest answered with 401, for their signature. Their bodies are not kept: strangers could fill the disk. DELETE a row to count anew.';
+COMMENT ON TABLE terra_identity.refusal_counters IS
+    'What refusals sums up: several counters of each reason, so that refusals at once do not wait for each other. DELETE rows to count anew.';
+COMMENT ON COLUMN terra_identity.refusal_counters.counter_id IS 'Number of the counter';
+COMMENT ON COLUMN terra_identity.refusal_counters.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.refusal_counters.reason IS 'What was wrong with the signature';
+COMMENT ON COLUMN terra_identity.refusal_counters.refused IS 'How many';
+COMMENT ON COLUMN terra_identity.refusal_counters.first_at IS 'When the first was received';
+COMMENT ON COLUMN terra_identity.refusal_counters.last_at IS 'When the last was received';
+COMMENT ON COLUMN terra_identity.refusal_counters.logged_at IS 'When one was written to the server''s log: at most once a minute';
+
+CREATE VIEW terra_identity.refusals WITH (security_invoker = true) AS
+SELECT r.dev_id, r.reason, pg_catalog.sum(r.refused)::bigint AS refused, pg_catalog.min(r.first_at) AS first_at,
+       pg_catalog.max(r.last_at) AS last_at
+FROM terra_identity.refusal_counters r
+GROUP BY r.dev_id, r.reason;
+COMMENT ON VIEW terra_identity.refusals IS
+    'How many deliveries ingest answered with 401, for their signature. Their bodies are not kept: strangers could fill the disk.';
 COMMENT ON COLUMN terra_identity.refusals.dev_id IS 'Environment';
 COMMENT ON COLUMN terra_identity.refusals.reason IS 'What was wrong with the signature';
 COMMENT ON COLUMN terra_identity.refusals.refused IS 'How many';
 COMMENT ON COLUMN terra_identity.refusals.first_at IS 'When the first was received';
 COMMENT ON COLUMN terra_identity.refusals.last_at IS 'When the last was received';
-COMMENT ON COLUMN terra_identity.refusals.logged_at IS 'When one was written to the server''s log: at most once a minute';
 
 CREATE FUNCTION terra_identity.ingest(
-    body bytea, headers jsonb DEFAULT NULL,
-    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'),
+    body bytea, headers jsonb DEFAULT NULL, dev_id text DEFAULT NULL,
     OUT outcome text, OUT event_id bigint, OUT http_status int, OUT detail text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_ingest';
 COMMENT ON FUNCTION terra_identity.ingest(bytea, jsonb, text) IS
-    'Stores a webhook given as its raw body, for HTTP handlers; answer Terra with http_status. outcome: stored or duplicate (200; event_id says which event), or rejected: 401 if the environment requires a signature and X-Terra-Signature or terra-signature does not stand for these bytes (counted in refusals), 400 if the body cannot be jsonb (kept in rejected). detail: why, or the problem of a stored event. Never an error for what the sender sent; an error is the server''s, so answer it with 500 and Terra will send again.';
+    'Stores a webhook given as its raw body, for HTTP handlers; answer Terra with http_status. headers: an object of names, in any case, to strings, or to arrays whose first element counts. outcome: stored or duplicate (200; event_id says which event), or rejected: 401 if the environment requires a signature and X-Terra-Signature or terra-signature does not stand for these bytes (counted in refusals), 400 if the body cannot be jsonb (kept in rejected). detail: why, or the problem of a stored event. Never an error for what the sender sent; an error is the server''s, so answer it with 500 and Terra will send again.';
 
 CREATE FUNCTION terra_identity.ingest(
-    body text, headers jsonb DEFAULT NULL,
-    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'),
+    body text, headers jsonb DEFAULT NULL, dev_id text DEFAULT NULL,
     OUT outcome text, OUT event_id bigint, OUT http_status int, OUT detail text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_ingest';
 COMMENT ON FUNCTION terra_identity.ingest(text, jsonb, text) IS
@@ -78,27 +103,26 @@ COMMENT ON FUNCTION terra_identity.ingest(text, jsonb, text) IS
 CREATE FUNCTION terra_identity.webhook(json) RETURNS json
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_webhook';
 COMMENT ON FUNCTION terra_identity.webhook(json) IS
-    'ingest for PostgREST and Supabase: the raw body as the single unnamed parameter, the headers from the setting request.headers, the environment from terra_identity.dev_id. Sets response.status, returns {"outcome", "detail"}.';
+    'ingest for PostgREST and Supabase: the raw body as the single unnamed parameter, the headers from the setting request.headers, the environment from terra_identity.dev_id. Sets response.status, returns {"outcome", "detail"}. What is no JSON at all does not get here: PostgREST answers it, and it is not kept.';
 
 CREATE FUNCTION terra_identity.replay_rejected(
     dev_id text DEFAULT NULL, OUT rejected_id bigint, OUT outcome text, OUT event_id bigint, OUT detail text)
 RETURNS SETOF record LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_replay_rejected';
 COMMENT ON FUNCTION terra_identity.replay_rejected(text) IS
-    'Tries the environment''s rejected deliveries again, oldest first, as received when they were: one row for each. What is stored, or turns out to be stored already, leaves the table rejected.';
+    'Tries the environment''s rejected deliveries again, oldest first, as received when they were: one row for each. For after what stood in their way has changed: strict is off, a trigger is gone, or somebody has mended their bodies by UPDATE. What is stored, or turns out to be stored already, leaves the table rejected.';
 
 CREATE FUNCTION terra_identity.verify_signature(
     body bytea, signature text, secret text, tolerance interval DEFAULT '24 hours',
-    "at" timestamptz DEFAULT pg_catalog.clock_timestamp())
-RETURNS boolean LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'terra_identity_verify_signature';
+    at timestamptz DEFAULT pg_catalog.clock_timestamp())
+RETURNS boolean LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'terra_identity_verify_signature';
 COMMENT ON FUNCTION terra_identity.verify_signature(bytea, text, text, interval, timestamptz) IS
-    'Whether a signature header, t=<unix seconds>,v1=<hex>, stands for a raw body: v1 is the HMAC-SHA256 of t, a dot and the body under the secret, and t is at most tolerance away from at, either way (tolerance null: any time). False, never null, for whatever is malformed or null.';
+    'Whether a signature header, t=<unix seconds>,v1=<hex>, stands for a raw body: v1 is the HMAC-SHA256 of t, a dot and the body under the secret, and t is at most tolerance away from at, either way (tolerance null: any time). False, never null, for whatever is malformed or null, and for an empty secret.';
 
 CREATE FUNCTION terra_identity.set_signing_secret(
-    secret text, valid_until timestamptz DEFAULT NULL,
-    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
+    secret text, valid_until timestamptz DEFAULT NULL, dev_id text DEFAULT NULL)
 RETURNS bigint LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_set_signing_secret';
 COMMENT ON FUNCTION terra_identity.set_signing_secret(text, timestamptz, text) IS
-    'Adds a secret that Terra signs the environment''s webhooks with, valid until then (null: for ever); one that is there gets the new end. From the first on ingest requires signatures (environments.signature_required). Returns its secret_id. To rotate: set the new one, then the old one again with an end. The secret is part of the statement: see the README on keeping it out of logs.';
+    'Adds a secret that Terra signs the environment''s webhooks with, valid until then (null: for ever); one that is there gets the new end. From the first on ingest requires signatures for this environment (environments.signature_required), and for this one alone. Returns its secret_id. To rotate: set the new one, then the old one again with an end. The secret is part of the statement: see the README on keeping it out of logs.';
 
 CREATE FUNCTION terra_identity.drop_signing_secret(
     secret_id bigint,

@@ -3,6 +3,9 @@
 CREATE FUNCTION terra_identity.grant_writer(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF role IS NULL OR role = 0::oid THEN
+        RAISE EXCEPTION 'a role is needed' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION terra_identity.ingest(bytea, jsonb, text),
                         terra_identity.ingest(text, jsonb, text), terra_identity.webhook(json) TO %s', role);
@@ -14,10 +17,13 @@ COMMENT ON FUNCTION terra_identity.grant_writer(regrole) IS
 CREATE FUNCTION terra_identity.grant_reader(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF role IS NULL OR role = 0::oid THEN
+        RAISE EXCEPTION 'a role is needed' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);
     EXECUTE format('GRANT SELECT ON terra_identity.events, terra_identity.deliveries, terra_identity.connections,
                         terra_identity.reauths, terra_identity.changes, terra_identity.environments, terra_identity.providers,
-                        terra_identity.rejected, terra_identity.refusals, terra_identity.current_connections,
+                        terra_identity.signatures, terra_identity.rejected, terra_identity.refusal_counters, terra_identity.refusals, terra_identity.current_connections,
                         terra_identity.duplicate_connections, terra_identity.transferred_accounts,
                         terra_identity.dashboard_connections, terra_identity.shared_references, terra_identity.problems,
                         terra_identity.stale_events TO %s', role);
@@ -43,6 +49,8 @@ SELECT pg_catalog.pg_extension_config_dump('terra_identity.changes', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.changes_change_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.environments', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.providers', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.signatures', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected_rejected_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('terra_identity.refusals', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.refusal_counters', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.refusal_counters_counter_id_seq', '');

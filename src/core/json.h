@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,25 @@ concept JsonValue = requires(const J& json, std::string_view key, bool (*stop)(s
     /// Of an object or array, in its order, until `stop` returns true; the names of array elements are empty.
     json.find_member(stop);
 };
+
+/// How many digits the exponents of a valid JSON text's numbers stand for: 1e131071 is 8 bytes, and 128 kB written out.
+inline std::size_t digits_of_exponents(std::string_view json) {
+    std::size_t digits = 0;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        if (json[i] == '"') {
+            for (++i; i < json.size() && json[i] != '"'; ++i)
+                i += json[i] == '\\' ? 1 : 0;
+        } else if ((json[i] == 'e' || json[i] == 'E') && i > 0 && json[i - 1] >= '0' && json[i - 1] <= '9') {
+            std::size_t exponent = 0;
+            for (++i; i < json.size() && (json[i] == '+' || json[i] == '-' || (json[i] >= '0' && json[i] <= '9')); ++i)
+                if (json[i] >= '0' && exponent < 1'000'000)
+                    exponent = exponent * 10 + static_cast<std::size_t>(json[i] - '0');
+            --i;
+            digits += exponent;
+        }
+    }
+    return digits;
+}
 
 /// A JsonValue that looks at an nlohmann::json, or at none.
 class NlohmannView {

@@ -47,8 +47,10 @@ bool is_timely(Micros time, const SignatureRules& rules);
 
 /// Whether any of the signatures stands for the body: the best that is to be said of them.
 /// @param hmac hmac(secret, prefix) is the HMAC-SHA256 of prefix and body
+/// @param good_prefix if not null: the prefix of the signature that is good
 template <class Hmac>
-Verdict verify_signatures(const std::vector<std::string>& headers, const SignatureRules& rules, Hmac&& hmac) {
+Verdict verify_signatures(const std::vector<std::string>& headers, const SignatureRules& rules, const Hmac& hmac,
+                          std::string* good_prefix = nullptr) {
     Verdict verdict = Verdict::missing;
     for (const std::string& header : headers) {
         const std::optional<Signature> signature = parse_signature(header);
@@ -56,13 +58,17 @@ Verdict verify_signatures(const std::vector<std::string>& headers, const Signatu
             verdict = std::max(verdict, signature ? Verdict::untimely : Verdict::malformed);
             continue;
         }
+        const std::string prefix = signature->timestamp + ".";
         for (const std::string& secret : rules.secrets) {
-            const Digest expected = hmac(std::string_view(secret), std::string_view(signature->timestamp + "."));
+            const Digest expected = hmac(std::string_view(secret), std::string_view(prefix));
             bool good = false;
             for (const Digest& digest : signature->digests)
                 good |= equal_in_constant_time(digest, expected);
-            if (good)
-                return Verdict::good;
+            if (!good)
+                continue;
+            if (good_prefix != nullptr)
+                *good_prefix = prefix;
+            return Verdict::good;
         }
         verdict = Verdict::wrong;
     }

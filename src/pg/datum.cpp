@@ -13,13 +13,15 @@ Micros micros_of_interval(Datum datum) {
     return static_cast<Micros>(std::clamp(micros, -limit, limit));
 }
 
-std::string string_of(Datum text) {
+std::string_view bytes_of(Datum text) {
     const auto* value = reinterpret_cast<const struct varlena*>(DatumGetPointer(text));
     if (VARATT_IS_COMPRESSED(value) || VARATT_IS_EXTERNAL(value))
         value =
             call([text] { return pg_detoast_datum_packed(reinterpret_cast<struct varlena*>(DatumGetPointer(text))); });
     return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
 }
+
+std::string string_of(Datum text) { return std::string(bytes_of(text)); }
 
 Datum text_of(std::string_view text) {
     return call(

@@ -25,6 +25,9 @@ Micros micros_of_interval(Datum interval);
 /// A text datum, which may be compressed or out of line.
 std::string string_of(Datum text);
 
+/// The same in place, or detoasted in the current memory context; of bytea too.
+std::string_view bytes_of(Datum text);
+
 /// In the current memory context.
 Datum text_of(std::string_view text);
 
@@ -48,6 +51,11 @@ struct NullableValue {
             *this = NullableValue(timestamptz_of(*time));
     }
 };
+
+/// An argument of a function that the server calls.
+inline NullableValue argument(FunctionCallInfo fcinfo, int number) {
+    return {PG_GETARG_DATUM(number), PG_ARGISNULL(number)};
+}
 
 /// An error if a table of the extension has other columns than the library was built for.
 void check_columns(TupleDesc columns, std::size_t expected);

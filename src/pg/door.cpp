@@ -7,16 +7,10 @@
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/settings.h"
-#include "pg/signing.h"
+#include "pg/signing_secrets.h"
 
 namespace terra_identity::pg {
 namespace {
-
-std::string_view bytes_of(Datum datum) {
-    auto* const value =
-        call([datum] { return pg_detoast_datum_packed(reinterpret_cast<struct varlena*>(DatumGetPointer(datum))); });
-    return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
-}
 
 JsonbView view_of(const NullableValue& jsonb) {
     return jsonb.is_null ? JsonbView() : JsonbView(detoasted_jsonb(jsonb.value));
@@ -26,57 +20,78 @@ Query insert_event = R"(
     INSERT INTO terra_identity.events AS e (dev_id, received_at, payload, headers) VALUES ($1, $2, $3, $4)
     RETURNING e.event_id, e.problem)";
 
-Query select_delivery = R"(
-    SELECT e.event_id FROM terra_identity.deliveries d
-    JOIN terra_identity.events e ON e.dev_id = d.dev_id AND e.event_id = d.event_id
-    WHERE d.dev_id = $1 AND d.trace_id = $2)";
+/// The same with an event_id that was given before.
+Query insert_event_as = R"(
+    INSERT INTO terra_identity.events AS e (event_id, dev_id, received_at, payload, headers) OVERRIDING SYSTEM VALUE
+    VALUES ($5, $1, $2, $3, $4)
+    RETURNING e.event_id, e.problem)";
 
-/// A trigger of the application's that skipped the event after its trace id was taken.
-Query delete_delivery = R"(
-    DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2
-      AND NOT EXISTS (SELECT FROM terra_identity.events e WHERE e.dev_id = d.dev_id AND e.event_id = d.event_id))";
+Query insert_signature = R"(
+    INSERT INTO terra_identity.signatures AS s (dev_id, digest, event_id)
+    VALUES ($1, $2, pg_catalog.nextval('terra_identity.events_event_id_seq'))
+    ON CONFLICT DO NOTHING RETURNING s.event_id)";
+
+Query select_signature = R"(
+    SELECT s.event_id FROM terra_identity.signatures s WHERE s.dev_id = $1 AND s.digest = $2)";
+
+Query update_signature = R"(
+    UPDATE terra_identity.signatures s SET event_id = $3 WHERE s.dev_id = $1 AND s.digest = $2)";
+
+Query delete_signature = "DELETE FROM terra_identity.signatures s WHERE s.dev_id = $1 AND s.digest = $2";
+
+Query select_delivery = R"(
+    SELECT d.event_id FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2)";
+
+Query delete_delivery = "DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2";
 
 Query insert_rejected = R"(
     INSERT INTO terra_identity.rejected (dev_id, received_at, trace_id, body, headers, reason)
     VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT DO NOTHING)";
 
-/// Whether it is to be logged: once a minute will do, for whoever has no secret must not fill the disk.
+/// A counter that no other transaction has locked, for refusals must not wait for each other: they would keep the
+/// handler's sessions from good deliveries. The second column: whether it is to be logged.
 Query count_refusal = R"(
-    INSERT INTO terra_identity.refusals AS r (dev_id, reason, refused, first_at, last_at, logged_at)
-    VALUES ($1, $2, 1, $3, $3, $3)
-    ON CONFLICT (dev_id, reason) DO UPDATE
-    SET refused = r.refused + excluded.refused,
-        last_at = greatest(r.last_at, excluded.last_at),
-        logged_at = CASE WHEN excluded.logged_at > r.logged_at + interval '1 minute' THEN excluded.logged_at
-                         ELSE r.logged_at END
-    RETURNING r.logged_at = $3, r.refused)";
+    UPDATE terra_identity.refusal_counters r
+    SET refused = r.refused + 1, last_at = greatest(r.last_at, $3),
+        logged_at = CASE WHEN $3 > r.logged_at + interval '1 minute' THEN $3 ELSE r.logged_at END
+    WHERE r.dev_id = $1 AND r.counter_id = (
+        SELECT f.counter_id FROM terra_identity.refusal_counters f WHERE f.dev_id = $1 AND f.reason = $2
+        ORDER BY f.counter_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING r.logged_at = $3)";
+
+Query add_refusal_counter = R"(
+    INSERT INTO terra_identity.refusal_counters (dev_id, reason, refused, first_at, last_at, logged_at)
+    VALUES ($1, $2, 1, $3, $3, $3))";
 
 Query::Parameter parameter(TimestampTz time) { return {TIMESTAMPTZOID, NullableValue(TimestampTzGetDatum(time))}; }
 
-/// 401: counted, but not kept, for whoever has no secret must not fill the disk.
-Answer refuse(Oid owner, const Delivery& delivery, Verdict verdict) {
+/// 401: counted, and logged once a minute, but not kept, for whoever has no secret must not fill the disk.
+Answer refuse(const Delivery& delivery, Verdict verdict) {
     const std::string reason(to_string(verdict));
-    as_definer(owner, [&] {
-        const SPITupleTable* const counted = count_refusal.run(
-            {text_parameter(delivery.dev_id), text_parameter(reason), parameter(delivery.received_at)});
-        if (!DatumGetBool(column(counted, 0, 1).value))
-            return;
-        const std::int64_t refused = DatumGetInt64(column(counted, 0, 2).value);
-        call([&, dev_id = delivery.dev_id.c_str(), why = reason.c_str()] {
+    bool is_logged = true;
+    as_owner(owner_of_tables(), [&] {
+        const auto parameters = {text_parameter(delivery.dev_id), text_parameter(reason),
+                                 parameter(delivery.received_at)};
+        const SPITupleTable* const counted = count_refusal.run(parameters);
+        if (Query::rows() > 0)
+            is_logged = DatumGetBool(column(counted, 0, 1).value);
+        else
+            add_refusal_counter.run(parameters);
+    });
+    if (is_logged)
+        call([dev_id = delivery.dev_id.c_str(), why = reason.c_str()] {
             ereport(LOG_SERVER_ONLY,
                     (errmsg("terra_identity refused a webhook: %s", why),
-                     errdetail("Environment \"%s\" has refused %lld for this reason; told at most once a minute.",
-                               dev_id, static_cast<long long>(refused)),
-                     errhidestmt(true), errhidecontext(true)));
+                     errdetail("The environment is \"%s\". This is told at most once a minute.", dev_id),
+                     errhint("SELECT * FROM terra_identity.refusals;"), errhidestmt(true), errhidecontext(true)));
         });
-    });
     return {.outcome = "rejected", .http_status = 401, .detail = reason};
 }
 
 /// 400: kept as it came, once for all retries of the delivery.
-Answer reject(Oid owner, const Delivery& delivery, const std::optional<std::string>& trace_id, std::string reason) {
-    as_definer(owner, [&] {
+Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_id, std::string reason) {
+    as_owner(owner_of_tables(), [&] {
         insert_rejected.run({text_parameter(delivery.dev_id),
                              parameter(delivery.received_at),
                              {TEXTOID, trace_id},
@@ -95,41 +110,111 @@ std::string problem_under_strict(Datum payload, const Headers& headers, Micros r
     return event.problem.empty() ? std::string() : "invalid Terra event: " + event.problem;
 }
 
+Answer duplicate_of(std::int64_t event_id) {
+    return {.outcome = "duplicate", .http_status = 200, .event_id = event_id};
+}
+
+/// Why no row came of an INSERT: its trace id is one that was delivered, or a trigger of the application's skipped it,
+/// and then the trace id that it may have taken is given back.
+std::optional<Answer> answer_without_row(const Delivery& delivery, const std::optional<std::string>& trace_id,
+                                         bool took_trace_id) {
+    std::optional<Answer> answer;
+    if (!trace_id)
+        return answer;
+    as_owner(owner_of_tables(), [&] {
+        const auto parameters = {text_parameter(delivery.dev_id), text_parameter(*trace_id)};
+        if (took_trace_id) {
+            delete_delivery.run(parameters);
+            return;
+        }
+        const SPITupleTable* const found = select_delivery.run(parameters);
+        if (Query::rows() > 0)
+            answer = {.outcome = "duplicate", .http_status = 200, .event_id = DatumGetInt64(column(found, 0, 1).value)};
+    });
+    return answer;
+}
+
+Query::Parameter parameter(const Digest& digest) {
+    return {BYTEAOID, NullableValue(text_of({reinterpret_cast<const char*>(digest.data()), digest.size()}))};
+}
+
+/// An event_id for what was signed, which is nobody else's from here on; or the event that was signed the same, with
+/// whatever headers it came.
+struct SignedEvent {
+    std::int64_t event_id = 0;
+    bool is_first = false;
+};
+
+SignedEvent take_signature(const std::string& dev_id, const Digest& signed_content) {
+    SignedEvent event;
+    as_owner(owner_of_tables(), [&] {
+        const auto parameters = {text_parameter(dev_id), parameter(signed_content)};
+        const SPITupleTable* row = insert_signature.run(parameters);
+        event.is_first = Query::rows() > 0;
+        if (!event.is_first)
+            row = select_signature.run(parameters);
+        event.event_id = DatumGetInt64(column(row, 0, 1).value);
+    });
+    return event;
+}
+
+/// What was signed stands for the event that the answer names; for none if it was rejected, and may come again.
+void settle_signature(const std::string& dev_id, const Digest& signed_content, const Answer& answer) {
+    as_owner(owner_of_tables(), [&] {
+        if (answer.event_id)
+            update_signature.run({text_parameter(dev_id),
+                                  parameter(signed_content),
+                                  {INT8OID, NullableValue(Int64GetDatum(*answer.event_id))}});
+        else
+            delete_signature.run({text_parameter(dev_id), parameter(signed_content)});
+    });
+}
+
+/// Inserts the event. @param event_id the one that it is to have, if that is known
+Answer store(const Delivery& delivery, const JsonInput& payload, const std::optional<std::string>& trace_id,
+             std::optional<std::int64_t> event_id) {
+    std::optional<Answer> answer;
+    const std::uint64_t taken = trace_ids_taken();
+    as_definer(owner_of_tables(), [&] {
+        const Query::Parameter dev_id = text_parameter(delivery.dev_id);
+        const Query::Parameter received_at = parameter(delivery.received_at);
+        const Query::Parameter body{JSONBOID, NullableValue(payload.jsonb)};
+        const Query::Parameter headers{JSONBOID, delivery.headers};
+        const SPITupleTable* const stored =
+            event_id ? insert_event_as.run({dev_id, received_at, body, headers, {INT8OID, Int64GetDatum(*event_id)}})
+                     : insert_event.run({dev_id, received_at, body, headers});
+        if (Query::rows() == 0)
+            return;
+        const NullableValue problem = column(stored, 0, 2);
+        answer = {.outcome = "stored",
+                  .http_status = 200,
+                  .event_id = DatumGetInt64(column(stored, 0, 1).value),
+                  .detail = problem.is_null ? std::string() : string_of(problem.value)};
+    });
+    if (!answer)
+        answer = answer_without_row(delivery, trace_id, taken != trace_ids_taken());
+    return answer ? *answer : reject(delivery, trace_id, "a trigger on terra_identity.events skipped the event");
+}
+
 /// Stores a delivery whose signature is good or not asked for.
-Answer deliver(Oid owner, const Delivery& delivery) {
+Answer deliver(const Delivery& delivery) {
     const Micros received_at = micros_of(TimestampTzGetDatum(delivery.received_at));
     const Headers headers = read_headers(view_of(delivery.headers), received_at);
     JsonInput payload = read_jsonb(bytes_of(delivery.body));
     if (payload.problem.empty())
         payload.problem = problem_under_strict(payload.jsonb, headers, received_at);
     if (!payload.problem.empty())
-        return reject(owner, delivery, headers.trace_id, std::move(payload.problem));
+        return reject(delivery, headers.trace_id, std::move(payload.problem));
+    if (!delivery.signed_content)
+        return store(delivery, payload, headers.trace_id, std::nullopt);
 
-    std::optional<Answer> answer;
-    as_definer(owner, [&] {
-        const SPITupleTable* const stored = insert_event.run({text_parameter(delivery.dev_id),
-                                                              parameter(delivery.received_at),
-                                                              {JSONBOID, NullableValue(payload.jsonb)},
-                                                              {JSONBOID, delivery.headers}});
-        if (Query::rows() > 0) {
-            const NullableValue problem = column(stored, 0, 2);
-            answer = {.outcome = "stored",
-                      .http_status = 200,
-                      .event_id = DatumGetInt64(column(stored, 0, 1).value),
-                      .detail = problem.is_null ? std::string() : string_of(problem.value)};
-        } else if (headers.trace_id) {
-            const SPITupleTable* const found =
-                select_delivery.run({text_parameter(delivery.dev_id), text_parameter(*headers.trace_id)});
-            if (Query::rows() > 0)
-                answer = {
-                    .outcome = "duplicate", .http_status = 200, .event_id = DatumGetInt64(column(found, 0, 1).value)};
-            else
-                delete_delivery.run({text_parameter(delivery.dev_id), text_parameter(*headers.trace_id)});
-        }
-    });
-    if (!answer)
-        return reject(owner, delivery, headers.trace_id, "a trigger on terra_identity.events skipped the event");
-    return *answer;
+    const SignedEvent event = take_signature(delivery.dev_id, *delivery.signed_content);
+    if (!event.is_first)
+        return duplicate_of(event.event_id);
+    Answer answer = store(delivery, payload, headers.trace_id, event.event_id);
+    if (answer.event_id != event.event_id)
+        settle_signature(delivery.dev_id, *delivery.signed_content, answer);
+    return answer;
 }
 
 Query select_rejected_ids = R"(
@@ -141,25 +226,46 @@ Query select_rejected = R"(
 
 Query delete_rejected = "DELETE FROM terra_identity.rejected r WHERE r.dev_id = $1 AND r.rejected_id = $2";
 
-Oid owner_of_tables() {
-    Table rejected("rejected", RowExclusiveLock);
-    const Oid owner = rejected.owner();
-    rejected.close();
-    return owner;
+/// A rejected delivery, copied into the current memory context, and locked. Null if it is gone or locked by others.
+std::optional<Delivery> lock_rejected(const std::string& dev_id, Query::Parameter rejected_id) {
+    const MemoryContext caller = CurrentMemoryContext;
+    std::optional<Delivery> delivery;
+    as_owner(owner_of_tables(), [&] {
+        const SPITupleTable* const row = select_rejected.run({text_parameter(dev_id), rejected_id});
+        if (Query::rows() == 0)
+            return;
+        const NullableValue headers = column(row, 0, 3);
+        const auto copy = [caller](Datum value) {
+            return call([caller, value] {
+                const MemoryContext spi = MemoryContextSwitchTo(caller);
+                auto* const whole = pg_detoast_datum_copy(reinterpret_cast<struct varlena*>(DatumGetPointer(value)));
+                MemoryContextSwitchTo(spi);
+                return PointerGetDatum(whole);
+            });
+        };
+        delivery = {.dev_id = dev_id,
+                    .received_at = DatumGetTimestampTz(column(row, 0, 1).value),
+                    .body = copy(column(row, 0, 2).value),
+                    .headers = headers.is_null ? headers : NullableValue(copy(headers.value))};
+    });
+    return delivery;
 }
 
 } // namespace
 
-Answer receive(const Delivery& delivery) {
-    const Oid owner = owner_of_tables();
-    const SigningPolicy policy =
-        signing_policy(owner, delivery.dev_id, micros_of(TimestampTzGetDatum(delivery.received_at)));
-    if (policy.required)
-        if (const Verdict verdict =
-                verify_body(read_signatures(view_of(delivery.headers)), policy.rules, bytes_of(delivery.body));
-            verdict != Verdict::good)
-            return refuse(owner, delivery, verdict);
-    return deliver(owner, delivery);
+Answer receive(Delivery delivery) {
+    const std::string_view body = bytes_of(delivery.body);
+    if (body.size() > max_body_bytes)
+        return {.outcome = "rejected", .http_status = 400, .detail = "the body is larger than 500 MB"};
+    const SigningPolicy policy = signing_policy(delivery.dev_id, micros_of(TimestampTzGetDatum(delivery.received_at)));
+    if (policy.required) {
+        delivery.signed_content.emplace();
+        const std::vector<std::string> signatures = read_signatures(view_of(delivery.headers));
+        const Verdict verdict = verify_body(signatures, policy.rules, body, &*delivery.signed_content);
+        if (verdict != Verdict::good)
+            return refuse(delivery, verdict);
+    }
+    return deliver(delivery);
 }
 
 std::vector<std::int64_t> rejected_ids(const std::string& dev_id) {
@@ -173,20 +279,12 @@ std::vector<std::int64_t> rejected_ids(const std::string& dev_id) {
 }
 
 std::optional<Answer> replay(const std::string& dev_id, std::int64_t rejected_id) {
-    const Oid owner = owner_of_tables();
+    const Query::Parameter id{INT8OID, NullableValue(Int64GetDatum(rejected_id))};
     std::optional<Answer> answer;
-    as_definer(owner, [&] {
-        const Query::Parameter id{INT8OID, NullableValue(Int64GetDatum(rejected_id))};
-        const SPITupleTable* const row = select_rejected.run({text_parameter(dev_id), id});
-        if (Query::rows() == 0)
-            return;
-        answer = deliver(owner, {.dev_id = dev_id,
-                                 .received_at = DatumGetTimestampTz(column(row, 0, 1).value),
-                                 .body = column(row, 0, 2).value,
-                                 .headers = column(row, 0, 3)});
-        if (answer->event_id)
-            delete_rejected.run({text_parameter(dev_id), id});
-    });
+    if (const std::optional<Delivery> delivery = lock_rejected(dev_id, id))
+        answer = deliver(*delivery);
+    if (answer && answer->event_id)
+        as_owner(owner_of_tables(), [&] { delete_rejected.run({text_parameter(dev_id), id}); });
     return answer;
 }
 

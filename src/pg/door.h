@@ -2,6 +2,8 @@
 // kept as it is, or refused (docs/rules.md, "At the door").
 #pragma once
 
+#include "core/signature.h"
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +18,7 @@ struct Delivery {
     TimestampTz received_at;
     Datum body; ///< bytea or text, which are alike
     NullableValue headers;
+    std::optional<Digest> signed_content = {}; ///< if its signature was asked for: a hash of what was signed
 };
 
 /// What the sender is answered.
@@ -26,8 +29,9 @@ struct Answer {
     std::string detail = {}; ///< why it was rejected; the problem of an event that was stored
 };
 
-/// Takes a delivery in. Raises nothing for what the sender sent, everything that the server suffers.
-Answer receive(const Delivery& delivery);
+/// Takes a delivery in. Raises nothing for what the sender sent, everything that the server suffers. A body of more
+/// than max_body_bytes is rejected and not kept.
+Answer receive(Delivery delivery);
 
 /// The rejected deliveries of an environment, oldest first.
 std::vector<std::int64_t> rejected_ids(const std::string& dev_id);

@@ -1,5 +1,6 @@
 #include "pg/json_input.h"
 
+#include "core/json.h"
 #include "core/text.h"
 
 extern "C" {
@@ -8,6 +9,9 @@ extern "C" {
 
 namespace terra_identity::pg {
 namespace {
+
+/// What is written out has to fit in 1 GB, or it could be stored but neither read nor dumped.
+constexpr std::size_t max_digits = 256 << 20;
 
 /// Whether an error of jsonb_in speaks of the input. The others tell what the server suffers.
 bool is_about_input(const ErrorData& error) {
@@ -40,8 +44,11 @@ JsonInput read_jsonb(std::string_view bytes) {
         jsonb = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
         pfree(text);
     });
-    if (error == nullptr)
+    if (error == nullptr) {
+        if (digits_of_exponents(bytes) > max_digits)
+            result.problem = "the JSON cannot be stored: its numbers, written out, take more than 256 MB";
         return result;
+    }
     if (!is_about_input(*error))
         throw ServerError{error};
     return {.problem = problem_of(*error)};

@@ -16,7 +16,8 @@ namespace terra_identity::pg {
 /// @param owner the role that owns the tables
 void as_owner(Oid owner, const std::function<void()>& body);
 
-/// The same with nothing else set, as in a SECURITY DEFINER function: for writes that fire the triggers of others.
+/// The same as in a SECURITY DEFINER function: for writes that fire the triggers of others. What else the caller has
+/// set stays in force, how queries are planned included; so look-ups belong into `as_owner`.
 void as_definer(Oid owner, const std::function<void()>& body);
 
 /// A statement whose plan is kept. Constant-initialised; of static storage.
@@ -29,7 +30,7 @@ public:
         NullableValue value;
     };
 
-    /// Runs it. The result is good until the next query or the end of `as_owner`.
+    /// Runs it. The result is good until the end of `as_owner` or `as_definer`, its count until the next query.
     /// At REPEATABLE READ and above a write to a row that the transaction cannot see raises 40001.
     SPITupleTable* run(std::initializer_list<Parameter> parameters, Reads reads = Reads::latest);
 
@@ -45,7 +46,7 @@ private:
 /// A column of a query's result, counted from 1; good as long as the result is.
 NullableValue column(const SPITupleTable* result, std::uint64_t row, int number);
 
-/// A parameter that is the environment's name, which is the first of every query.
+/// A parameter of type text.
 inline Query::Parameter text_parameter(const std::string& text) { return {TEXTOID, NullableValue(text_of(text))}; }
 
 } // namespace terra_identity::pg

@@ -92,6 +92,13 @@ std::vector<HeapTuple> Table::all(Reads reads) const {
     return rows;
 }
 
+Oid owner_of_tables() {
+    Table environments("environments", AccessShareLock);
+    const Oid owner = environments.owner();
+    environments.close();
+    return owner;
+}
+
 std::vector<HeapTuple> find_connections(const Table& connections, const std::string& dev_id,
                                         const std::vector<std::string>& user_ids, Reads reads) {
     const Oid primary_key = call([&] {

@@ -1,4 +1,4 @@
-// What an environment asks of the signature of a delivery.
+// The secrets that an environment's deliveries are signed with, and what it asks of a signature.
 #pragma once
 
 #include "core/signature.h"
@@ -16,14 +16,15 @@ struct SigningPolicy {
 
 /// The policy as it was committed last. An error if signatures are required and no secret is valid: that is not the
 /// sender's fault.
-/// @param owner the role that owns the extension's tables
-SigningPolicy signing_policy(Oid owner, const std::string& dev_id, Micros at);
+SigningPolicy signing_policy(const std::string& dev_id, Micros at);
 
 /// Whether any of the signature headers stands for the body, and why not.
-Verdict verify_body(const std::vector<std::string>& headers, const SignatureRules& rules, std::string_view body);
+/// @param signed_content if not null: a hash of what was signed, time and body, whatever the secret
+Verdict verify_body(const std::vector<std::string>& headers, const SignatureRules& rules, std::string_view body,
+                    Digest* signed_content = nullptr);
 
 /// Adds a secret, from when on the environment requires signatures; changes its end if it is there already.
 /// @return the secret_id
-std::int64_t set_signing_secret(Oid owner, const std::string& dev_id, Datum secret, const NullableValue& valid_until);
+std::int64_t set_signing_secret(const std::string& dev_id, Datum secret, const NullableValue& valid_until);
 
 } // namespace terra_identity::pg
