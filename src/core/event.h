@@ -32,6 +32,8 @@ struct UserObject {
     std::optional<std::string> reference_id;
     std::optional<std::string> scopes;
     std::optional<Micros> created_at; ///< null if absent, unreadable or not believed
+
+    bool operator==(const UserObject&) const = default;
 };
 
 /// The headers of a delivery that matter for its place in the ledger.
@@ -39,6 +41,8 @@ struct Headers {
     std::optional<Micros> ordering; ///< null if absent, unreadable or not believed
     std::optional<std::string> trace_id;
     std::string problem; ///< empty, or why the delivery cannot be told from others
+
+    bool operator==(const Headers&) const = default;
 };
 
 struct Event {
@@ -51,6 +55,8 @@ struct Event {
     std::string problem; ///< empty, or why the payload is not what its type needs; then it says nothing
     Micros time = 0;     ///< the event time
     std::optional<Micros> ordering;
+
+    bool operator==(const Event&) const = default;
 };
 
 /// What a `type` is before its payload is looked into. `auth` is `auth_success` until its status is read.

@@ -136,11 +136,11 @@ private:
         std::set<std::string> members{start};
         for (bool grown = true; grown;) {
             grown = false;
-            for (const auto& [other, facts] : facts_)
-                if (!members.count(other) &&
+            for (const auto& entry : facts_) // not by name: clang has it in no lambda before its version 16
+                if (!members.count(entry.first) &&
                     std::any_of(members.begin(), members.end(),
-                                [&](const std::string& member) { return linked(member, other); })) {
-                    members.insert(other);
+                                [&](const std::string& member) { return linked(member, entry.first); })) {
+                    members.insert(entry.first);
                     grown = true;
                 }
         }

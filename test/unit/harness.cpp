@@ -112,18 +112,21 @@ Truths brute_force(const std::vector<Event>& events, const Rules& rules) {
     return brute_force(facts, reauths, rules);
 }
 
-void World::insert(const std::vector<Event>& batch) {
-    store_.write(derive(store_, rules_, batch, next_event_id_));
+std::vector<Change> World::insert(const std::vector<Event>& batch) {
+    const Derivation derivation = derive(store_, rules_, batch, next_event_id_);
+    std::vector<Change> changes = changes_of(derivation);
+    store_.write(derivation);
     next_event_id_ += static_cast<std::int64_t>(batch.size());
     ledger_.insert(ledger_.end(), batch.begin(), batch.end());
+    return changes;
 }
 
-void World::insert_what_is_new(const std::vector<Event>& batch) {
+std::vector<Change> World::insert_what_is_new(const std::vector<Event>& batch) {
     std::vector<Event> unknown;
     for (const Event& event : batch)
         if (!is_known(event))
             unknown.push_back(event);
-    insert(unknown);
+    return insert(unknown);
 }
 
 bool World::is_known(const Event& event) const {

@@ -6,6 +6,8 @@
 #include "deliveries.h"
 #include "memory_store.h"
 
+#include "core/changes.h"
+
 #include <string>
 #include <vector>
 
@@ -33,11 +35,11 @@ class World {
 public:
     explicit World(const Rules& rules, std::uint64_t seed = 1) : rules_(rules), store_(seed) {}
 
-    /// Inserts a batch: one statement.
-    void insert(const std::vector<Event>& batch);
+    /// Inserts a batch: one statement. @return the rows that the feed gets
+    std::vector<Change> insert(const std::vector<Event>& batch);
 
     /// Like `insert`, but leaves out events that the stored facts absorb, as the server does.
-    void insert_what_is_new(const std::vector<Event>& batch);
+    std::vector<Change> insert_what_is_new(const std::vector<Event>& batch);
 
     /// Derives everything again from the ledger, possibly under other rules.
     void rebuild(const Rules& rules);

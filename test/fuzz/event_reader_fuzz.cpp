@@ -1,0 +1,364 @@
+// Reads any payload with any headers. What is read keeps the promises of event.h, has a problem exactly if
+// docs/rules.md says so, and does not depend on what the rules do not name.
+//
+// Input: the payload, and after a NUL byte the headers; both JSON.
+#include "promise.h"
+
+#include "core/event_reader.h"
+#include "core/facts.h"
+#include "core/headers.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
+
+namespace terra_identity::fuzz {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view white_space = " \t\n\r\v\f";
+constexpr Micros epoch = 1'767'225'600 * micros_per_second; // 2026-01-01 00:00 UTC
+constexpr Micros last_received_at = INT64_MAX - micros_per_day;
+constexpr Micros year_1 = -62'135'596'800 * micros_per_second;
+constexpr int deepest = 64; // copying and writing JSON is recursive
+
+/// A JsonValue whose objects have their members in the opposite order.
+class Reversed {
+public:
+    Reversed() = default;
+    explicit Reversed(const json& value) : json_(&value), forward_(value) {}
+
+    bool is_null() const { return forward_.is_null(); }
+    bool is_object() const { return forward_.is_object(); }
+    bool is_array() const { return forward_.is_array(); }
+    bool is_string() const { return forward_.is_string(); }
+    bool is_integer() const { return forward_.is_integer(); }
+    std::string_view text() const { return forward_.text(); }
+    std::string integer() const { return forward_.integer(); }
+
+    Reversed member(std::string_view key) const {
+        const auto found = json_->find(key);
+        return found == json_->end() ? Reversed() : Reversed(*found);
+    }
+
+    template <class Stop>
+    void find_member(Stop&& stop) const {
+        std::vector<std::pair<std::string, const json*>> members;
+        for (const auto& [name, value] : json_->items())
+            members.emplace_back(is_object() ? name : "", &value);
+        if (is_object())
+            std::reverse(members.begin(), members.end());
+        for (const auto& [name, value] : members)
+            if (stop(std::string_view(name), Reversed(*value)))
+                return;
+    }
+
+private:
+    const json* json_ = nullptr;
+    NlohmannView forward_;
+};
+
+// --- docs/rules.md read once more, without regard to what is read from the payload
+
+std::string trimmed(const std::string& text) {
+    std::string result = text;
+    result.erase(0, std::min(result.size(), result.find_first_not_of(white_space)));
+    result.erase(result.find_last_not_of(white_space) + 1);
+    return result;
+}
+
+/// Null where there is none.
+json at(const json& object, const std::string& key) {
+    return object.is_object() && object.contains(key) ? object[key] : json();
+}
+
+/// The text of a string, trimmed; empty for anything else.
+std::string text_at(const json& object, const std::string& key) {
+    const json value = at(object, key);
+    return value.is_string() ? trimmed(value.get<std::string>()) : "";
+}
+
+bool has_sound_id(const json& object, const std::string& key) {
+    const json value = at(object, key);
+    return value.is_null() || (value.is_string() && text_at(object, key).size() <= 512);
+}
+
+bool names_user(const json& user) {
+    return user.is_object() && !text_at(user, "user_id").empty() && has_sound_id(user, "user_id") &&
+           has_sound_id(user, "provider") && has_sound_id(user, "reference_id");
+}
+
+bool is_sound_old_user(const json& old_user, const json& new_user) {
+    if (old_user.is_null())
+        return true;
+    const std::string user_id = text_at(old_user, "user_id");
+    if (old_user.is_object() && has_sound_id(old_user, "user_id") &&
+        (user_id.empty() || user_id == text_at(new_user, "user_id")))
+        return true;
+    return names_user(old_user);
+}
+
+bool has_sound_account(const json& payload) {
+    std::vector<json> holders{at(payload, "athlete")};
+    if (const json data = at(payload, "data"); data.is_array())
+        holders.insert(holders.end(), data.begin(), data.end());
+    for (const json& holder : holders) {
+        if (at(holder, "provider_user_id").is_number_integer())
+            return true;
+        if (!has_sound_id(holder, "provider_user_id"))
+            return false;
+        if (!text_at(holder, "provider_user_id").empty())
+            return true; // what comes after it is not looked at
+    }
+    return true;
+}
+
+bool is_sound(const json& payload) {
+    if (!payload.is_object())
+        return false;
+    const json user = at(payload, "user");
+    std::string type = text_at(payload, "type");
+    if (type.empty() && (at(payload, "type").is_null() || at(payload, "type").is_string()) &&
+        at(payload, "athlete").is_object() && user.is_object())
+        type = "athlete";
+    if (type.empty())
+        return false;
+    if (user.is_null() && !needs_user(type))
+        return true;
+    if (!has_sound_id(payload, "reference_id"))
+        return false;
+    if (type == "user_reauth")
+        return names_user(at(payload, "new_user")) &&
+               is_sound_old_user(at(payload, "old_user"), at(payload, "new_user"));
+    return names_user(user) && (type != "auth" || !text_at(payload, "status").empty()) &&
+           (type != "athlete" || has_sound_account(payload));
+}
+
+// --- what is read
+
+void check_id(const std::optional<std::string>& id) {
+    promise(!id || !id->empty(), "an id is not empty");
+    promise(!id || id->size() <= 512, "an id has at most 512 bytes");
+    promise(!id || trimmed(*id) == *id, "an id is trimmed");
+}
+
+void check_user(const std::optional<UserObject>& user, const json& object, const json& payload, Micros received_at) {
+    if (!user)
+        return;
+    check_id(user->user_id);
+    promise(user->user_id == text_at(object, "user_id"), "the user_id is that of the object");
+    check_id(user->provider);
+    for (const char c : user->provider.value_or(""))
+        promise(c < 'a' || c > 'z', "a provider is in upper case");
+    const std::string own = text_at(object, "reference_id");
+    check_id(user->reference_id);
+    promise(user->reference_id.value_or("") == (own.empty() ? text_at(payload, "reference_id") : own),
+            "the reference_id is the object's, else the payload's");
+    promise(user->scopes.value_or("") == text_at(object, "scopes"), "scopes are trimmed");
+    promise(!user->created_at || *user->created_at <= received_at + micros_per_day, "created_at is believed");
+    if (user->created_at && *user->created_at >= year_1)
+        promise(parse_iso8601(format_iso8601(*user->created_at)) == user->created_at, "created_at is written and read");
+}
+
+void check_kind(const Event& event) {
+    using enum EventKind;
+    promise(event.kind == nothing || event.user, "who says something names a user");
+    promise(event.kind == nothing || event.kind == kind_of_type(event.type) ||
+                (event.kind == auth_failure && event.type == "auth"),
+            "the kind is that of the type");
+    if (!event.problem.empty()) {
+        promise(event.kind == nothing, "an event with a problem says nothing");
+    } else {
+        promise(!event.type.empty() && trimmed(event.type) == event.type, "an event without a problem has a type");
+        promise(event.kind != nothing || (!event.user && !needs_user(event.type)),
+                "only who needs no user says nothing");
+        promise(!event.old_user || (event.kind == user_reauth && event.old_user->user_id != event.user->user_id),
+                "only a user_reauth has an old_user, who is another");
+        promise(!event.provider_user_id || event.kind == athlete, "only an athlete has an account");
+        check_id(event.provider_user_id);
+    }
+}
+
+void check_contributions(const Event& event) {
+    const std::vector<Contribution> contributions = contributions_of(event);
+    const std::size_t named = event.kind == EventKind::nothing ? 0 : event.old_user ? 2 : 1;
+    promise(contributions.size() == named, "an event says something about the connections that it names");
+    promise(reauth_of(event).has_value() == (named == 2), "a user_reauth that names two is a link");
+    for (const Contribution& contribution : contributions) {
+        const Facts& facts = contribution.facts;
+        promise(facts.first_seen_at == event.time, "a connection is seen when it is named");
+        promise(facts.absorbs(facts), "facts absorb themselves");
+        Facts merged = facts;
+        merged.merge(facts);
+        promise(merged == facts, "merging is idempotent");
+        Facts from_nothing;
+        from_nothing.merge(facts);
+        promise(from_nothing == facts, "nothing is neutral");
+        Facts other_way = contributions.front().facts;
+        merged.merge(contributions.front().facts);
+        other_way.merge(facts);
+        promise(merged == other_way, "merging is commutative");
+        promise(merged.absorbs(facts), "merged facts absorb either");
+    }
+}
+
+void check(const Event& event, const json& payload, const Headers& headers, Micros received_at) {
+    promise(event.ordering == headers.ordering, "the ordering timestamp is that of the headers");
+    promise(event.time == headers.ordering.value_or(received_at),
+            "the event time is the ordering timestamp's, else receipt's");
+    promise(event.problem.empty() == (headers.problem.empty() && is_sound(payload)), "problems are those of rules.md",
+            event.problem);
+    promise(headers.problem.empty() || event.problem == headers.problem, "the first problem is told");
+    check_kind(event);
+    const bool is_reauth = event.type == "user_reauth";
+    check_user(event.user, at(payload, is_reauth ? "new_user" : "user"), payload, received_at);
+    check_user(event.old_user, at(payload, "old_user"), payload, received_at);
+    check_contributions(event);
+}
+
+// --- the same delivery in other words
+
+/// Does this to every object that the reader looks into, with the names that it knows there.
+template <class Change>
+void change_objects(json& payload, const Change& change) {
+    if (!payload.is_object())
+        return;
+    for (const char* name : {"user", "new_user", "old_user"})
+        if (payload.contains(name) && payload[name].is_object())
+            change(payload[name], {"user_id", "provider", "reference_id", "scopes", "created_at"});
+    if (payload.contains("athlete") && payload["athlete"].is_object())
+        change(payload["athlete"], {"provider_user_id"});
+    if (payload.contains("data") && payload["data"].is_array())
+        for (json& element : payload["data"])
+            if (element.is_object())
+                change(element, {"provider_user_id"});
+    change(payload, {"type", "status", "reference_id", "user", "new_user", "old_user", "athlete", "data"});
+}
+
+using Names = std::vector<std::string>;
+
+void add_unknown_members(json& object, const Names& names) {
+    for (const std::string& name : names)
+        for (const std::string& unknown : {upper(name), name + " ", name + '\0', "." + name})
+            object.emplace(unknown, "unknown");
+    object.emplace("", json::object());
+    object.emplace("active", false);
+}
+
+void add_nulls(json& object, const Names& names) {
+    for (const std::string& name : names)
+        object.emplace(name, json());
+}
+
+void add_white_space(json& object, const Names& names) {
+    for (const std::string& name : names)
+        if (object.contains(name) && object[name].is_string())
+            object[name] = "\v \t" + object[name].get<std::string>() + "\r\n\f";
+}
+
+void lower_provider(json& object, const Names& names) {
+    if (names.front() != "user_id" || !object.contains("provider") || !object["provider"].is_string())
+        return;
+    for (char& c : object["provider"].get_ref<std::string&>())
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+void check_other_words(const Event& event, const json& payload, const Headers& headers) {
+    for (const auto& [what, change] :
+         {std::pair("the same with members that the rules do not name", &add_unknown_members),
+          std::pair("an absent member is null", &add_nulls),
+          std::pair("the same with white space around it", &add_white_space),
+          std::pair("the case of a provider does not matter", &lower_provider)}) {
+        json changed = payload;
+        change_objects(changed, change);
+        promise(read_event(NlohmannView(changed), headers, epoch) == event, what, changed.dump());
+    }
+    promise(read_event(NlohmannView(json::parse(payload.dump())), headers, epoch) == event, "the same when sent on");
+    promise(read_event(Reversed(payload), headers, epoch) == event, "the order of members does not matter");
+}
+
+// --- headers
+
+/// The members by their names in lower case; empty if two have the same.
+std::map<std::string, json> by_lower_name(const json& headers) {
+    std::map<std::string, json> result;
+    for (const auto& [name, value] : headers.items()) {
+        std::string lower = name;
+        for (char& c : lower)
+            c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        if (!result.emplace(lower, value).second)
+            return {};
+    }
+    return result;
+}
+
+void check(const Headers& headers, Micros received_at) {
+    check_id(headers.trace_id);
+    promise(!headers.ordering || *headers.ordering % 1000 == 0, "an ordering timestamp is in milliseconds");
+    promise(!headers.ordering || (*headers.ordering >= 0 && *headers.ordering <= received_at + micros_per_day),
+            "an ordering timestamp is believed");
+}
+
+void check_other_words(const Headers& read, const json& headers) {
+    const std::map<std::string, json> members = by_lower_name(headers);
+    if (!headers.is_object() || members.empty())
+        return;
+    json upper_case, in_arrays, with_others = headers;
+    for (const auto& [name, value] : members) {
+        upper_case[upper(name)] = value;
+        in_arrays[name] = value.is_array() ? value : json{value, "another"};
+        with_others[name + " "] = "another";
+        with_others["-" + name] = 1;
+    }
+    for (const auto& [what, same] : {std::pair("the case of names does not matter", &upper_case),
+                                     std::pair("of an array the first counts", &in_arrays),
+                                     std::pair("other headers do not matter", &with_others)})
+        promise(read_headers(NlohmannView(*same), epoch) == read, what, same->dump());
+    promise(read_headers(Reversed(headers), epoch) == read, "the order of headers does not matter");
+
+    const auto found = members.find("x-terra-trace-id");
+    const json first = found == members.end() ? json()
+                       : header_value(NlohmannView(found->second)).is_string()
+                           ? json(header_value(NlohmannView(found->second)).text())
+                           : json();
+    const std::string trace_id = text_at({{"id", first}}, "id");
+    promise(read.problem.empty() == (trace_id.size() <= 512), "an over-long trace id is a problem");
+    promise(read.trace_id.value_or("") == (trace_id.size() <= 512 ? trace_id : ""),
+            "the trace id is that of the header");
+}
+
+json parse(std::string_view text) {
+    bool too_deep = false;
+    const auto look = [&too_deep](int depth, json::parse_event_t, const json&) {
+        too_deep = too_deep || depth > deepest;
+        return true;
+    };
+    const json parsed = json::parse(text, look, false);
+    return too_deep ? json(json::value_t::discarded) : parsed;
+}
+
+void run(std::string_view input) {
+    const std::size_t end = std::min(input.find('\0'), input.size());
+    const json payload = parse(input.substr(0, end));
+    const json sent = end < input.size() ? parse(input.substr(end + 1)) : json();
+    if (payload.is_discarded() || sent.is_discarded())
+        return;
+    const Headers headers = read_headers(NlohmannView(sent), epoch);
+    check_other_words(headers, sent);
+    check_other_words(read_event(NlohmannView(payload), headers, epoch), payload, headers);
+    for (const Micros received_at : {Micros(0), epoch, last_received_at}) {
+        const Headers then = read_headers(NlohmannView(sent), received_at);
+        check(then, received_at);
+        check(read_event(NlohmannView(payload), then, received_at), payload, then, received_at);
+    }
+}
+
+} // namespace
+} // namespace terra_identity::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    terra_identity::fuzz::run({reinterpret_cast<const char*>(data), size});
+    return 0;
+}

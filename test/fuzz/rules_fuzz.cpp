@@ -1,0 +1,228 @@
+// Plays any history. The state is a function of the set of events: after every batch it is what test/unit/brute_force.h
+// makes of them, and neither order, batches, repetition, a rebuild nor the policy of former times matters to it. The
+// feed tells of all of it.
+//
+// Input: lines. The first is the policy: `keep` or `replace`. Every other one is an event, an empty one ends a batch.
+// An event is these characters, of which the last ones may be left out:
+//   kind       a auth, e auth with an error, h athlete, b body, r user_reauth, d deauth, v access_revoked,
+//              p permission_change, c connection_error
+//   user_id    a to f; of a user_reauth the new one
+//   other      of a user_reauth the old user_id; of an athlete the account: x, y; - for none
+//   provider   O OURA, A APPLE (an SDK provider), - none
+//   reference  a anna, b bert, - none
+//   stamp      @ with an ordering timestamp, - without
+//   time       the event time, a second: 0 to 9, then A to Z
+//   created    created_at, likewise; - none
+//   scopes     r read, w write, - none
+//   and provider, reference and created of the old user, of a user_reauth
+// Any other character stands for one of these, so that every input is a history.
+#include "promise.h"
+
+#include "harness.h"
+
+#include <algorithm>
+#include <random>
+#include <string_view>
+
+namespace terra_identity::fuzz {
+namespace {
+
+using namespace terra_identity::test;
+
+constexpr std::size_t most_events = 24;
+
+/// The characters of a line, one after another.
+class Line {
+public:
+    explicit Line(std::string_view text) : rest_(text) {}
+
+    /// One of these characters; at the end of the line the last of them, which stands for nothing.
+    char next(std::string_view meanings) {
+        if (rest_.empty())
+            return meanings.back();
+        const char c = rest_.front();
+        rest_.remove_prefix(1);
+        return meanings.find(c) != std::string_view::npos ? c
+                                                          : meanings[static_cast<unsigned char>(c) % meanings.size()];
+    }
+
+    std::optional<std::string> next_name(std::string_view meanings) {
+        const char c = next(meanings);
+        return c == '-' ? std::nullopt : std::optional(std::string(1, c));
+    }
+
+    std::optional<Micros> next_time() {
+        static constexpr std::string_view times = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-";
+        const char c = next(times);
+        return c == '-' ? std::nullopt : std::optional(second(static_cast<int>(times.find(c))));
+    }
+
+private:
+    std::string_view rest_;
+};
+
+EventKind next_kind(Line& line) {
+    using enum EventKind;
+    switch (line.next("aehrdvpcb")) {
+    case 'a':
+        return auth_success;
+    case 'e':
+        return auth_failure;
+    case 'h':
+        return athlete;
+    case 'r':
+        return user_reauth;
+    case 'd':
+        return deauth;
+    case 'v':
+        return access_revoked;
+    case 'p':
+        return permission_change;
+    case 'c':
+        return connection_error;
+    default:
+        return passing;
+    }
+}
+
+void describe(UserObject& user, Line& line) {
+    user.provider = line.next_name("OA-");
+    if (user.provider)
+        user.provider = user.provider == "A" ? "APPLE" : "OURA";
+    user.reference_id = line.next_name("ab-");
+}
+
+Event event_of(std::string_view text) {
+    Line line(text);
+    Event event;
+    event.kind = next_kind(line);
+    event.user.emplace().user_id = *line.next_name("abcdef");
+    const std::optional<std::string> other = line.next_name(event.kind == EventKind::user_reauth ? "abcdef-" : "xy-");
+    if (event.kind == EventKind::athlete)
+        event.provider_user_id = other;
+    if (event.kind == EventKind::user_reauth && other && *other != event.user->user_id)
+        event.old_user.emplace().user_id = *other;
+    describe(*event.user, line);
+    const bool stamped = line.next("@-") == '@';
+    event.time = line.next_time().value_or(epoch);
+    if (stamped)
+        event.ordering = event.time;
+    event.user->created_at = line.next_time();
+    event.user->scopes = line.next_name("rw-");
+    if (event.old_user) {
+        describe(*event.old_user, line);
+        event.old_user->created_at = line.next_time();
+    }
+    return event;
+}
+
+using Batches = std::vector<std::vector<Event>>;
+
+struct Input {
+    AccountPolicy policy = AccountPolicy::keep;
+    Batches batches;
+    std::uint64_t seed = 0; ///< of the store's answers, and of another order
+};
+
+Input input_of(std::string_view text) {
+    Input input;
+    const auto next_line = [&text] {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(line.size() + 1, text.size()));
+        return line;
+    };
+    for (const char c : text)
+        input.seed = input.seed * 31 + static_cast<unsigned char>(c);
+    input.policy = Line(next_line()).next("rk") == 'r' ? AccountPolicy::replace : AccountPolicy::keep;
+    input.batches.emplace_back();
+    for (std::size_t left = most_events; !text.empty() && left > 0;) {
+        const std::string_view line = next_line();
+        if (!line.empty()) {
+            input.batches.back().push_back(event_of(line));
+            --left;
+        } else if (!input.batches.back().empty()) {
+            input.batches.emplace_back();
+        }
+    }
+    return input;
+}
+
+/// What the feed of changes says of the state, if nothing else is known.
+class Feed {
+public:
+    void tell(const std::vector<Change>& changes) {
+        for (const Change& change : changes) {
+            if (change.kind == "connected" || change.kind == "reconnected" || change.kind == "revived")
+                statuses_[change.user_id] = Status::active;
+            else if (const auto status = status_of(change.kind))
+                statuses_[change.user_id] = *status;
+            else if (change.kind == "duplicate_opened")
+                duplicates_.insert(change.user_id);
+            else if (change.kind == "duplicate_closed")
+                duplicates_.erase(change.user_id);
+        }
+    }
+
+    std::string faults(const std::map<std::string, Connection>& stored) const {
+        std::string result = statuses_.size() == stored.size() ? "" : "the feed tells of others\n";
+        for (const auto& [user_id, connection] : stored) {
+            const auto found = statuses_.find(user_id);
+            if (found == statuses_.end() || found->second != connection.status)
+                result += "the feed tells another status of " + user_id + "\n";
+            if (duplicates_.contains(user_id) != connection.duplicate)
+                result += "the feed tells another duplicate of " + user_id + "\n";
+        }
+        return result;
+    }
+
+private:
+    std::map<std::string, Status> statuses_;
+    std::set<std::string> duplicates_;
+};
+
+/// Keeps a promise by which there are no faults.
+void kept(const std::string& faults, const char* what) { promise(faults.empty(), what, faults); }
+
+void check(const Input& input) {
+    const Rules rules = rules_under(input.policy);
+    const Rules others =
+        rules_under(input.policy == AccountPolicy::keep ? AccountPolicy::replace : AccountPolicy::keep);
+    World world(rules, input.seed), news(rules, input.seed + 1), otherwise(others, input.seed + 2);
+    Feed feed;
+    for (const std::vector<Event>& batch : input.batches) {
+        feed.tell(world.insert(batch));
+        kept(world.faults(), "every batch leads to the state of the whole set");
+        kept(feed.faults(world.store().stored()), "the feed tells of every transition");
+        news.insert_what_is_new(batch);
+        otherwise.insert(batch);
+    }
+    const std::map<std::string, Connection> before = world.store().stored();
+    kept(difference(world.truths(), news.truths()), "what is known may be left out");
+
+    const std::vector<Event> ledger = world.ledger();
+    std::vector<Event> disordered = ledger;
+    std::shuffle(disordered.begin(), disordered.end(), std::mt19937_64(input.seed));
+    World at_once(rules, input.seed + 3);
+    at_once.insert(disordered);
+    kept(difference(world.truths(), at_once.truths()), "order and batches do not matter");
+    kept(world.insert(disordered).empty() && world.store().stored() == before ? "" : "it changed\n",
+         "what comes twice changes nothing");
+
+    world.ledger() = ledger;
+    world.spoil();
+    world.rebuild();
+    kept(world.store().stored() == before ? "" : world.faults() + "another state than before\n",
+         "a rebuild mends what is spoilt");
+    world.rebuild(others);
+    kept(world.store().stored() == otherwise.store().stored() ? "" : world.faults() + "another state\n",
+         "another policy gives the state as if it had always been");
+}
+
+} // namespace
+} // namespace terra_identity::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    using namespace terra_identity::fuzz;
+    check(input_of({reinterpret_cast<const char*>(data), size}));
+    return 0;
+}
