@@ -2,8 +2,8 @@
 # The module and the install script are built here; the core's unit tests belong to CMakeLists.txt.
 
 # Goals that are scripts. They work without PostgreSQL (make check installs what is missing first).
-scripts := help check check-unit check-regress check-isolation check-model check-t check-matrix \
-           demo bench format lint
+scripts := help check check-unit check-fuzz check-regress check-isolation check-model check-t check-matrix \
+           demo bench fuzz format lint
 goals := $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter $(scripts),$(goals)))
@@ -15,7 +15,7 @@ endif
 ifneq (,$(PG_CONFIG))
 export PG_CONFIG
 endif
-export SUITES KEEP SANITIZE HISTORIES DISTRIBUTIONS ROWS SCALE RUNS
+export SUITES KEEP SANITIZE HISTORIES DISTRIBUTIONS ROWS SCALE RUNS MERGE
 .PHONY: $(scripts)
 .NOTPARALLEL:
 
@@ -25,20 +25,22 @@ help:
 	@echo 'make installcheck     run pg_regress against a running server that has it installed'
 	@echo 'make clean            remove everything that was built'
 	@echo 'make check            all tests, against a private server; installs nothing but missing packages'
-	@echo '                      SUITES="unit regress isolation model t" to choose,'
+	@echo '                      SUITES="unit fuzz regress isolation model t" to choose,'
 	@echo '                      SANITIZE=ON for unit tests under ASan and UBSan, HISTORIES=N for the model'
-	@echo 'make check-NAME       one suite: check-unit check-regress check-isolation check-model check-t'
+	@echo 'make check-NAME       one suite: check-unit check-fuzz check-regress check-isolation check-model check-t'
 	@echo 'make check-matrix     make check on every supported Debian (root only); DISTRIBUTIONS="trixie sid"'
 	@echo 'make demo             run test/demo/demo.sql; KEEP=1 leaves its server running'
 	@echo 'make bench            measure against a bare table, on a private server; 40 GB of disk, 40 minutes, less with'
 	@echo '                      ROWS="1 2 4" to choose, SCALE=0.01 for sizes times that; RUNS=5 rounds'
+	@echo 'make fuzz             run the fuzz targets with libFuzzer; SECONDS=60 for each of them,'
+	@echo '                      MERGE=1 to add what they reach to test/fuzz/corpus, which make check replays'
 	@echo 'make format           clang-format the sources in place'
 	@echo 'make lint             clang-tidy the core'
 
 check:
 	@test/harness/check.sh
 
-check-unit check-regress check-isolation check-model check-t:
+check-unit check-fuzz check-regress check-isolation check-model check-t:
 	@SUITES=$(@:check-%=%) test/harness/check.sh
 
 check-matrix:
@@ -46,6 +48,10 @@ check-matrix:
 
 demo bench:
 	@test/harness/$@.sh
+
+# Not by the environment: bash counts in a variable of this name.
+fuzz:
+	@test/harness/fuzz.sh $(SECONDS)
 
 format lint:
 	@test/harness/$@.sh

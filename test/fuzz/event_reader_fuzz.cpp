@@ -213,8 +213,10 @@ void check(const Event& event, const json& payload, const Headers& headers, Micr
     promise(headers.problem.empty() || event.problem == headers.problem, "the first problem is told");
     check_kind(event);
     const bool is_reauth = event.type == "user_reauth";
-    check_user(event.user, at(payload, is_reauth ? "new_user" : "user"), payload, received_at);
-    check_user(event.old_user, at(payload, "old_user"), payload, received_at);
+    if (event.problem.empty()) {
+        check_user(event.user, at(payload, is_reauth ? "new_user" : "user"), payload, received_at);
+        check_user(event.old_user, at(payload, "old_user"), payload, received_at);
+    }
     check_contributions(event);
 }
 

@@ -177,10 +177,9 @@ Verdict expected_verdict(const Values& headers, const SignatureRules& rules) {
 }
 
 void check_verdicts(const Values& headers, const Signature& one) {
-    const Micros latest = INT64_MAX - 2 * tolerance;
-    for (const Micros at :
-         {one.time, one.time - tolerance, one.time - tolerance - 1, std::min(latest, one.time + tolerance),
-          std::min(latest, one.time + tolerance + 1), Micros(0)}) {
+    constexpr Micros latest = INT64_MAX - tolerance; // so that no sum here overflows
+    for (const Micros distance : {Micros(0), -tolerance, -tolerance - 1, tolerance, tolerance + 1}) {
+        const Micros at = std::min(one.time, latest - std::max(Micros(0), distance)) + distance;
         const SignatureRules rules{secrets, tolerance, at};
         promise(verify(headers, rules) == expected_verdict(headers, rules), "the verdict follows from the headers");
     }

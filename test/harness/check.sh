@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs the suites named in $SUITES, all by default: unit (CTest), regress (pg_regress), isolation
-# (pg_isolation_regress), model (its own unit tests, then test/model/run.py), t (test/t/*.sh).
+# Runs the suites named in $SUITES, all by default: unit (CTest), fuzz (every file of test/fuzz/corpus, sanitized), regress
+# (pg_regress), isolation (pg_isolation_regress), model (its own unit tests, then test/model/run.py), t (test/t/*.sh).
 # Promises one line `SUITE: N passed, N failed` per suite, `N passed, N failed` over all as the very last line, and
-# a status of 0 only if tests ran and none failed. A suite that cannot run is a failure. Everything but unit
+# a status of 0 only if tests ran and none failed. A suite that cannot run is a failure. Everything but unit and fuzz
 # talks to a private server (server.sh), as its user, in a copy of the project's files.
 #
 # The model and each test/t/*.sh get an empty database of their own, as PGDATABASE.
@@ -10,7 +10,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$project"
 
-suites=${SUITES:-unit regress isolation model t}
+suites=${SUITES:-unit fuzz regress isolation model t}
 total_passed=0
 total_failed=0
 
@@ -33,7 +33,11 @@ configure_and_build_unit() {
     cmake -S . -B "$1" -DSANITIZE="${SANITIZE:-OFF}" -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
     cmake --build "$1" -j"$(nproc)"
 }
-export -f configure_and_build_unit
+configure_and_build_replay() {
+    cmake -S . -B "$1" -DFUZZ=REPLAY
+    cmake --build "$1" -j"$(nproc)"
+}
+export -f configure_and_build_unit configure_and_build_replay
 
 run_unit() {
     any 'test/unit/*.cpp' || { report unit 0 0; return; }
@@ -49,6 +53,34 @@ run_unit() {
     read -r failed passed < <(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests failed out of ([0-9]+)$/\1 \2/p' "$log") ||
         read -r failed passed <<<"1 1"
     report unit $((passed - failed)) "$failed"
+}
+
+run_fuzz() {
+    any 'test/fuzz/*_fuzz.cpp' || { report fuzz 0 0; return; }
+    local tree=build/fuzz-replay target log files good bad passed=0 failed=0
+    if ! quietly fuzz-replay bash -euc "configure_and_build_replay $tree"; then
+        report fuzz 0 1
+        return
+    fi
+    # A corpus whose target is gone is not read: it fails with the rest.
+    for target in $( (basename -as _fuzz.cpp test/fuzz/*_fuzz.cpp && ls test/fuzz/corpus) | sort -u); do
+        log=build/fuzz-replay-$target.log
+        files=$(find "test/fuzz/corpus/$target" -mindepth 1 -maxdepth 1 | wc -l) || files=0
+        good=0 bad=0
+        if guarded "$tree/${target}_fuzz" "test/fuzz/corpus/$target" >"$log" 2>&1; then
+            good=$(tail -n 1 "$log" | sed -nE 's/^([0-9]+) passed, 0 failed$/\1/p')
+            [[ $good == "$files" && $files != 0 ]] || bad=1
+        else
+            read -r good bad < <(tail -n 1 "$log" | sed -nE 's/^([0-9]+) passed, ([1-9][0-9]*) failed$/\1 \2/p') || bad=1
+        fi
+        if ((bad > 0)); then
+            echo "$target: $files files"
+            grep -vE '^ +#([1-9][0-9]|[0-9]{3,}) ' "$log" | head -n 100 || true
+        fi
+        passed=$((passed + good))
+        failed=$((failed + bad))
+    done
+    report fuzz "$passed" "$failed"
 }
 
 # pg_regress_suite SUITE DRIVER INPUT_FOLDER TEST...
@@ -172,9 +204,9 @@ finish() {
 server_suites=
 for suite in $suites; do
     case $suite in
-    unit) ;;
+    unit | fuzz) ;;
     regress | isolation | model | t) server_suites+=" $suite" ;;
-    *) fail "no suite is called $suite: unit regress isolation model t" ;;
+    *) fail "no suite is called $suite: unit fuzz regress isolation model t" ;;
     esac
 done
 
@@ -184,6 +216,9 @@ if ! "$harness/dependencies.sh"; then
 fi
 if [[ " $suites " == *" unit "* ]]; then
     run_unit
+fi
+if [[ " $suites " == *" fuzz "* ]]; then
+    run_fuzz
 fi
 if [[ -n $server_suites ]]; then
     run_server_suites

@@ -4,6 +4,7 @@
 # command to run and exits 1. Never creates or touches a database cluster of the system.
 # Debian's node-pg wants Debian's nodejs. With another vendor's, npm brings the module, into examples/node.
 #   --tools   also what make format and make lint need
+#   --fuzz    also what make fuzz needs
 #   --matrix  also what make check-matrix needs
 set -euo pipefail
 harness=$(cd "$(dirname "$0")" && pwd)
@@ -65,6 +66,15 @@ npm_install_pg() {
     }
 }
 
+has_fuzzer() {
+    local program status=0
+    program=$(mktemp)
+    clang++ -fsanitize=fuzzer,address,undefined -x c++ -o "$program" - \
+        <<<'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' || status=1
+    rm -f "$program"
+    return "$status"
+}
+
 # The major version to install, nothing if unknown: that of a server that is here without its headers, else the distribution's.
 postgresql_major() {
     local here
@@ -95,6 +105,10 @@ check_all() {
     if [[ $options == *--tools* ]]; then
         need clang-format "formats" command -v clang-format
         need clang-tidy "lints" command -v clang-tidy
+    fi
+    if [[ $options == *--fuzz* ]]; then
+        need clang "compiles the fuzz targets" command -v clang++
+        need libclang-rt-dev "libFuzzer and the sanitizers of clang" has_fuzzer
     fi
     if [[ $options == *--matrix* ]]; then
         need mmdebstrap "makes the chroots" command -v mmdebstrap
