@@ -22,6 +22,7 @@ constexpr std::string_view white_space = " \t\n\r\v\f";
 constexpr Micros epoch = 1'767'225'600 * micros_per_second; // 2026-01-01 00:00 UTC
 constexpr Micros last_received_at = INT64_MAX - micros_per_day;
 constexpr Micros year_1 = -62'135'596'800 * micros_per_second;
+constexpr Micros year_10000 = 253'402'300'800 * micros_per_second;
 constexpr int deepest = 64; // copying and writing JSON is recursive
 
 /// A JsonValue whose objects have their members in the opposite order.
@@ -158,8 +159,13 @@ void check_user(const std::optional<UserObject>& user, const json& object, const
             "the reference_id is the object's, else the payload's");
     promise(user->scopes.value_or("") == text_at(object, "scopes"), "scopes are trimmed");
     promise(!user->created_at || *user->created_at <= received_at + micros_per_day, "created_at is believed");
-    if (user->created_at && *user->created_at >= year_1)
-        promise(parse_iso8601(format_iso8601(*user->created_at)) == user->created_at, "created_at is written and read");
+    if (!user->created_at || *user->created_at < year_1 || *user->created_at >= year_10000)
+        return;
+    const std::string written = format_iso8601(*user->created_at), sent = text_at(object, "created_at");
+    promise(parse_iso8601(written) == user->created_at, "created_at is read as it is written");
+    if (sent.find_first_of("+-", std::string_view("2026-01-01").size()) == std::string::npos)
+        promise(written.substr(0, 10) == sent.substr(0, 10) && written.substr(11, 5) == sent.substr(11, 5),
+                "without a zone created_at is in UTC", sent);
 }
 
 void check_kind(const Event& event) {

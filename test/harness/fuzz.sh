@@ -31,6 +31,7 @@ run() {
     local target=$1 log=$tree/$1.log grown=$tree/corpus/$1 result=ok options=()
     mkdir -p "$grown" "$tree/findings"
     [[ ! -e test/fuzz/$target.dict ]] || options+=(-dict="test/fuzz/$target.dict")
+    [[ $target != rules ]] || options+=(-only_ascii=1) # histories, for people to read
     # To libFuzzer 0 seconds are no limit; here they are no more than what is there already.
     ((duration > 0)) && options+=(-max_total_time="$duration") || options+=(-runs=0)
     guarded "$tree/${target}_fuzz" "${options[@]}" -max_len=4096 -timeout=20 -print_final_stats=1 -verbosity=1 \
@@ -50,7 +51,7 @@ run() {
 
 # Inputs that only take a branch more often are not worth a file: counters are off.
 merge() {
-    guarded "$tree/$1_fuzz" -merge=1 -use_counters=0 -max_len=4096 "test/fuzz/corpus/$1" "$tree/corpus/$1" >"$tree/$1-merge.log" 2>&1 ||
+    guarded "$tree/$1_fuzz" -set_cover_merge=1 -use_counters=0 -max_len=4096 "test/fuzz/corpus/$1" "$tree/corpus/$1" >"$tree/$1-merge.log" 2>&1 ||
         { tail -n 20 "$tree/$1-merge.log" && fail "merging failed"; }
     sed -nE 's,^MERGE-OUTER: ([0-9]+ new files).*,'"$1"': \1 in test/fuzz/corpus,p' "$tree/$1-merge.log"
 }
