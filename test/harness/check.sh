@@ -75,7 +75,7 @@ run_fuzz() {
         fi
         if ((bad > 0)); then
             echo "$target: $files files"
-            grep -vE '^ +#([1-9][0-9]|[0-9]{3,}) ' "$log" | head -n 100 || true
+            grep -avE '^ +#([1-9][0-9]|[0-9]{3,}) ' "$log" | head -n 100 || true
         fi
         passed=$((passed + good))
         failed=$((failed + bad))

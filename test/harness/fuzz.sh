@@ -45,8 +45,8 @@ run() {
         return
     fi
     failed=$((failed + 1))
-    grep -E -A 20 'NOT KEPT|runtime error|ERROR: ' "$log" | head -n 60 || tail -n 20 "$log"
-    sed -nE "s,.*Test unit written to (.*),run it again: $tree/${target}_fuzz \1," "$log"
+    grep -a -E -A 20 'NOT KEPT|runtime error|ERROR: ' "$log" | head -n 60 || tail -n 20 "$log"
+    sed -nE "s,.*Test unit written to (.*),run it again: $tree/${target}_fuzz \1,p" "$log"
 }
 
 # Inputs that only take a branch more often are not worth a file: counters are off.
