@@ -14,7 +14,8 @@ pool.on('error', (error) => console.error('idle connection:', error.message)); /
 const INGEST = `SELECT * FROM terra_identity.ingest($1::bytea, $2::jsonb${TERRA_DEV_ID ? ', $3' : ''})`;
 let requests = 0, bodies = 0;
 
-const server = http.createServer({ requestTimeout: 30_000 }, async (req, res) => {
+const LIMITS = { requestTimeout: 30_000, headersTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+const server = http.createServer(LIMITS, async (req, res) => {
   const answer = (status, outcome, detail = null, headers = {}) => {
     if (!server.listening) headers.Connection = 'close';
     res.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify({ outcome, detail }));
@@ -22,10 +23,8 @@ const server = http.createServer({ requestTimeout: 30_000 }, async (req, res) =>
   const busy = () => answer(503, 'error', 'busy', { 'Retry-After': '5' });
   if (req.url.split('?')[0] !== '/terra') return answer(404, 'error', 'not found');
   if (req.method !== 'POST') return answer(405, 'error', 'POST only', { Allow: 'POST' });
-  if (requests >= MAX_REQUESTS) return busy();
   const chunks = [];
-  let size = 0, tooLong = false, tooMany = false;
-  requests++;
+  let size = 0, asked = 0, tooLong = false, tooMany = requests >= MAX_REQUESTS;
   try {
     for await (const chunk of req) { // to the end in any case: a sender that is cut off sees no answer
       tooLong ||= size + chunk.length > MAX_BODY;
@@ -36,7 +35,8 @@ const server = http.createServer({ requestTimeout: 30_000 }, async (req, res) =>
       chunks.push(chunk);
     }
     if (tooLong) return answer(413, 'error', `more than ${MAX_BODY} bytes`);
-    if (tooMany) return busy();
+    if (tooMany || requests >= MAX_REQUESTS) return busy(); // who only sends slowly does not count
+    requests += asked = 1;
     const values = [Buffer.concat(chunks), JSON.stringify(req.headers), ...(TERRA_DEV_ID ? [TERRA_DEV_ID] : [])];
     const { rows: [row] } = await pool.query(INGEST, values); // comes back after the commit
     answer(row.http_status, row.outcome, row.detail);
@@ -45,7 +45,7 @@ const server = http.createServer({ requestTimeout: 30_000 }, async (req, res) =>
     console.error('not stored:', req.headers['x-terra-trace-id'], error.code, error.message);
     answer(500, 'error', 'try again');
   } finally {
-    requests--;
+    requests -= asked;
     bodies -= size;
   }
 });

@@ -10,6 +10,7 @@ fsync = off
 shared_preload_libraries = 'pg_stat_statements'
 log_statement = 'all'
 log_duration = on
+log_transaction_sample_rate = 1
 log_min_messages = debug1
 log_min_error_statement = debug1
 log_parameter_max_length_on_error = -1"

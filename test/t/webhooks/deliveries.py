@@ -75,7 +75,8 @@ class Webhooks:
             ordering = None if ordering is None else str(ordering)
             if trace_id not in by_trace:
                 body = json.dumps(payload, ensure_ascii=self.rng.random() < 0.5, indent=self.rng.choice([None, None, 2]))
-                by_trace[trace_id] = Delivery(trace_id, body.encode(), ordering)
+                # No two alike: the same bytes signed in the same second are one delivery.
+                by_trace[trace_id] = Delivery(trace_id, b" " * len(self.good) + body.encode(), ordering)
                 self.good.append(by_trace[trace_id])
             headers = {"x-terra-trace-id": trace_id, "x-terra-ordering-timestamp": ordering}
             self.told.append((by_trace[trace_id], payload, headers))

@@ -77,7 +77,7 @@ class LockedLedger:
 
     def __enter__(self):
         self.psql = subprocess.Popen(["psql", "-X", "-q", "-A", "-t"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.psql.stdin.write("BEGIN; LOCK TABLE terra_identity.events;\n\\echo locked\n")
+        self.psql.stdin.write("BEGIN; LOCK TABLE terra_identity.environments;\n\\echo locked\n")
         self.psql.stdin.flush()
         assert self.psql.stdout.readline() == "locked\n"
 
