@@ -91,7 +91,7 @@ CREATE FUNCTION terra_identity.ingest(
     OUT outcome text, OUT event_id bigint, OUT http_status int, OUT detail text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_ingest';
 COMMENT ON FUNCTION terra_identity.ingest(bytea, jsonb, text) IS
-    'Stores a webhook given as its raw body, for HTTP handlers; answer Terra with http_status. headers: an object of names, in any case, to strings, or to arrays whose first element counts. outcome: stored or duplicate (200; event_id says which event), or rejected: 401 if the environment requires a signature and X-Terra-Signature or terra-signature does not stand for these bytes (counted in refusals), 400 if the body cannot be jsonb (kept in rejected). detail: why, or the problem of a stored event. Never an error for what the sender sent; an error is the server''s, so answer it with 500 and Terra will send again.';
+    'Stores a webhook given as its raw body, for HTTP handlers; answer Terra with http_status. headers: an object of names, in any case, to strings, or to arrays whose first element counts. outcome: stored or duplicate (200; event_id says which event; of the same trace id or, where signatures are required, of the same signed content), or rejected: 401 if the environment requires a signature and X-Terra-Signature or terra-signature does not stand for these bytes (counted in refusals), 400 if the body cannot be jsonb (kept in rejected). detail: why, or the problem of a stored event. Never an error for what the sender sent; an error is the server''s, so answer it with 500 and Terra will send again.';
 
 CREATE FUNCTION terra_identity.ingest(
     body text, headers jsonb DEFAULT NULL, dev_id text DEFAULT NULL,
