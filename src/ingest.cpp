@@ -60,15 +60,25 @@ void replay_rejected(FunctionCallInfo fcinfo) {
     call([fcinfo] { InitMaterializedSRF(fcinfo, 0); });
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
     const std::string dev_id = dev_id_or_setting(argument(fcinfo, 0));
-    for (const std::int64_t rejected_id : rejected_ids(dev_id)) {
+    const std::vector<std::int64_t> ids = rejected_ids(dev_id);
+    // What one row takes is given back before the next: bodies may be large, and many.
+    const MemoryContext one_row = call(
+        [] { return AllocSetContextCreate(CurrentMemoryContext, "terra_identity replay", ALLOCSET_DEFAULT_SIZES); });
+    const MemoryContext caller = MemoryContextSwitchTo(one_row);
+    for (const std::int64_t rejected_id : ids) {
         const std::optional<Answer> answer = replay(dev_id, rejected_id);
         if (!answer)
             continue;
         std::array<Datum, 4> values{Int64GetDatum(rejected_id), text_of(answer->outcome),
                                     Int64GetDatum(answer->event_id.value_or(0)), text_of(answer->detail)};
         std::array<bool, 4> nulls{false, false, !answer->event_id, answer->detail.empty()};
-        call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values.data(), nulls.data()); });
+        call([&] {
+            tuplestore_putvalues(result->setResult, result->setDesc, values.data(), nulls.data());
+            MemoryContextReset(one_row);
+        });
     }
+    MemoryContextSwitchTo(caller);
+    call([one_row] { MemoryContextDelete(one_row); });
 }
 
 } // namespace

@@ -1,10 +1,10 @@
-// The two doors between C++ and PostgreSQL. No other code of the extension catches, or sets a jump.
+// The doors between C++ and PostgreSQL. No other code of the extension catches, or sets a jump.
 //
-//   pg::call(f)   runs f, which may raise a server error, and turns that into a C++ exception: no longjmp crosses a C++
-//   object. pg::entry(f)  runs f, which may throw, and turns what it throws into a server error: no exception leaves
-//   into the server.
-//
-// And one way to go on after a server error: pg::attempt(f).
+//   pg::call(f)     runs f, which may raise a server error, and turns that into a C++ exception: no longjmp crosses a
+//                   C++ object.
+//   pg::entry(f)    runs f, which may throw, and turns what it throws into a server error: no exception leaves into the
+//                   server.
+//   pg::attempt(f)  calls f in a subtransaction: the one way to go on after a server error.
 #pragma once
 
 #include "core/fence.h"
