@@ -163,6 +163,14 @@ SELECT user_id, status FROM terra_identity.connections WHERE dev_id = 'signature
 -- A retry that was signed anew is the same by its trace id, and what is rejected may come again.
 SELECT pg_temp.send(:'earlier_signature', :'auth', '1', now()) AS retry, pg_temp.send(:'earlier_signature', :'auth', 'evil', now()) AS again;
 SELECT pg_temp.send(:'bad_signature', '{"type":', '3', now()) AS bad, pg_temp.send(:'bad_signature', '{"type":', '3', now()) AS again;
+-- Nor does a replay make room for another.
+SET terra_identity.strict = on;
+SELECT '{"type": "auth", "user": {"user_id": "u1"}}' AS strict \gset
+SELECT pg_temp.signed('third', :'strict') AS strict_signature \gset
+SELECT pg_temp.send(:'strict_signature', :'strict', '4', now()) AS strict;
+RESET terra_identity.strict;
+SELECT outcome, detail IS NOT NULL AS told FROM terra_identity.replay_rejected('signatures too') ORDER BY 1;
+SELECT pg_temp.send(:'strict_signature', :'strict', 'evil', now()) AS replayed;
 SELECT count(*) AS signed, count(DISTINCT s.event_id) AS events, bool_and(e.event_id IS NOT NULL) AS there
 FROM terra_identity.signatures s LEFT JOIN terra_identity.events e USING (dev_id, event_id)
 WHERE s.dev_id = 'signatures too' AND e.trace_id IS NOT NULL;

@@ -38,6 +38,7 @@ CREATE TABLE terra_identity.rejected (
     body        bytea NOT NULL,
     headers     jsonb,
     reason      text NOT NULL,
+    digest      bytea,
     PRIMARY KEY (dev_id, rejected_id)
 );
 -- A retry is kept once.
@@ -52,6 +53,7 @@ COMMENT ON COLUMN terra_identity.rejected.trace_id IS 'X-Terra-Trace-Id';
 COMMENT ON COLUMN terra_identity.rejected.body IS 'The body as it came';
 COMMENT ON COLUMN terra_identity.rejected.headers IS 'The headers as the handler passed them';
 COMMENT ON COLUMN terra_identity.rejected.reason IS 'Why it was rejected';
+COMMENT ON COLUMN terra_identity.rejected.digest IS 'A hash of the time and the body that were signed, if they had to be: see signatures';
 
 CREATE TABLE terra_identity.refusal_counters (
     counter_id bigint GENERATED ALWAYS AS IDENTITY,

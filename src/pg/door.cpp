@@ -2,6 +2,8 @@
 
 #include "core/headers.h"
 
+#include <algorithm>
+
 #include "pg/delivery.h"
 #include "pg/json_input.h"
 #include "pg/query.h"
@@ -45,8 +47,8 @@ Query select_delivery = R"(
 Query delete_delivery = "DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2";
 
 Query insert_rejected = R"(
-    INSERT INTO terra_identity.rejected (dev_id, received_at, trace_id, body, headers, reason)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO terra_identity.rejected (dev_id, received_at, trace_id, body, headers, reason, digest)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT DO NOTHING)";
 
 /// A counter that no other transaction has locked, for refusals must not wait for each other: they would keep the
@@ -65,6 +67,10 @@ Query add_refusal_counter = R"(
     VALUES ($1, $2, 1, $3, $3, $3))";
 
 Query::Parameter parameter(TimestampTz time) { return {TIMESTAMPTZOID, NullableValue(TimestampTzGetDatum(time))}; }
+
+Query::Parameter parameter(const Digest& digest) {
+    return {BYTEAOID, NullableValue(text_of({reinterpret_cast<const char*>(digest.data()), digest.size()}))};
+}
 
 /// 401: counted, and logged once a minute, but not kept, for whoever has no secret must not fill the disk.
 Answer refuse(const Delivery& delivery, Verdict verdict) {
@@ -92,12 +98,14 @@ Answer refuse(const Delivery& delivery, Verdict verdict) {
 /// 400: kept as it came, once for all retries of the delivery.
 Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_id, std::string reason) {
     as_owner(owner_of_tables(), [&] {
-        insert_rejected.run({text_parameter(delivery.dev_id),
-                             parameter(delivery.received_at),
-                             {TEXTOID, trace_id},
-                             {BYTEAOID, NullableValue(delivery.body)},
-                             {JSONBOID, delivery.headers},
-                             text_parameter(reason)});
+        insert_rejected.run(
+            {text_parameter(delivery.dev_id),
+             parameter(delivery.received_at),
+             {TEXTOID, trace_id},
+             {BYTEAOID, NullableValue(delivery.body)},
+             {JSONBOID, delivery.headers},
+             text_parameter(reason),
+             delivery.signed_content ? parameter(*delivery.signed_content) : Query::Parameter{BYTEAOID, {}}});
     });
     return {.outcome = "rejected", .http_status = 400, .detail = std::move(reason)};
 }
@@ -132,10 +140,6 @@ std::optional<Answer> answer_without_row(const Delivery& delivery, const std::op
             answer = {.outcome = "duplicate", .http_status = 200, .event_id = DatumGetInt64(column(found, 0, 1).value)};
     });
     return answer;
-}
-
-Query::Parameter parameter(const Digest& digest) {
-    return {BYTEAOID, NullableValue(text_of({reinterpret_cast<const char*>(digest.data()), digest.size()}))};
 }
 
 /// An event_id for what was signed, which is nobody else's from here on; or the event that was signed the same, with
@@ -221,10 +225,18 @@ Query select_rejected_ids = R"(
     SELECT r.rejected_id FROM terra_identity.rejected r WHERE r.dev_id = $1 ORDER BY r.rejected_id)";
 
 Query select_rejected = R"(
-    SELECT r.received_at, r.body, r.headers FROM terra_identity.rejected r WHERE r.dev_id = $1 AND r.rejected_id = $2
+    SELECT r.received_at, r.body, r.headers, r.digest FROM terra_identity.rejected r WHERE r.dev_id = $1 AND r.rejected_id = $2
     FOR UPDATE SKIP LOCKED)";
 
 Query delete_rejected = "DELETE FROM terra_identity.rejected r WHERE r.dev_id = $1 AND r.rejected_id = $2";
+
+/// Somebody may have written another length there; then it is a digest of nothing that was signed.
+Digest digest_of(Datum bytes) {
+    Digest digest{};
+    const std::string_view found = bytes_of(bytes);
+    std::copy_n(found.begin(), std::min(found.size(), digest.size()), digest.begin());
+    return digest;
+}
 
 /// A rejected delivery, copied into the current memory context, and locked. Null if it is gone or locked by others.
 std::optional<Delivery> lock_rejected(const std::string& dev_id, Query::Parameter rejected_id) {
@@ -247,6 +259,8 @@ std::optional<Delivery> lock_rejected(const std::string& dev_id, Query::Paramete
                     .received_at = DatumGetTimestampTz(column(row, 0, 1).value),
                     .body = copy(column(row, 0, 2).value),
                     .headers = headers.is_null ? headers : NullableValue(copy(headers.value))};
+        if (const NullableValue digest = column(row, 0, 4); !digest.is_null)
+            delivery->signed_content = digest_of(digest.value);
     });
     return delivery;
 }
