@@ -155,6 +155,13 @@ ALTER TABLE terra_identity.signing_secrets RENAME COLUMN valid_until TO until;
 SELECT * FROM pg_temp.leaks($$SELECT terra_identity.ingest('{}'::text)$$);
 SELECT * FROM pg_temp.leaks($$SELECT terra_identity.set_signing_secret('s3cr3t-of-the-attacked')$$);
 ROLLBACK;
+-- Columns that somebody dropped open nothing either.
+BEGIN;
+ALTER TABLE terra_identity.environments DROP COLUMN signature_required;
+SELECT http_status FROM terra_identity.ingest('{}'::text);
+ALTER TABLE terra_identity.signing_secrets DROP COLUMN secret;
+SELECT * FROM pg_temp.leaks($$SELECT terra_identity.ingest('{}'::text)$$);
+ROLLBACK;
 BEGIN READ ONLY;
 SELECT * FROM pg_temp.leaks($$SELECT terra_identity.set_signing_secret('s3cr3t-of-the-attacked')$$);
 ROLLBACK;

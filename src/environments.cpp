@@ -17,13 +17,7 @@ namespace {
 
 using namespace pg;
 
-/// The columns of `environments` and of `providers`, in their order in sql/install/04_rules.sql, counted from 1.
-enum EnvironmentColumn : AttrNumber {
-    environment_dev_id = 1,
-    environment_account_policy,
-    environment_signature_required,
-    environment_signature_tolerance,
-};
+/// The columns of `providers`, in their order in sql/install/04_rules.sql, counted from 1.
 enum ProviderColumn : AttrNumber { provider_provider = 1, provider_sdk };
 
 /// An INSERT does not make the door wider than it is: what it leaves at its default it may not have meant.

@@ -9,6 +9,14 @@
 
 namespace terra_identity::pg {
 
+/// The columns of `environments`, in their order in sql/install/04_rules.sql, counted from 1.
+enum EnvironmentColumn : AttrNumber {
+    environment_dev_id = 1,
+    environment_account_policy,
+    environment_signature_required,
+    environment_signature_tolerance,
+};
+
 /// The environment that is meant: as given, else the setting. An error if that is no dev_id.
 std::string dev_id_or_setting(const NullableValue& given);
 

@@ -1,5 +1,6 @@
 #include "pg/signing_secrets.h"
 
+#include "pg/environment.h"
 #include "pg/hmac.h"
 #include "pg/query.h"
 #include "pg/relations.h"
@@ -7,17 +8,51 @@
 namespace terra_identity::pg {
 namespace {
 
-/// An environment without a row requires signatures if it has secrets: a row that went must not open the door.
-Query select_policy = R"(
-    SELECT coalesce(e.signature_required,
-                    EXISTS (SELECT FROM terra_identity.signing_secrets s WHERE s.dev_id = $1)),
-           CASE WHEN e.dev_id IS NULL THEN interval '24 hours' ELSE e.signature_tolerance END
-    FROM (SELECT) one LEFT JOIN terra_identity.environments e ON e.dev_id = $1)";
+/// The columns of `signing_secrets`, in their order in sql/install/08_ingest.sql, counted from 1.
+enum SecretColumn : AttrNumber { secret_secret_id = 1, secret_dev_id, secret_secret, secret_valid_until };
 
-Query select_secrets = R"(
-    SELECT s.secret FROM terra_identity.signing_secrets s
-    WHERE s.dev_id = $1 AND (s.valid_until IS NULL OR s.valid_until > $2)
-    ORDER BY s.secret_id DESC)";
+/// The default of `signature_tolerance`.
+constexpr Micros default_tolerance = micros_per_day;
+
+NullableValue column_of(HeapTuple row, const Table& table, AttrNumber number) {
+    bool is_null = true;
+    const Datum value = heap_getattr(row, number, table.columns(), &is_null);
+    return {value, is_null};
+}
+
+/// Whether the environment's row asks for signatures; null if it has no row.
+std::optional<bool> read_environment(const std::string& dev_id, SignatureRules& rules) {
+    std::optional<bool> required;
+    rules.tolerance = default_tolerance;
+    Table environments("environments", AccessShareLock);
+    const IndexScan by_key{.table = environments.relation(), .index = relation_named("environments_pkey"), .limit = 1};
+    for (const HeapTuple row : by_key.fetch(IndexKeys().equals(dev_id))) {
+        // Null if somebody dropped the column.
+        const NullableValue asked = column_of(row, environments, environment_signature_required);
+        required = asked.is_null || DatumGetBool(asked.value);
+        const NullableValue tolerance = column_of(row, environments, environment_signature_tolerance);
+        rules.tolerance = tolerance.is_null ? std::nullopt : std::optional(micros_of_interval(tolerance.value));
+    }
+    environments.close();
+    return required;
+}
+
+/// Reads the secrets that are valid, the newest first. @return whether there are any at all
+bool read_secrets(const std::string& dev_id, SignatureRules& rules) {
+    Table secrets("signing_secrets", AccessShareLock);
+    const IndexScan by_key{
+        .table = secrets.relation(), .index = relation_named("signing_secrets_pkey"), .backward = true};
+    const std::vector<HeapTuple> rows = by_key.fetch(IndexKeys().equals(dev_id));
+    for (const HeapTuple row : rows) {
+        const NullableValue valid_until = column_of(row, secrets, secret_valid_until);
+        const NullableValue secret = column_of(row, secrets, secret_secret);
+        if (!secret.is_null &&
+            (valid_until.is_null || DatumGetTimestampTz(valid_until.value) > rules.at - postgres_epoch))
+            rules.secrets.push_back(string_of(secret.value));
+    }
+    secrets.close();
+    return !rows.empty();
+}
 
 Query require_signatures = "UPDATE terra_identity.environments e SET signature_required = true WHERE e.dev_id = $1";
 
@@ -36,18 +71,10 @@ Query insert_secret = R"(
 SigningPolicy signing_policy(const std::string& dev_id, Micros at) {
     SigningPolicy policy;
     policy.rules.at = at;
-    as_owner(owner_of_tables(), [&] {
-        const SPITupleTable* const environment = select_policy.run({text_parameter(dev_id)});
-        policy.required = DatumGetBool(column(environment, 0, 1).value);
-        if (const NullableValue tolerance = column(environment, 0, 2); !tolerance.is_null)
-            policy.rules.tolerance = micros_of_interval(tolerance.value);
-        if (!policy.required)
-            return;
-        const SPITupleTable* const secrets =
-            select_secrets.run({text_parameter(dev_id), {TIMESTAMPTZOID, timestamptz_of(at)}});
-        for (std::uint64_t i = 0; i < Query::rows(); ++i)
-            policy.rules.secrets.push_back(string_of(column(secrets, i, 1).value));
-    });
+    const std::optional<bool> required = read_environment(dev_id, policy.rules);
+    // A row that went must not open the door: without one, secrets ask for signatures.
+    if (required.value_or(true))
+        policy.required = read_secrets(dev_id, policy.rules) || required.has_value();
     if (policy.required && policy.rules.secrets.empty())
         throw Error{invalid_setting,
                     "environment \"" + dev_id + "\" requires signatures but has no valid signing secret",
