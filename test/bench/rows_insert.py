@@ -1,4 +1,4 @@
-"""Rows 1, 2, 3 and 15: events inserted one by one."""
+"""Rows 1, 2, 3, 15 and 16: events inserted one by one."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -125,3 +125,18 @@ def row_15(scale):
     return [Line(15, what, "≥ 1.8", ratio(measured["ours by 2"], measured["ours by 1"]),
                  f"{medians(measured, 'tps')}; {lock_waits(scripts['ours'], database, scale.seconds)}"),
             Line(15, f"{what}, into the bare table", "", ratio(measured["bare by 2"], measured["bare by 1"]), "")]
+
+
+def ingestion(known):
+    """A script that gives the same event to ingest() as its raw body."""
+    payload, variables = server.payload_of(payloads.KNOWN_DATA[0])
+    body = payload.removesuffix("::jsonb")
+    return server.Script("data_ingest", [*server.any_known(known), f"SELECT * FROM terra_identity.ingest({body});"],
+                         variables)
+
+
+def row_16(scale):
+    known = scale.size(databases.KNOWN)
+    measured = throughput(scale, data_scripts(known, ("ours",)) | {"ingest": ingestion(known)})
+    return [Line(16, "data event of a known connection, unsigned, tps: ingest() / INSERT", "",
+                 ratio(measured["ingest"], measured["ours"]), medians(measured, "tps"))]

@@ -37,6 +37,7 @@ ROWS = {
     13: rows_memory.row_13,
     14: rows_whole.row_14,
     15: rows_insert.row_15,
+    16: rows_insert.row_16,
 }
 
 
