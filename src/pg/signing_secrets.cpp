@@ -76,7 +76,7 @@ SigningPolicy signing_policy(const std::string& dev_id, Micros at) {
     if (required.value_or(true))
         policy.required = read_secrets(dev_id, policy.rules) || required.has_value();
     if (policy.required && policy.rules.secrets.empty())
-        throw Error{invalid_setting,
+        throw Error{no_signing_secret,
                     "environment \"" + dev_id + "\" requires signatures but has no valid signing secret",
                     "Nothing can be accepted. Secrets are not part of a dump, and end at their valid_until.",
                     "Call terra_identity.set_signing_secret()."};
