@@ -30,8 +30,7 @@ Query update_provider = "UPDATE terra_identity.providers p SET sdk = $2 WHERE p.
 
 /// A column of the row that a trigger was fired for, as a parameter.
 Query::Parameter column_of(TriggerData* trigger, AttrNumber number, Oid type) {
-    const Attribute column = attribute(trigger->tg_trigtuple, trigger->tg_relation, number);
-    return {type, {column.value, column.is_null}};
+    return {type, attribute(trigger->tg_trigtuple, trigger->tg_relation, number)};
 }
 
 /// BEFORE INSERT FOR EACH ROW: a row whose key is there already changes that row, so that INSERT works for rows that

@@ -27,17 +27,13 @@ constexpr std::size_t chunk_items = 10'000;
 /// Later times cannot be counted from 1970 in 64 bits, a day added.
 constexpr TimestampTz latest_received_at = INT64_MAX - postgres_epoch - micros_per_day;
 
-Micros received_at_of(const Attribute& given) {
+Micros received_at_of(const NullableValue& given) {
     if (given.is_null)
         return micros_of(TimestampTzGetDatum(GetCurrentTimestamp()));
     const TimestampTz time = DatumGetTimestampTz(given.value);
     if (TIMESTAMP_NOT_FINITE(time) || time > latest_received_at)
         throw Error{"22008", "received_at is out of range", "It must be finite and before the year 294247."};
     return micros_of(given.value);
-}
-
-Headers headers_of(const Attribute& headers, Micros received_at) {
-    return read_headers(headers.is_null ? JsonbView() : JsonbView(detoasted_jsonb(headers.value)), received_at);
 }
 
 /// Whether the event says something that its connections' stored facts do not say. Facts only ever grow, so that what
@@ -68,14 +64,13 @@ HeapTuple read_event_row(TriggerData* trigger) {
     const HeapTuple row = trigger->tg_trigtuple;
     if (!attribute(row, relation, event_event_time).is_null)
         return without_contribution(row, relation);
-    const Attribute payload = attribute(row, relation, event_payload);
+    const NullableValue payload = attribute(row, relation, event_payload);
     if (payload.is_null)
         return row; // the NOT NULL constraint says it best
 
-    const Attribute given_dev_id = attribute(row, relation, event_dev_id);
-    const std::string dev_id = dev_id_or_setting({given_dev_id.value, given_dev_id.is_null});
+    const std::string dev_id = dev_id_or_setting(attribute(row, relation, event_dev_id));
     const Micros received_at = received_at_of(attribute(row, relation, event_received_at));
-    const Headers headers = headers_of(attribute(row, relation, event_headers), received_at);
+    const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
     const Event event = read_delivery(detoasted_jsonb(payload.value), headers, received_at);
     if (!event.problem.empty() && setting_strict())
         throw Error{invalid_event, "invalid Terra event: " + event.problem,
@@ -152,7 +147,7 @@ void collect_event_row(TriggerData* trigger) {
     const Relation relation = trigger->tg_relation;
     const HeapTuple row = trigger->tg_trigtuple;
     const Micros received_at = micros_of(attribute(row, relation, event_received_at).value);
-    const Headers headers = headers_of(attribute(row, relation, event_headers), received_at);
+    const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
     const Event event =
         read_delivery(detoasted_jsonb(attribute(row, relation, event_payload).value), headers, received_at);
     const std::int64_t event_id = DatumGetInt64(attribute(row, relation, event_event_id).value);

@@ -13,11 +13,15 @@ Micros micros_of_interval(Datum datum) {
     return static_cast<Micros>(std::clamp(micros, -limit, limit));
 }
 
+Datum detoasted(Datum text) {
+    auto* const value = reinterpret_cast<struct varlena*>(DatumGetPointer(text));
+    if (!VARATT_IS_COMPRESSED(value) && !VARATT_IS_EXTERNAL(value))
+        return text;
+    return PointerGetDatum(call([value] { return pg_detoast_datum_packed(value); }));
+}
+
 std::string_view bytes_of(Datum text) {
-    const auto* value = reinterpret_cast<const struct varlena*>(DatumGetPointer(text));
-    if (VARATT_IS_COMPRESSED(value) || VARATT_IS_EXTERNAL(value))
-        value =
-            call([text] { return pg_detoast_datum_packed(reinterpret_cast<struct varlena*>(DatumGetPointer(text))); });
+    const auto* const value = reinterpret_cast<const struct varlena*>(DatumGetPointer(detoasted(text)));
     return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
 }
 
@@ -26,6 +30,12 @@ std::string string_of(Datum text) { return std::string(bytes_of(text)); }
 Datum text_of(std::string_view text) {
     return call(
         [text] { return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size()))); });
+}
+
+NullableValue attribute(HeapTuple row, TupleDesc columns, int number) {
+    bool is_null = true;
+    const Datum value = heap_getattr(row, number, columns, &is_null);
+    return {value, is_null};
 }
 
 void check_columns(TupleDesc columns, std::size_t expected) {

@@ -25,7 +25,10 @@ Micros micros_of_interval(Datum interval);
 /// A text datum, which may be compressed or out of line.
 std::string string_of(Datum text);
 
-/// The same in place, or detoasted in the current memory context; of bytea too.
+/// A text or bytea datum in memory: itself, or detoasted in the current memory context.
+Datum detoasted(Datum text);
+
+/// Its bytes: in place, or detoasted in the current memory context.
 std::string_view bytes_of(Datum text);
 
 /// In the current memory context.
@@ -51,6 +54,12 @@ struct NullableValue {
             *this = NullableValue(timestamptz_of(*time));
     }
 };
+
+/// A column of a row, counted from 1; good as long as the row is.
+NullableValue attribute(HeapTuple row, TupleDesc columns, int number);
+inline NullableValue attribute(HeapTuple row, Relation relation, int number) {
+    return attribute(row, RelationGetDescr(relation), number);
+}
 
 /// An argument of a function that the server calls.
 inline NullableValue argument(FunctionCallInfo fcinfo, int number) {

@@ -36,4 +36,8 @@ const Jsonb* detoasted_jsonb(Datum datum) {
     return reinterpret_cast<const Jsonb*>(call([value] { return pg_detoast_datum(value); }));
 }
 
+JsonbView view_of(const NullableValue& jsonb) {
+    return jsonb.is_null ? JsonbView() : JsonbView(detoasted_jsonb(jsonb.value));
+}
+
 } // namespace terra_identity::pg

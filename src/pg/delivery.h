@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "pg/datum.h"
 #include "pg/jsonb.h"
 
 namespace terra_identity::pg {
@@ -22,5 +23,8 @@ std::uint64_t trace_ids_taken();
 
 /// A jsonb datum in memory, whole.
 const Jsonb* detoasted_jsonb(Datum datum);
+
+/// What there is to read of one that may be null.
+JsonbView view_of(const NullableValue& jsonb);
 
 } // namespace terra_identity::pg

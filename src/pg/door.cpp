@@ -14,18 +14,10 @@
 namespace terra_identity::pg {
 namespace {
 
-JsonbView view_of(const NullableValue& jsonb) {
-    return jsonb.is_null ? JsonbView() : JsonbView(detoasted_jsonb(jsonb.value));
-}
-
+/// $5: the event_id, if it was given before.
 Query insert_event = R"(
-    INSERT INTO terra_identity.events AS e (dev_id, received_at, payload, headers) VALUES ($1, $2, $3, $4)
-    RETURNING e.event_id, e.problem)";
-
-/// The same with an event_id that was given before.
-Query insert_event_as = R"(
-    INSERT INTO terra_identity.events AS e (event_id, dev_id, received_at, payload, headers) OVERRIDING SYSTEM VALUE
-    VALUES ($5, $1, $2, $3, $4)
+    INSERT INTO terra_identity.events AS e (dev_id, received_at, payload, headers, event_id) OVERRIDING SYSTEM VALUE
+    VALUES ($1, $2, $3, $4, coalesce($5, pg_catalog.nextval('terra_identity.events_event_id_seq')))
     RETURNING e.event_id, e.problem)";
 
 Query insert_signature = R"(
@@ -52,7 +44,7 @@ Query insert_rejected = R"(
     ON CONFLICT DO NOTHING)";
 
 /// A counter that no other transaction has locked, for refusals must not wait for each other: they would keep the
-/// handler's sessions from good deliveries. The second column: whether it is to be logged.
+/// handler's sessions from good deliveries. Returns whether this one is to be logged.
 Query count_refusal = R"(
     UPDATE terra_identity.refusal_counters r
     SET refused = r.refused + 1, last_at = greatest(r.last_at, $3),
@@ -137,7 +129,7 @@ std::optional<Answer> answer_without_row(const Delivery& delivery, const std::op
         }
         const SPITupleTable* const found = select_delivery.run(parameters);
         if (Query::rows() > 0)
-            answer = {.outcome = "duplicate", .http_status = 200, .event_id = DatumGetInt64(column(found, 0, 1).value)};
+            answer = duplicate_of(DatumGetInt64(column(found, 0, 1).value));
     });
     return answer;
 }
@@ -180,13 +172,12 @@ Answer store(const Delivery& delivery, const JsonInput& payload, const std::opti
     std::optional<Answer> answer;
     const std::uint64_t taken = trace_ids_taken();
     as_definer(owner_of_tables(), [&] {
-        const Query::Parameter dev_id = text_parameter(delivery.dev_id);
-        const Query::Parameter received_at = parameter(delivery.received_at);
-        const Query::Parameter body{JSONBOID, NullableValue(payload.jsonb)};
-        const Query::Parameter headers{JSONBOID, delivery.headers};
         const SPITupleTable* const stored =
-            event_id ? insert_event_as.run({dev_id, received_at, body, headers, {INT8OID, Int64GetDatum(*event_id)}})
-                     : insert_event.run({dev_id, received_at, body, headers});
+            insert_event.run({text_parameter(delivery.dev_id),
+                              parameter(delivery.received_at),
+                              {JSONBOID, NullableValue(payload.jsonb)},
+                              {JSONBOID, delivery.headers},
+                              {INT8OID, event_id ? NullableValue(Int64GetDatum(*event_id)) : NullableValue()}});
         if (Query::rows() == 0)
             return;
         const NullableValue problem = column(stored, 0, 2);
@@ -268,6 +259,8 @@ std::optional<Delivery> lock_rejected(const std::string& dev_id, Query::Paramete
 } // namespace
 
 Answer receive(Delivery delivery) {
+    // Once: it is read for its signature and for what it says.
+    delivery.body = detoasted(delivery.body);
     const std::string_view body = bytes_of(delivery.body);
     if (body.size() > max_body_bytes)
         return {.outcome = "rejected", .http_status = 400, .detail = "the body is larger than 500 MB"};

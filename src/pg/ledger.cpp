@@ -18,7 +18,7 @@ Event event_of(HeapTuple row, TupleDesc columns) {
     std::array<bool, 3> nulls{};
     heap_deform_tuple(row, columns, values.data(), nulls.data());
     const Micros received_at = micros_of(values[0]);
-    const JsonbView headers = nulls[2] ? JsonbView() : JsonbView(detoasted_jsonb(values[2]));
+    const JsonbView headers = view_of({values[2], nulls[2]});
     return read_delivery(detoasted_jsonb(values[1]), read_headers(headers, received_at), received_at);
 }
 

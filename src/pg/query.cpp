@@ -86,9 +86,7 @@ SPITupleTable* Query::run(std::initializer_list<Parameter> parameters, Reads rea
 }
 
 NullableValue column(const SPITupleTable* result, std::uint64_t row, int number) {
-    bool is_null = true;
-    const Datum value = heap_getattr(result->vals[row], number, result->tupdesc, &is_null);
-    return {value, is_null};
+    return attribute(result->vals[row], result->tupdesc, number);
 }
 
 } // namespace terra_identity::pg

@@ -14,12 +14,6 @@ enum SecretColumn : AttrNumber { secret_secret_id = 1, secret_dev_id, secret_sec
 /// The default of `signature_tolerance`.
 constexpr Micros default_tolerance = micros_per_day;
 
-NullableValue column_of(HeapTuple row, const Table& table, AttrNumber number) {
-    bool is_null = true;
-    const Datum value = heap_getattr(row, number, table.columns(), &is_null);
-    return {value, is_null};
-}
-
 /// Whether the environment's row asks for signatures; null if it has no row.
 std::optional<bool> read_environment(const std::string& dev_id, SignatureRules& rules) {
     std::optional<bool> required;
@@ -28,9 +22,9 @@ std::optional<bool> read_environment(const std::string& dev_id, SignatureRules& 
     const IndexScan by_key{.table = environments.relation(), .index = relation_named("environments_pkey"), .limit = 1};
     for (const HeapTuple row : by_key.fetch(IndexKeys().equals(dev_id))) {
         // Null if somebody dropped the column.
-        const NullableValue asked = column_of(row, environments, environment_signature_required);
+        const NullableValue asked = attribute(row, environments.relation(), environment_signature_required);
         required = asked.is_null || DatumGetBool(asked.value);
-        const NullableValue tolerance = column_of(row, environments, environment_signature_tolerance);
+        const NullableValue tolerance = attribute(row, environments.relation(), environment_signature_tolerance);
         rules.tolerance = tolerance.is_null ? std::nullopt : std::optional(micros_of_interval(tolerance.value));
     }
     environments.close();
@@ -44,8 +38,8 @@ bool read_secrets(const std::string& dev_id, SignatureRules& rules) {
         .table = secrets.relation(), .index = relation_named("signing_secrets_pkey"), .backward = true};
     const std::vector<HeapTuple> rows = by_key.fetch(IndexKeys().equals(dev_id));
     for (const HeapTuple row : rows) {
-        const NullableValue valid_until = column_of(row, secrets, secret_valid_until);
-        const NullableValue secret = column_of(row, secrets, secret_secret);
+        const NullableValue valid_until = attribute(row, secrets.relation(), secret_valid_until);
+        const NullableValue secret = attribute(row, secrets.relation(), secret_secret);
         if (!secret.is_null &&
             (valid_until.is_null || DatumGetTimestampTz(valid_until.value) > rules.at - postgres_epoch))
             rules.secrets.push_back(string_of(secret.value));

@@ -13,10 +13,4 @@ TriggerData* trigger_data(FunctionCallInfo fcinfo, const char* function, Trigger
     return trigger;
 }
 
-Attribute attribute(HeapTuple row, Relation relation, AttrNumber number) {
-    Attribute result{};
-    result.value = heap_getattr(row, number, RelationGetDescr(relation), &result.is_null);
-    return result;
-}
-
 } // namespace terra_identity::pg

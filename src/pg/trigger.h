@@ -1,7 +1,7 @@
 // What a trigger function in C is given, and the checks of the trigger protocol, in PostgreSQL's own words.
 #pragma once
 
-#include "pg/guard.h"
+#include "pg/datum.h"
 
 namespace terra_identity::pg {
 
@@ -13,12 +13,5 @@ inline constexpr TriggerEvent any_operation = ~TriggerEvent{0};
 /// @param wording the same in words, "BEFORE INSERT FOR EACH ROW"
 TriggerData* trigger_data(FunctionCallInfo fcinfo, const char* function, TriggerEvent events, TriggerEvent operation,
                           const char* wording);
-
-/// An attribute of a row.
-struct Attribute {
-    Datum value;
-    bool is_null;
-};
-Attribute attribute(HeapTuple row, Relation relation, AttrNumber number);
 
 } // namespace terra_identity::pg
