@@ -2,7 +2,7 @@
 # The module and the install script are built here; the core's unit tests belong to CMakeLists.txt.
 
 # Goals that are scripts. They work without PostgreSQL (make check installs what is missing first).
-scripts := help check check-unit check-fuzz check-regress check-isolation check-model check-t check-matrix \
+scripts := help check check-unit check-fuzz check-regress check-isolation check-model check-t check-matrix check-fresh \
            demo bench fuzz format lint
 goals := $(or $(MAKECMDGOALS),all)
 
@@ -29,6 +29,8 @@ help:
 	@echo '                      SANITIZE=ON for unit tests under ASan and UBSan, HISTORIES=N for the model'
 	@echo 'make check-NAME       one suite: check-unit check-fuzz check-regress check-isolation check-model check-t'
 	@echo 'make check-matrix     make check on every supported Debian (root only); DISTRIBUTIONS="trixie sid"'
+	@echo 'make check-fresh      make demo and make check where little or half of it is installed (root only);'
+	@echo '                      DISTRIBUTIONS="bookworm trixie", MACHINES="minimal client foreign" to choose'
 	@echo 'make demo             run test/demo/demo.sql; KEEP=1 leaves its server running'
 	@echo 'make bench            measure against a bare table, on a private server; 40 GB of disk, 40 minutes, less with'
 	@echo '                      ROWS="1 2 4" to choose, SCALE=0.01 for sizes times that; RUNS=5 rounds'
@@ -45,6 +47,9 @@ check-unit check-fuzz check-regress check-isolation check-model check-t:
 
 check-matrix:
 	@test/harness/matrix.sh
+
+check-fresh:
+	@test/harness/fresh.sh
 
 demo bench:
 	@test/harness/$@.sh
@@ -84,8 +89,13 @@ override with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# Says in one line what to do if another user's build is in the way.
+ifneq (0,$(shell test/harness/build_folder.sh >&2; echo $$?))
+$(error nothing was built)
+endif
+
 # Rewritten when the PostgreSQL or the flags change, so that objects of another build are not reused.
-compiler_line := $(VERSION) $(CXX) $(CXXFLAGS) $(CPPFLAGS)
+compiler_line := $(VERSION) $(CXX) $(filter-out -Werror,$(CXXFLAGS)) $(CPPFLAGS)
 ifneq ($(compiler_line),$(file < build/module/compiler-line))
 $(shell mkdir -p build/module)
 $(file > build/module/compiler-line,$(compiler_line))
@@ -102,5 +112,11 @@ install_parts = $(sort $(wildcard sql/install/*.sql))
 $(DATA_built): $(install_parts) sql/install
 	cat /dev/null $(install_parts) > $@.new
 	mv $@.new $@
+
+# "sudo make install" leaves nothing of root's behind.
+all: hand-over
+.PHONY: hand-over
+hand-over: all-lib $(DATA_built)
+	@test/harness/build_folder.sh hand-over
 
 endif

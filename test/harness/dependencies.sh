@@ -2,7 +2,7 @@
 # Makes sure that what the build and the tests need is there, and installs from Debian what is missing, saying
 # what and why. Nothing missing: prints nothing, needs neither root nor network. No way to install: prints the
 # command to run and exits 1. Never creates or touches a database cluster of the system.
-# Debian's node-pg wants Debian's nodejs. With another vendor's, npm brings the module, into examples/node.
+# Where Debian's node-pg cannot be had, with another vendor's nodejs, npm brings the module, into examples/node.
 #   --tools   also what make format and make lint need
 #   --fuzz    also what make fuzz needs
 #   --matrix  also what make check-matrix needs
@@ -19,31 +19,93 @@ need() {
     fi
 }
 
-has_header() {
-    g++ -fsyntax-only -x c++ - <<<"#if !__has_include(<$1>)
+# The checks ask for what is used of a package, not for a sign of it: Debian's client programs bring PGXS without the
+# server's headers, python3-minimal a python3 without most of its library, and a program in PATH may be too old.
+
+# compiles LINKER_OPTIONS: the C++20 program that is standard input
+compiles() {
+    local program status=0
+    program=$(mktemp)
+    g++ -std=c++20 -x c++ -o "$program" - "$@" || status=1
+    rm -f "$program"
+    return "$status"
+}
+
+has_compiler() {
+    compiles <<<$'#include <compare>\n#include <span>\nint main() {}'
+}
+
+has_gtest() {
+    compiles -lgtest_main -lgtest <<<$'#include <gtest/gtest.h>\nTEST(a, b) {}'
+}
+
+has_make() {
+    make --version | grep -q '^GNU Make'
+}
+
+has_cmake() {
+    local version
+    version=$(cmake --version) && [[ $version =~ ([0-9]+)\.([0-9]+) ]] &&
+        ((BASH_REMATCH[1] > 3 || (BASH_REMATCH[1] == 3 && BASH_REMATCH[2] >= 25)))
+}
+
+# CMake finds it by more than its header.
+has_nlohmann_json() {
+    local folder status=0
+    folder=$(mktemp -d)
+    cat >"$folder/CMakeLists.txt" <<'CMAKE'
+cmake_minimum_required(VERSION 3.25)
+project(nothing LANGUAGES NONE)
+find_package(nlohmann_json 3 REQUIRED)
+CMAKE
+    cmake -S "$folder" -B "$folder/build" || status=1
+    rm -rf "$folder"
+    ((status == 0)) && g++ -fsyntax-only -x c++ - <<<"#if !__has_include(<nlohmann/json.hpp>)
 #error missing
 #endif"
 }
 
-has_server() {
-    local pg_config
-    pg_config=$("$harness/pg_config.sh") && [[ -x $("$pg_config" --bindir)/postgres ]]
+has_python() {
+    python3 -c 'import sys
+assert sys.version_info >= (3, 9)
+import argparse, concurrent.futures, dataclasses, hashlib, hmac, http.client, json, socket, statistics, unittest'
 }
 
-has_client() {
-    local pg_config
-    pg_config=$("$harness/pg_config.sh") && [[ -x $("$pg_config" --bindir)/psql ]]
+has_node() {
+    node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'
 }
 
-# Debian ships it with the server.
-has_pgbench() {
-    local pg_config
-    pg_config=$("$harness/pg_config.sh") && [[ -x $("$pg_config" --bindir)/pgbench ]]
+# The installation of PostgreSQL that is or will be built against: that of pg_config.sh, else the newest server here.
+bindir() {
+    local pg_config server
+    if pg_config=$("$harness/pg_config.sh"); then
+        "$pg_config" --bindir
+    elif server=$(newest_server); then
+        dirname "$server"
+    else
+        return 1
+    fi
+}
+
+newest_server() {
+    local server
+    server=$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null | sort -V | tail -n 1)
+    [[ $server =~ /postgresql/([0-9]+)/ ]] && ((BASH_REMATCH[1] >= 15)) && echo "$server"
+}
+
+# has_programs NAME...: of PostgreSQL
+has_programs() {
+    local folder name
+    folder=$(bindir) || return
+    for name; do
+        [[ -x $folder/$name ]] || return
+    done
 }
 
 has_pgxs() {
-    local pg_config pgxs
-    pg_config=$("$harness/pg_config.sh") && pgxs=$("$pg_config" --pgxs) && [[ -f $pgxs ]] &&
+    local pg_config headers pgxs
+    pg_config=$("$harness/pg_config.sh") && headers=$("$pg_config" --includedir-server) && pgxs=$("$pg_config" --pgxs) &&
+        [[ -f $headers/postgres.h && -f $pgxs ]] && [[ -x ${pgxs%/makefiles/pgxs.mk}/test/regress/pg_regress ]] &&
         [[ -x ${pgxs%/makefiles/pgxs.mk}/test/isolation/pg_isolation_regress ]]
 }
 
@@ -51,19 +113,20 @@ has_node_pg() {
     (cd "$harness/../../examples/node" && NODE_PATH=/usr/share/nodejs node -e 'require("pg")')
 }
 
+# Debian's driver wants Debian's nodejs: beside another vendor's, npm installs it.
 npm_install_pg() {
     local output
-    if has_node_pg 2>/dev/null || ! command -v npm >/dev/null ||
-        apt-get -qq -s install --no-install-recommends node-pg >/dev/null 2>&1; then
+    if [[ " ${packages[*]} " != *" node-pg "* ]] || ! command -v npm >/dev/null ||
+        apt-get -qq -s install --no-install-recommends nodejs node-pg >/dev/null 2>&1; then
         return 0
     fi
-    echo "missing: pg (the example handler's driver; no node-pg fits this nodejs)" >&2
-    echo "installing: pg, by npm into examples/node" >&2
+    echo "installing: pg, by npm into examples/node (no node-pg fits this nodejs)" >&2
     output=$(npm ci --prefix "$harness/../../examples/node" --no-audit --no-fund 2>&1 </dev/null) || {
         tail -n 30 <<<"$output" >&2
         echo "dependencies.sh: npm ci failed" >&2
         exit 1
     }
+    mapfile -t packages < <(printf '%s\n' "${packages[@]}" | grep -vx node-pg)
 }
 
 has_fuzzer() {
@@ -75,12 +138,13 @@ has_fuzzer() {
     return "$status"
 }
 
-# The major version to install, nothing if unknown: that of a server that is here without its headers, else the distribution's.
+# The major version to install, nothing if unknown: that which is built against, or has a server here without its
+# headers, if this distribution has it; else the distribution's.
 postgresql_major() {
-    local here
-    here=$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null | sort -V | tail -n 1 | cut -d/ -f5) || true
-    if [[ -n $here ]] && apt-cache show "postgresql-server-dev-$here" >/dev/null 2>&1; then
-        echo "$here"
+    local folder version
+    if folder=$(bindir) && version=$("$folder/pg_config" --version 2>/dev/null || "$folder/postgres" --version) &&
+        [[ $version =~ ([0-9]+) ]] && apt-cache show "postgresql-server-dev-${BASH_REMATCH[1]}" >/dev/null 2>&1; then
+        echo "${BASH_REMATCH[1]}"
     else
         apt-cache depends postgresql 2>/dev/null | sed -nE 's/.*Depends: postgresql-([0-9]+)$/\1/p' | head -n 1 || true
     fi
@@ -88,17 +152,16 @@ postgresql_major() {
 
 check_all() {
     packages=()
-    need g++ "compiles the extension" command -v g++
-    need make "runs the build" command -v make
-    need cmake "builds the unit tests" command -v cmake
-    need nlohmann-json3-dev "JSON in the core" has_header nlohmann/json.hpp
-    need libgtest-dev "GoogleTest, for the unit tests" has_header gtest/gtest.h
-    need python3 "runs the model" command -v python3
-    need postgresql-NN "the server that the tests start privately" has_server
-    need postgresql-NN "pgbench, for the tests of concurrency and the benchmark" has_pgbench
-    need postgresql-client-NN "psql" has_client
+    need g++ "compiles the extension, C++20" has_compiler
+    need make "runs the build" has_make
+    need cmake "builds the unit tests, 3.25 or newer" has_cmake
+    need nlohmann-json3-dev "JSON in the core" has_nlohmann_json
+    need libgtest-dev "GoogleTest, for the unit tests" has_gtest
+    need python3 "runs the model, 3.9 or newer" has_python
+    need postgresql-NN "the server that the tests start privately, and pgbench" has_programs postgres initdb pg_ctl pgbench
+    need postgresql-client-NN "psql" has_programs psql createdb pg_dump
     need postgresql-server-dev-NN "the server's headers, PGXS and pg_regress" has_pgxs
-    need nodejs "runs the example handler" command -v node
+    need nodejs "runs the example handler, 18 or newer" has_node
     need node-pg "the example handler's driver" has_node_pg
     need openssl "signs, in the README's example" command -v openssl
     need curl "posts, in the README's example" command -v curl
@@ -148,7 +211,6 @@ finish() {
 }
 
 options=" $* "
-npm_install_pg
 check_all
 ((${#packages[@]})) || exit 0
 
@@ -163,15 +225,24 @@ if can_be_root; then
     apt update
     major=$(postgresql_major)
     packages=("${packages[@]//NN/$major}")
-    echo "installing: ${packages[*]}" >&2
-    if [[ ${packages[*]} == *postgresql-"$major"* ]]; then
-        as_root mkdir -p "${no_cluster%/*}"
-        as_root tee "$no_cluster" >/dev/null <<<"create_main_cluster = false"
+    npm_install_pg
+    if ((${#packages[@]})); then
+        echo "installing: ${packages[*]}" >&2
+        if [[ ${packages[*]} == *postgresql-"$major"* ]]; then
+            as_root mkdir -p "${no_cluster%/*}"
+            as_root tee "$no_cluster" >/dev/null <<<"create_main_cluster = false"
+        fi
+        apt install -y --no-install-recommends "${packages[@]}"
     fi
-    apt install -y --no-install-recommends "${packages[@]}"
     check_all
-    ((${#packages[@]} == 0)) || exit 1
+    if ((${#packages[@]})); then
+        echo "dependencies.sh: what is installed is not used: look at PATH and PG_CONFIG (pg_config.sh finds:" \
+            "$("$harness/pg_config.sh" || echo none))" >&2
+        exit 1
+    fi
 else
+    npm_install_pg
+    ((${#packages[@]})) || exit 0
     major=$(postgresql_major)
     if [[ -n $major ]]; then
         packages=("${packages[@]//NN/$major}")

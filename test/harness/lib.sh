@@ -54,7 +54,7 @@ guarded() {
 quietly() {
     local name=$1
     shift
-    mkdir -p "$project/build"
+    "$harness/build_folder.sh" || return
     if ! guarded flock "$project/build/.lock" "$@" >"$project/build/$name.log" 2>&1; then
         # From the first error on, which is what the later ones follow from.
         awk '/error: |undefined reference|\*\*\*|CMake Error/ { found = 1 } found' "$project/build/$name.log" | head -n 60 >&2 || true
@@ -105,6 +105,8 @@ cleanup() {
     if [[ -n $watchdog ]]; then
         kill -- "-$watchdog" "$watchdog" 2>/dev/null || true
     fi
+    cd /
+    "$harness/build_folder.sh" hand-over || true
     exit "$status"
 }
 trap cleanup EXIT

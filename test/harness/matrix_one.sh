@@ -8,6 +8,7 @@
 set -euo pipefail
 
 project=$(cd "$(dirname "$0")/../.." && pwd)
+. "$project/test/harness/chroot.sh"
 distribution=$1
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/terra_identity/matrix
 chroot=$cache/$distribution
@@ -17,12 +18,6 @@ trixie) version=17 ;;
 sid) version=18 ;;
 *) echo "matrix_one.sh: no such distribution: $distribution" >&2 && exit 1 ;;
 esac
-
-# The mirror that this machine itself uses; nothing if it does not say, which leaves the choice to mmdebstrap.
-debian_mirror() {
-    apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Identifier: Packages' 2>/dev/null |
-        awk '$1 == "Debian" && !found++ { print $2 }'
-}
 
 # The package depends on clang and LLVM, a gigabyte that only bitcode needs: so it is unpacked, with what else it
 # depends on installed.
@@ -35,32 +30,22 @@ install_server_headers='
     rm "$1"_*.deb needs
     apt-get clean'
 
-# Everything inside is installed by mmdebstrap or by the chroot's own apt. A hook must not call the host's apt with
-# mmdebstrap's configuration: dpkg would then install into the host.
 make_chroot() {
     rm -rf --one-file-system "$chroot".new
     mkdir "$chroot".new
-    # shellcheck disable=SC2016,SC2046  # $1 and $headers belong to the hooks
-    headers=$install_server_headers mmdebstrap --quiet --mode=root --variant=minbase --format=directory \
-        --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Languages "none"' \
-        --aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/man/*' \
-        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    # shellcheck disable=SC2016  # $1 and $headers belong to the hooks
+    headers=$install_server_headers make_debian "$distribution" "$chroot".new \
         --include="g++,make,cmake,nlohmann-json3-dev,libgtest-dev,python3,postgresql-$version" \
         --include="nodejs,node-pg,openssl,curl,iproute2" \
         --essential-hook='mkdir -p "$1/etc/postgresql-common/createcluster.d"' \
         --essential-hook='echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.d/none.conf"' \
-        --customize-hook='chroot "$1" sh -euc "$headers" _ postgresql-server-dev-'"$version" \
-        "$distribution" "$chroot".new $(debian_mirror)
+        --customize-hook='chroot "$1" sh -euc "$headers" _ postgresql-server-dev-'"$version"
     mv "$chroot".new "$chroot"
 }
 
 # check_in CHROOT: the project's archive as standard input. Runs in mount, process and network namespaces of its own.
 check_in() {
-    mount -t tmpfs tmpfs "$1/tmp"
-    mount --bind /dev "$1/dev"
-    mount -t tmpfs tmpfs "$1/dev/shm"
-    mount -t proc proc "$1/proc"
-    chmod 1777 "$1/tmp" "$1/dev/shm"
+    mount_in "$1"
     chroot "$1" /bin/ip link set lo up
     mkdir "$1/tmp/terra_identity"
     tar -C "$1/tmp/terra_identity" --no-same-owner -xf -
@@ -68,17 +53,6 @@ check_in() {
         HISTORIES="${HISTORIES:-}" /tmp/terra_identity/.ci/run </dev/null
 }
 export -f check_in
-
-# Committed and working files alike, but not what git ignores.
-project_files() {
-    local file
-    cd "$project"
-    git -c safe.directory="$project" ls-files -coz --exclude-standard |
-        while IFS= read -r -d '' file; do
-            [[ ! -e $file ]] || printf '%s\0' "$file"
-        done |
-        tar --null --no-recursion -T - -cf -
-}
 
 main() {
     (

@@ -1,7 +1,16 @@
 #!/usr/bin/env bash
 # Prints the pg_config to build against: $PG_CONFIG if set, else the one in PATH, else the newest of
-# /usr/lib/postgresql; the last two only if they have PGXS. Prints nothing and exits 1 if there is none.
+# /usr/lib/postgresql; the last two only if they have what an extension is built with: PGXS and the server's headers,
+# of PostgreSQL 15 or newer, and rather one whose server is here too. PGXS alone proves nothing: Debian ships it with the
+# client programs.
+# Prints nothing and exits 1 if there is none.
 set -euo pipefail
+
+builds_extensions() {
+    local version headers pgxs
+    version=$("$1" --version 2>/dev/null) && headers=$("$1" --includedir-server) && pgxs=$("$1" --pgxs) || return
+    [[ $version =~ ([0-9]+) ]] && ((BASH_REMATCH[1] >= 15)) && [[ -f $headers/postgres.h && -f $pgxs ]]
+}
 
 if [[ -n ${PG_CONFIG:-} ]]; then
     echo "$PG_CONFIG"
@@ -9,10 +18,13 @@ if [[ -n ${PG_CONFIG:-} ]]; then
 fi
 candidates=$(command -v pg_config || true)
 candidates+=" $(ls -d /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -Vr || true)"
+first=
 for candidate in $candidates; do
-    if pgxs=$("$candidate" --pgxs 2>/dev/null) && [[ -f $pgxs ]]; then
+    builds_extensions "$candidate" || continue
+    if [[ -x $("$candidate" --bindir)/postgres ]]; then
         echo "$candidate"
         exit
     fi
+    first=${first:-$candidate}
 done
-exit 1
+[[ -n $first ]] && echo "$first"

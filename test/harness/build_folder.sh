@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# build_folder.sh: makes sure that build/ is there and all of it can be written, or says in one line what to do.
+# build_folder.sh hand-over: what root has built in the folder of another user becomes that user's, who can then go on
+# without root.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+if [[ ${1:-} == hand-over ]]; then
+    owner=$(stat -c %u .)
+    if [[ $(id -u) == 0 && $owner != 0 ]]; then
+        for path in build examples/node/node_modules *.so *--*.sql; do
+            [[ ! -e $path ]] || chown -hR --reference=. "$path"
+        done
+    fi
+    exit
+fi
+
+if ! mkdir -p build 2>/dev/null; then
+    echo "$PWD cannot be written by $(id -un): work in a clone of your own, or as root" >&2
+    exit 1
+fi
+foreign=$(find build ! -writable -print -quit 2>&1)
+if [[ -n $foreign ]]; then
+    echo "$PWD/${foreign%%$'\n'*} cannot be written by $(id -un): run \"sudo rm -rf $PWD/build\" and try again" >&2
+    exit 1
+fi

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Runs the README's two commands, and others of its commands in every order, with the working tree's files on machines
+# where little or half of it is installed, as an ordinary user who has sudo. Each machine is a Debian made for it alone:
+#   minimal   git, make and sudo
+#   client    what many have: PostgreSQL without its server's headers, g++, CMake, Node.js
+#   foreign   another PostgreSQL's client programs first in PATH, which bring PGXS
+# Root only. $DISTRIBUTIONS (bookworm trixie) and $MACHINES choose, $SUITES is make check's. Promises a table and, as
+# the last line, `N passed, N failed` counting machines; each one's output is in build/fresh/DISTRIBUTION-MACHINE.log.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+cd "$project"
+
+export FRESH_LOGS=$project/build/fresh
+distributions=${DISTRIBUTIONS:-bookworm trixie}
+machines=${MACHINES:-minimal client foreign}
+passed=0
+failed=0
+
+[[ $(id -u) == 0 ]] || fail "chroots need root"
+"$harness/dependencies.sh" --matrix
+"$harness/build_folder.sh"
+mkdir -p "$FRESH_LOGS"
+rm -f "$FRESH_LOGS"/*
+
+all=()
+for distribution in $distributions; do
+    for machine in $machines; do
+        all+=("$distribution $machine")
+    done
+done
+guarded xargs -a <(printf '%s\n' "${all[@]}") -L 1 -P 2 "$harness/fresh_one.sh" || true
+
+printf '%-12s %-10s %s\n' distribution machine result
+for one in "${all[@]}"; do
+    log=$FRESH_LOGS/${one/ /-}.log
+    result=$(tail -n 1 "$log" 2>/dev/null) || result="did not run"
+    printf '%-12s %-10s %s\n' ${one} "$result"
+    if [[ $result == "every command worked"* ]]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        tail -n 60 "$log" || true
+    fi
+done
+echo "$passed passed, $failed failed"
+((failed == 0))
