@@ -40,7 +40,7 @@ has_gtest() {
 }
 
 has_make() {
-    make --version | grep -q '^GNU Make'
+    [[ $(make --version) == "GNU Make"* ]]
 }
 
 has_cmake() {
