@@ -63,14 +63,14 @@ END $$;
 SELECT pg_temp.tried('regress_attacker', statement) AS writer, pg_temp.tried('regress_inserter', statement) AS inserter, pg_temp.tried(current_user, statement) AS superuser, statement
 FROM unnest(ARRAY[
     $$INSERT INTO terra_identity.events (payload) VALUES ('{}')$$,
-    $$INSERT INTO terra_identity.events (payload, event_time) VALUES ('{}', now())$$,
+    $$INSERT INTO terra_identity.events (dev_id, payload, event_time) VALUES ('attacks', '{}', now())$$,
     $$INSERT INTO terra_identity.events (payload) VALUES ('{}') RETURNING payload$$,
     $$INSERT INTO terra_identity.events (event_id, payload) OVERRIDING SYSTEM VALUE VALUES (1, '{}')$$,
     $$INSERT INTO terra_identity.events (payload) VALUES ('{}') ON CONFLICT (dev_id, event_id) DO UPDATE SET payload = '[]'$$,
     $$UPDATE terra_identity.events SET payload = '{}'$$, $$DELETE FROM terra_identity.events$$, $$TRUNCATE terra_identity.events$$,
     $$MERGE INTO terra_identity.events e USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE$$,
     $$COPY terra_identity.events TO PROGRAM 'cat >/dev/null'$$,
-    $$UPDATE terra_identity.connections SET status = 'active'$$, $$DELETE FROM terra_identity.deliveries$$, $$INSERT INTO terra_identity.reauths VALUES ('attacks', 'u1', 'mine')$$,
+    $$UPDATE terra_identity.connections SET status = 'active'$$, $$DELETE FROM terra_identity.deliveries$$, $$INSERT INTO terra_identity.reauths VALUES ('attacks', 'u1', 'mine', false)$$,
     $$TRUNCATE terra_identity.connections$$, $$UPDATE terra_identity.environments SET account_policy = 'replace'$$, $$UPDATE terra_identity.environments SET signature_required = false$$,
     $$ALTER TABLE terra_identity.events DISABLE TRIGGER refuse_change$$, $$ALTER TABLE terra_identity.events DISABLE TRIGGER ALL$$, $$DROP TRIGGER refuse_change ON terra_identity.events$$,
     $$SET session_replication_role = replica$$, $$CREATE TRIGGER mine AFTER INSERT ON terra_identity.events FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()$$,
@@ -87,7 +87,7 @@ SELECT user_id, "column", split_part(stored, ' ', 1) AS stored, split_part(deriv
 SELECT terra_identity.rebuild();
 SELECT user_id, reference_id FROM terra_identity.connections WHERE dev_id = 'attacks';
 ALTER TABLE terra_identity.events DISABLE TRIGGER ALL;
-INSERT INTO terra_identity.events (payload) VALUES ('{"type": "auth", "status": "success", "user": {"user_id": "u1", "provider": "GARMIN", "reference_id": "mallory"}}');
+INSERT INTO terra_identity.events (dev_id, payload) VALUES ('attacks', '{"type": "auth", "status": "success", "user": {"user_id": "u1", "provider": "GARMIN", "reference_id": "mallory"}}');
 ALTER TABLE terra_identity.events ENABLE TRIGGER ALL;
 SELECT user_id, "column", split_part(stored, ' ', 1) AS stored, split_part(derived, ' ', 1) AS derived FROM terra_identity.verify() WHERE "column" = 'reference_id';
 ROLLBACK;

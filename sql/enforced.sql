@@ -3,7 +3,7 @@ SET terra_identity.dev_id = 'enforced';
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
 
-INSERT INTO terra_identity.environments VALUES ('enforced replace', 'replace');
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('enforced replace', 'replace');
 -- In each environment: w1 and w2 are one person's, w3 another's on another account; p1 and p2 are devices; o was replaced by n.
 INSERT INTO terra_identity.events (dev_id, received_at, payload)
 SELECT dev_id, '2024-03-01 10:00Z'::timestamptz + n * interval '1 minute', payload
@@ -55,8 +55,8 @@ ROLLBACK;
 BEGIN;
 SET LOCAL session_replication_role = replica;
 \set VERBOSITY terse
-INSERT INTO terra_identity.connections (dev_id, user_id, lineage_id, reference_id, provider, provider_user_id, status, confirmed, first_seen_at, connected_at, live)
-VALUES ('enforced', 'new', 1, 'wim', 'GARMIN', 'wrist', 'active', true, now(), now(), true);
+INSERT INTO terra_identity.connections (dev_id, user_id, lineage_id, reference_id, provider, provider_user_id, status, confirmed, first_seen_at, connected_at, live, dated)
+VALUES ('enforced', 'new', 1, 'wim', 'GARMIN', 'wrist', 'active', true, now(), now(), true, true);
 ROLLBACK;
 UPDATE terra_identity.connections SET status = 'alive' WHERE dev_id = 'enforced';
 \set VERBOSITY default
@@ -114,7 +114,7 @@ SELECT change, t.* FROM unnest(ARRAY[
     $$replaced_by = 'w3' WHERE user_id = 'o'$$, $$replaced_by = 'w3' WHERE user_id = 'w2'$$,
     $$replaced_at = NULL, replaced_by = NULL WHERE user_id = 'o'$$, $$deauthenticated_at = NULL WHERE user_id = 'd'$$,
     $$revoked_at = NULL WHERE user_id = 'd'$$, $$failed_at = NULL WHERE user_id = 'd'$$, $$degraded_at = NULL WHERE user_id = 'n'$$,
-    $$sdk = false WHERE user_id = 'p2'$$, $$account_exclusive = true WHERE user_id = 'w2'$$, $$duplicate = true WHERE user_id = 'w2'$$,
+    $$dated = false WHERE user_id = 'w2'$$, $$sdk = false WHERE user_id = 'p2'$$, $$account_unusable = true WHERE user_id = 'w2'$$, $$account_exclusive = true WHERE user_id = 'w2'$$, $$duplicate = true WHERE user_id = 'w2'$$,
     $$cyclic = true WHERE user_id = 'n'$$]) change,
     pg_temp.tampered(format('UPDATE terra_identity.connections SET %s AND dev_id = ''enforced''', change)) t;
 -- No column of connections was left out: all others are keys.
@@ -123,13 +123,13 @@ WHERE attrelid = 'terra_identity.connections'::regclass AND attnum > 0
   AND attname NOT IN ('status', 'ended_at', 'lineage_id', 'reference_id', 'provider', 'provider_user_id', 'successor_user_id', 'confirmed',
     'scopes', 'created_at', 'first_seen_at', 'connected_at', 'live', 'alive_at', 'replaced_at', 'replaced_by', 'deauthenticated_at',
     'revoked_at', 'failed_at', 'degraded_at', 'own_provider_user_id', 'own_provider_user_id_at', 'provider_at', 'provider_passing',
-    'reference_id_at', 'reference_id_passing', 'scopes_at', 'scopes_passing', 'sdk', 'account_exclusive', 'duplicate', 'cyclic');
+    'reference_id_at', 'reference_id_passing', 'scopes_at', 'scopes_passing', 'dated', 'sdk', 'account_exclusive', 'account_unusable', 'duplicate', 'cyclic');
 -- Rows that are added, and reauths that are added or gone.
-SELECT t.* FROM pg_temp.tampered($$INSERT INTO terra_identity.connections (dev_id, user_id, lineage_id, status, confirmed, first_seen_at, connected_at, live)
-    VALUES ('enforced', 'ghost', 1, 'active', true, '2024-03-01', '2024-03-01', true)$$) t;
+SELECT t.* FROM pg_temp.tampered($$INSERT INTO terra_identity.connections (dev_id, user_id, lineage_id, status, confirmed, first_seen_at, connected_at, live, dated)
+    VALUES ('enforced', 'ghost', 1, 'active', true, '2024-03-01', '2024-03-01', true, true)$$) t;
 SELECT t.* FROM pg_temp.tampered($$DELETE FROM terra_identity.reauths WHERE dev_id = 'enforced'$$) t;
-SELECT t.* FROM pg_temp.tampered($$INSERT INTO terra_identity.reauths VALUES ('enforced', 'w1', 'w3')$$) t;
-SELECT t.* FROM pg_temp.tampered($$INSERT INTO terra_identity.reauths VALUES ('enforced', 'ghost', 'w3')$$) t;
+SELECT t.* FROM pg_temp.tampered($$INSERT INTO terra_identity.reauths VALUES ('enforced', 'w1', 'w3', false)$$) t;
+SELECT t.* FROM pg_temp.tampered($$INSERT INTO terra_identity.reauths VALUES ('enforced', 'ghost', 'w3', false)$$) t;
 -- The slots held by the wrong ones: on the way back they do not get into each other's way.
 SELECT t.* FROM pg_temp.tampered($change$DO $$ BEGIN
     UPDATE terra_identity.connections SET status = 'superseded' WHERE dev_id = 'enforced' AND user_id IN ('w2', 'p2');

@@ -80,7 +80,7 @@ SELECT * FROM pg_temp.tell('16:05', pg_temp.athlete('c2', 'wrist'));
 
 -- Under replace it is a transfer instead. A changed rule has no event.
 SELECT max(change_id) AS last FROM terra_identity.changes \gset
-INSERT INTO terra_identity.environments VALUES ('feed', 'replace');
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('feed', 'replace');
 SELECT kind, user_id, event_id, detail FROM terra_identity.changes WHERE dev_id = 'feed' AND change_id > :last ORDER BY user_id, change_id;
 SELECT * FROM pg_temp.tell('17:00', pg_temp.auth('e1', 'eve'));
 SELECT * FROM pg_temp.tell('17:01', pg_temp.athlete('e1', 'wrist'));

@@ -90,7 +90,7 @@ SELECT * FROM pg_temp.told_length(repeat('x', 10240));
 SELECT terra_identity.resolve(repeat('x', 10240)) IS NULL AS no_such_id;
 -- The longest of everything at once, incompressible: every index takes it.
 SELECT length(set_config('terra_identity.dev_id', string_agg(md5('dev' || n), ''), false)) AS longest FROM generate_series(1, 16) n;
-INSERT INTO terra_identity.environments SELECT current_setting('terra_identity.dev_id'), 'replace';
+INSERT INTO terra_identity.environments (dev_id, account_policy) SELECT current_setting('terra_identity.dev_id'), 'replace';
 INSERT INTO terra_identity.events (received_at, payload, headers)
 SELECT '2024-03-01 04:00Z',
        jsonb_build_object('type', 'athlete', 'user', jsonb_build_object('user_id', i[1 + which], 'provider', i[3], 'reference_id', i[4 + which]),

@@ -1,4 +1,4 @@
--- Every way of inserting events works, a repeated trace id is skipped, and the ledger is append-only.
+-- Every way of inserting events works, a repeated delivery is skipped, and the ledger is append-only.
 SET terra_identity.dev_id = 'ingest';
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
@@ -53,13 +53,13 @@ INSERT INTO terra_identity.events (received_at, payload) SELECT '2024-03-01 10:0
 COPY terra_identity.events (received_at, payload, headers) FROM STDIN;
 2024-03-01 10:07Z	{"type": "auth", "status": "success", "user": {"user_id": "copy 1"}}	{"X-Terra-Trace-Id": "copied"}
 2024-03-01 10:07Z	{"type": "deauth", "user": {"user_id": "copy 1"}}	\N
-2024-03-01 10:07Z	{"type": "auth", "status": "success", "user": {"user_id": "skipped"}}	{"X-Terra-Trace-Id": "copied"}
+2024-03-01 10:07Z	{"type": "auth", "status": "success", "user": {"user_id": "copy 1"}}	{"X-Terra-Trace-Id": "copied"}
 2024-03-01 10:08Z	{"type": "auth", "status": "success", "user": {"user_id": "copy 2"}}	{}
 \.
 PREPARE deliver (timestamptz, jsonb, jsonb) AS INSERT INTO terra_identity.events (received_at, payload, headers) VALUES ($1, $2, $3) RETURNING user_id;
 EXECUTE deliver ('2024-03-01 10:09Z', pg_temp.auth('prepared 1'), NULL);
 EXECUTE deliver ('2024-03-01 10:09Z', pg_temp.auth('prepared 2'), '{"X-Terra-Trace-Id": "prepared"}');
-EXECUTE deliver ('2024-03-01 10:09Z', pg_temp.auth('skipped'), '{"X-Terra-Trace-Id": "prepared"}');
+EXECUTE deliver ('2024-03-01 10:10Z', pg_temp.auth('prepared 2'), '{"X-Terra-Trace-Id": "prepared"}');
 DEALLOCATE deliver;
 -- What ON CONFLICT leaves out says nothing.
 INSERT INTO terra_identity.events (received_at, payload) VALUES ('2024-03-01 10:10Z', pg_temp.auth('no conflict')) ON CONFLICT DO NOTHING;
@@ -106,32 +106,32 @@ EXCEPTION WHEN not_null_violation THEN
 END $$;
 
 --
--- 3. A repeated trace id
+-- 3. A repeated delivery: the trace id and the payload of one that is there
 --
 SET terra_identity.dev_id = 'ingest trace';
 CREATE FUNCTION pg_temp.traced(trace_id text) RETURNS jsonb LANGUAGE sql AS $$ SELECT jsonb_build_object('X-Terra-Trace-Id', $1) $$;
--- Within a statement the first is stored, across statements and transactions too.
+-- Within a statement the first is stored, across statements and transactions too; another payload is another event.
 INSERT INTO terra_identity.events (received_at, payload, headers) VALUES
-    ('2024-03-03', pg_temp.auth('first'), pg_temp.traced('a')), ('2024-03-03', pg_temp.auth('second'), pg_temp.traced('a')),
-    ('2024-03-03', pg_temp.auth('third'), pg_temp.traced('A')) RETURNING user_id, trace_id;
-INSERT INTO terra_identity.events (received_at, payload, headers) VALUES ('2024-03-03', pg_temp.auth('fourth'), pg_temp.traced(' a ')) RETURNING user_id;
+    ('2024-03-03', pg_temp.auth('first'), pg_temp.traced('a')), ('2024-03-03', pg_temp.auth('first'), pg_temp.traced('a')),
+    ('2024-03-03', pg_temp.auth('second'), pg_temp.traced('a')), ('2024-03-03', pg_temp.auth('first'), pg_temp.traced('A')) RETURNING user_id, trace_id;
+INSERT INTO terra_identity.events (received_at, payload, headers) VALUES ('2024-03-03', pg_temp.auth('first'), pg_temp.traced(' a ')) RETURNING user_id;
 -- Another environment has its own.
 INSERT INTO terra_identity.events (dev_id, received_at, payload, headers) VALUES
-    ('ingest trace', '2024-03-03', pg_temp.auth('fifth'), pg_temp.traced('a')),
+    ('ingest trace', '2024-03-03', pg_temp.auth('second'), pg_temp.traced('a')),
     ('ingest trace 2', '2024-03-03', pg_temp.auth('first'), pg_temp.traced('a')) RETURNING dev_id, user_id;
 -- A delivery that was rolled back was none.
 BEGIN;
 SAVEPOINT s;
-INSERT INTO terra_identity.events (received_at, payload, headers) VALUES ('2024-03-03', pg_temp.auth('taken back'), pg_temp.traced('b'));
+INSERT INTO terra_identity.events (received_at, payload, headers) VALUES ('2024-03-03', pg_temp.auth('stays'), pg_temp.traced('b'));
 ROLLBACK TO s;
 INSERT INTO terra_identity.events (received_at, payload, headers) VALUES ('2024-03-03', pg_temp.auth('stays'), pg_temp.traced('b')) RETURNING user_id;
 SAVEPOINT s;
-INSERT INTO terra_identity.events (received_at, payload, headers) VALUES ('2024-03-03', pg_temp.auth('again'), pg_temp.traced('b')) RETURNING user_id;
+INSERT INTO terra_identity.events (received_at, payload, headers) VALUES ('2024-03-03', pg_temp.auth('stays'), pg_temp.traced('b')) RETURNING user_id;
 RELEASE s;
 COMMIT;
 -- One with a problem was delivered all the same. Chunks of one reference, and deliveries without a trace id, are many.
 INSERT INTO terra_identity.events (received_at, payload, headers) VALUES
-    ('2024-03-03', '[]', pg_temp.traced('c')), ('2024-03-03', pg_temp.auth('never'), pg_temp.traced('c')),
+    ('2024-03-03', '[]', pg_temp.traced('c')), ('2024-03-03', '[]', pg_temp.traced('c')),
     ('2024-03-03', pg_temp.auth('chunk'), '{"terra-reference": "big", "X-Terra-Trace-Id": "big:chunk:1"}'),
     ('2024-03-03', pg_temp.auth('chunk'), '{"terra-reference": "big", "X-Terra-Trace-Id": "big:chunk:2"}'),
     ('2024-03-03', pg_temp.auth('chunk'), '{"terra-reference": "big"}'), ('2024-03-03', pg_temp.auth('chunk'), '{"terra-reference": "big"}')
@@ -157,7 +157,7 @@ END $$;
 CREATE TRIGGER sieve BEFORE INSERT ON terra_identity.events FOR EACH ROW WHEN (new.payload ? 'trace') EXECUTE FUNCTION pg_temp.sieve();
 INSERT INTO terra_identity.events (received_at, payload) VALUES
     ('2024-03-04', pg_temp.auth('unwanted') || '{"trace": "unwanted"}'), ('2024-03-04', pg_temp.auth('wrong') || '{"trace": "1"}'),
-    ('2024-03-04', pg_temp.auth('wrong 2') || '{"trace": "1"}') RETURNING user_id, trace_id;
+    ('2024-03-04', pg_temp.auth('wrong') || '{"trace": "1"}') RETURNING user_id, trace_id;
 DROP TRIGGER sieve ON terra_identity.events;
 SELECT user_id FROM pg_temp.connections WHERE dev_id = 'ingest triggers';
 SELECT trace_id FROM terra_identity.deliveries WHERE dev_id = 'ingest triggers';

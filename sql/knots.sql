@@ -139,7 +139,7 @@ SELECT * FROM terra_identity.verify();
 
 -- A reference each, under replace.
 SET terra_identity.dev_id = 'knots zero, replace';
-INSERT INTO terra_identity.environments VALUES ('knots zero, replace', 'replace');
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('knots zero, replace', 'replace');
 CALL pg_temp.tell_singly(1, 100, :'template');
 SELECT pg_stat_force_next_flush() AS flushed \gset
 SELECT pg_temp.work() AS at_100 \gset

@@ -100,7 +100,7 @@ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'terra_identity
 SET ROLE regress_ingester;
 SELECT outcome, http_status FROM terra_identity.ingest('{"type": "auth", "status": "success", "user": {"user_id": "u1", "provider": "GARMIN", "reference_id": "alice"}}'::bytea, '{"X-Terra-Trace-Id": "1"}');
 SELECT outcome, http_status FROM terra_identity.ingest('{"type": "auth"'::bytea, '{"X-Terra-Trace-Id": "2"}');
-SELECT outcome, http_status FROM terra_identity.ingest('{}'::bytea, '{"X-Terra-Trace-Id": "1"}');
+SELECT outcome, http_status FROM terra_identity.ingest('{"type": "auth", "status": "success", "user": {"user_id": "u1", "provider": "GARMIN", "reference_id": "alice"}}'::bytea, '{"X-Terra-Trace-Id": "1"}');
 SELECT outcome, http_status FROM terra_identity.ingest('{}'::text, '{"X-Terra-Trace-Id": "1"}');
 SELECT terra_identity.resolve('u1');
 SELECT * FROM terra_identity.replay_rejected();
@@ -132,7 +132,7 @@ SELECT dev_id, payload FROM unnest('{privileges a,privileges b}'::text[]) dev_id
     '{"type": "auth", "status": "success", "user": {"user_id": "u1", "provider": "GARMIN", "reference_id": "alice"}}', '{"type": "athlete", "user": {"user_id": "u1", "provider": "GARMIN"}, "athlete": {"provider_user_id": "7"}}',
     '{"type": "auth", "status": "success", "user": {"user_id": "u2", "provider": "GARMIN", "reference_id": "bob"}}', '{"type": "athlete", "user": {"user_id": "u2", "provider": "GARMIN"}, "athlete": {"provider_user_id": "7"}}',
     '{"type": "auth", "status": "success", "user": {"user_id": "u3", "provider": "GARMIN", "reference_id": "bob"}}', '{"type": "daily", "user": {"user_id": "u4"}}', '{"type": "deauth", "user": {"user_id": "u4"}}', '{"type": "daily"}']::jsonb[]) payload;
-INSERT INTO terra_identity.environments VALUES ('privileges c', 'replace');
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('privileges c', 'replace');
 INSERT INTO terra_identity.events (dev_id, payload) SELECT 'privileges c', payload FROM terra_identity.events WHERE dev_id = 'privileges b' ORDER BY event_id;
 \set reader 'regress Reader'
 \set dev_id 'privileges b'

@@ -15,7 +15,7 @@ GRANT USAGE ON SCHEMA terra_identity TO regress_reader, regress_column_reader, r
 GRANT EXECUTE ON FUNCTION terra_identity.resolve, terra_identity.lineage_of, terra_identity.user_of
     TO regress_reader, regress_column_reader, regress_row_reader, regress_stranger;
 GRANT SELECT ON terra_identity.connections TO regress_reader, regress_row_reader;
-GRANT SELECT (dev_id, user_id, connection_id, lineage_id, status, connected_at) ON terra_identity.connections TO regress_column_reader;
+GRANT SELECT (dev_id, user_id, connection_id, lineage_id, status, dated, connected_at) ON terra_identity.connections TO regress_column_reader;
 
 -- How it is asked must not matter: a hostile operator stands before the server's own on the path.
 CREATE SCHEMA regress_hostile;

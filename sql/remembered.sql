@@ -16,7 +16,7 @@ CREATE VIEW pg_temp.mine AS
 
 -- Rules. One statement that changes them and uses them, a change that is taken back, one that fires no ordinary trigger.
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.auth('a1', 'ann')), (pg_temp.athlete('a1', 'ann', 'watch'));
-WITH changed AS (INSERT INTO terra_identity.environments VALUES ('remembered', 'replace'))
+WITH changed AS (INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('remembered', 'replace'))
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.auth('b1', 'bob')), (pg_temp.athlete('b1', 'bob', 'watch'));
 SELECT * FROM pg_temp.mine;
 BEGIN;

@@ -59,7 +59,7 @@ SELECT * FROM pg_temp.state;
 SELECT user_id, reference_id, newest, connections FROM terra_identity.duplicate_connections WHERE dev_id = 'rules policy' ORDER BY 1;
 SELECT * FROM terra_identity.transferred_accounts WHERE dev_id = 'rules policy';
 -- Under replace the newer ends the older whoever's it is: a chain of three, each superseded by the next.
-INSERT INTO terra_identity.environments VALUES ('rules policy', 'replace');
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('rules policy', 'replace');
 SELECT * FROM pg_temp.state;
 SELECT * FROM terra_identity.duplicate_connections WHERE dev_id = 'rules policy';
 SELECT from_reference_id, from_user_id, to_reference_id, to_user_id, transferred_at
@@ -76,7 +76,7 @@ UPDATE terra_identity.environments SET account_policy = 'replace' WHERE dev_id =
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
 DELETE FROM terra_identity.environments WHERE dev_id = 'rules policy';
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
-INSERT INTO terra_identity.environments VALUES ('rules policy', 'replace');
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('rules policy', 'replace');
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
 TRUNCATE terra_identity.environments;
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
@@ -87,11 +87,42 @@ UPDATE terra_identity.environments SET dev_id = 'rules elsewhere' WHERE dev_id =
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
 UPDATE terra_identity.environments SET dev_id = 'rules policy' WHERE dev_id = 'rules elsewhere';
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
+-- An edit is followed wherever it stands: within a COPY, in a trigger of a table that a COPY fills, as a COPY.
+BEGIN;
+COPY (UPDATE terra_identity.environments SET account_policy = 'keep' WHERE dev_id = 'rules policy' RETURNING dev_id) TO STDOUT;
+SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
+SELECT * FROM pg_temp.right();
+ROLLBACK;
+CREATE TABLE pg_temp.settings (dev_id text, policy text, provider text, sdk boolean);
+CREATE FUNCTION pg_temp.follow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE terra_identity.environments SET account_policy = new.policy WHERE dev_id = new.dev_id;
+    INSERT INTO terra_identity.providers (provider, sdk) VALUES (new.provider, new.sdk);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER follow AFTER INSERT ON pg_temp.settings FOR EACH ROW EXECUTE FUNCTION pg_temp.follow();
+BEGIN;
+COPY pg_temp.settings FROM STDIN;
+rules policy	keep	GARMIN	t
+\.
+SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
+SELECT * FROM pg_temp.right();
+ROLLBACK;
+BEGIN;
+COPY terra_identity.environments (dev_id, account_policy) FROM STDIN;
+rules policy	keep
+\.
+COPY terra_identity.providers (provider, sdk, account_ids) FROM STDIN;
+OURA	t	unusable
+\.
+SELECT user_id, status FROM pg_temp.state;
+SELECT * FROM pg_temp.right();
+ROLLBACK;
 SELECT account_policy, count(*) FROM terra_identity.environments WHERE dev_id LIKE 'rules%' GROUP BY 1;
 \set VERBOSITY terse
-INSERT INTO terra_identity.environments VALUES ('rules policy', 'sometimes');
-INSERT INTO terra_identity.environments VALUES ('', 'keep');
-INSERT INTO terra_identity.environments VALUES ('rules policy', NULL);
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('rules policy', 'sometimes');
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('', 'keep');
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('rules policy', NULL);
 \set VERBOSITY default
 SELECT * FROM pg_temp.right();
 
@@ -138,7 +169,7 @@ CALL pg_temp.tell('10:00 user_reauth g2 old=g1 provider=GARMIN', '11:00 user_rea
 SELECT user_id, account, status, resolve FROM pg_temp.state;
 CALL pg_temp.tell('11:40 athlete g2 account=second');
 SELECT user_id, account, status, resolve FROM pg_temp.state;
-CALL pg_temp.tell('10:30 athlete g0 account=zeroth provider=GARMIN', '11:45 user_reauth g3 old=g0');
+CALL pg_temp.tell('10:30 auth g0 provider=GARMIN', '10:31 athlete g0 account=zeroth', '11:45 user_reauth g3 old=g0');
 SELECT user_id, account, status, resolve FROM pg_temp.state;
 -- The last writer of an account wins, whenever it comes.
 CALL pg_temp.tell('12:00 athlete g3 account=newer', '11:59 athlete g3 account=older', '12:00 athlete g3 account=new');
@@ -168,6 +199,7 @@ SELECT user_id, status, ended, resolve FROM pg_temp.state WHERE user_id = 'e3';
 -- An end before its beginning; a connection that only ever ended is not alive and supersedes nobody.
 CALL pg_temp.tell('12:00 auth s1 provider=APPLE reference_id=r', '12:30 deauth s2 provider=APPLE reference_id=r');
 SELECT user_id, status, successor, ended, resolve FROM pg_temp.state WHERE user_id LIKE 's%';
+-- Nor does it with data that was under way: nobody knows since when it was there.
 CALL pg_temp.tell('12:31 daily s2');
 SELECT user_id, status, successor, ended, resolve FROM pg_temp.state WHERE user_id LIKE 's%';
 SELECT * FROM pg_temp.right();

@@ -163,6 +163,11 @@ SELECT user_id, status FROM terra_identity.connections WHERE dev_id = 'signature
 -- A retry that was signed anew is the same by its trace id, and what is rejected may come again.
 SELECT pg_temp.send(:'earlier_signature', :'auth', '1', now()) AS retry, pg_temp.send(:'earlier_signature', :'auth', 'evil', now()) AS again;
 SELECT pg_temp.send(:'bad_signature', '{"type":', '3', now()) AS bad, pg_temp.send(:'bad_signature', '{"type":', '3', now()) AS again;
+-- A validly signed body under a trace id that is taken is an event of its own, once.
+SELECT '{"type": "daily", "user": {"user_id": "u1"}}' AS daily \gset
+SELECT pg_temp.signed('third', :'daily') AS daily_signature, pg_temp.signed('third', :'daily', -60) AS earlier_daily_signature \gset
+SELECT pg_temp.send(:'daily_signature', :'daily', '1', now()) AS another_body, pg_temp.send(:'daily_signature', :'daily', '1', now()) AS again,
+       pg_temp.send(:'earlier_daily_signature', :'daily', '1', now()) AS signed_anew;
 -- Nor does a replay make room for another.
 SET terra_identity.strict = on;
 SELECT '{"type": "auth", "user": {"user_id": "u1"}}' AS strict \gset

@@ -15,7 +15,7 @@ SET datestyle = 'ISO';
 -- A story: ann reconnects and has an error; ann, bob and someone unnamed use one account; cid has two accounts; dan's
 -- is dead; in another environment, under replace, an account moves
 --
-INSERT INTO terra_identity.environments VALUES ('views replace', 'replace');
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('views replace', 'replace');
 INSERT INTO terra_identity.events (dev_id, received_at, payload)
 SELECT dev_id, '2024-03-01 00:00Z'::timestamptz + n * interval '1 hour', payload
 FROM unnest('{views,views replace}'::text[]) dev_id, unnest(ARRAY[

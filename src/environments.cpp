@@ -8,25 +8,21 @@
 
 #include <set>
 
-extern "C" {
-#include "tcop/pquery.h"
-}
-
 namespace terra_identity {
 namespace {
 
 using namespace pg;
 
-/// The columns of `providers`, in their order in sql/install/04_rules.sql, counted from 1.
-enum ProviderColumn : AttrNumber { provider_provider = 1, provider_sdk };
-
-/// An INSERT does not make the door wider than it is: what it leaves at its default it may not have meant.
+/// INSERT never relaxes the signature rules, nor forgets a terra_dev_id: what it leaves at its default it may not have
+/// meant.
 Query update_environment = R"(
     UPDATE terra_identity.environments e
-    SET account_policy = $2, signature_required = e.signature_required OR $3,
-        signature_tolerance = CASE WHEN $4 = interval '24 hours' THEN e.signature_tolerance ELSE $4 END
+    SET terra_dev_id = coalesce($2, e.terra_dev_id), account_policy = $3,
+        signature_required = e.signature_required OR $4,
+        signature_tolerance = CASE WHEN $5 = interval '24 hours' THEN e.signature_tolerance ELSE $5 END
     WHERE e.dev_id = $1)";
-Query update_provider = "UPDATE terra_identity.providers p SET sdk = $2 WHERE p.provider = $1";
+Query update_provider = R"(
+    UPDATE terra_identity.providers p SET sdk = $2, account_ids = $3 WHERE p.provider = $1)";
 
 /// A column of the row that a trigger was fired for, as a parameter.
 Query::Parameter column_of(TriggerData* trigger, AttrNumber number, Oid type) {
@@ -47,59 +43,55 @@ HeapTuple insert_or_update(TriggerData* trigger, Query& update, std::initializer
 HeapTuple insert_environment(TriggerData* trigger) {
     return insert_or_update(trigger, update_environment,
                             {column_of(trigger, environment_dev_id, TEXTOID),
+                             column_of(trigger, environment_terra_dev_id, TEXTOID),
                              column_of(trigger, environment_account_policy, TEXTOID),
                              column_of(trigger, environment_signature_required, BOOLOID),
                              column_of(trigger, environment_signature_tolerance, INTERVALOID)});
 }
 
 HeapTuple insert_provider(TriggerData* trigger) {
-    return insert_or_update(
-        trigger, update_provider,
-        {column_of(trigger, provider_provider, TEXTOID), column_of(trigger, provider_sdk, BOOLOID)});
+    return insert_or_update(trigger, update_provider,
+                            {column_of(trigger, provider_provider, TEXTOID), column_of(trigger, provider_sdk, BOOLOID),
+                             column_of(trigger, provider_account_ids, TEXTOID)});
 }
 
-/// Whether the statement is a COPY. What COPY brings comes from a dump: connections that were derived by these rules
-/// are restored beside them, in any order, and must not be derived from what has been restored so far.
-bool is_restoring() { return ActivePortal != nullptr && ActivePortal->commandTag == CMDTAG_COPY; }
-
-/// Whether connections follow: not from what is asked at the door, nor from a row that says what none would.
-bool changes_connections(TriggerData* trigger) {
-    const auto text = [trigger](HeapTuple row, AttrNumber number) {
-        return string_of(attribute(row, trigger->tg_relation, number).value);
-    };
-    const HeapTuple row = trigger->tg_trigtuple;
-    const HeapTuple changed = trigger->tg_newtuple;
-    if (changed == nullptr)
-        return account_policy_of(text(row, environment_account_policy)) != AccountPolicy::keep;
-    return text(row, environment_account_policy) != text(changed, environment_account_policy) ||
-           text(row, environment_dev_id) != text(changed, environment_dev_id);
+/// The values of one column in the row before and after, each once.
+std::set<std::string> both_values(TriggerData* trigger, AttrNumber column) {
+    std::set<std::string> values;
+    for (const HeapTuple row : {trigger->tg_trigtuple, trigger->tg_newtuple})
+        if (row != nullptr)
+            values.insert(string_of(attribute(row, trigger->tg_relation, column).value));
+    return values;
 }
+
+// Rules are followed by comparison: connections are derived again if they were derived by another rule than the row
+// says. So a restore, which brings connections and rules in any order, derives nothing.
 
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environments`.
 void follow_environment(TriggerData* trigger) {
-    if (is_restoring() || !changes_connections(trigger))
-        return;
-    std::set<std::string> dev_ids;
-    for (const HeapTuple row : {trigger->tg_trigtuple, trigger->tg_newtuple})
-        if (row != nullptr)
-            dev_ids.insert(string_of(attribute(row, trigger->tg_relation, environment_dev_id).value));
     Table table("connections", RowExclusiveLock);
     as_owner(table.owner(), [&] {
-        for (const std::string& dev_id : dev_ids)
-            follow_rules(table, dev_id);
+        for (const std::string& dev_id : both_values(trigger, environment_dev_id))
+            follow_policy(table, dev_id);
     });
     table.close();
 }
 
-/// AFTER FOR EACH STATEMENT on `providers`, whose rows hold for every environment: nobody writes connections meanwhile.
-void follow_all_rules() {
-    if (is_restoring())
-        return;
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `providers`, whose rows hold for every environment: nobody writes
+/// connections meanwhile.
+void follow_provider(TriggerData* trigger) {
     Table table("connections", ShareRowExclusiveLock);
     as_owner(table.owner(), [&] {
-        for (std::string dev_id = next_environment(""); !dev_id.empty(); dev_id = next_environment(dev_id))
-            follow_rules(table, dev_id);
+        for (const std::string& provider : both_values(trigger, provider_provider))
+            pg::follow_provider(table, provider);
     });
+    table.close();
+}
+
+/// AFTER TRUNCATE on either.
+void follow_rules() {
+    Table table("connections", ShareRowExclusiveLock);
+    as_owner(table.owner(), [&] { follow_all_rules(table); });
     table.close();
 }
 
@@ -113,6 +105,7 @@ extern "C" {
 PG_FUNCTION_INFO_V1(terra_identity_insert_environment);
 PG_FUNCTION_INFO_V1(terra_identity_insert_provider);
 PG_FUNCTION_INFO_V1(terra_identity_follow_environment);
+PG_FUNCTION_INFO_V1(terra_identity_follow_provider);
 PG_FUNCTION_INFO_V1(terra_identity_follow_rules);
 PG_FUNCTION_INFO_V1(terra_identity_forget_rules);
 
@@ -141,11 +134,19 @@ PGDLLEXPORT Datum terra_identity_follow_environment(PG_FUNCTION_ARGS) {
     });
 }
 
+PGDLLEXPORT Datum terra_identity_follow_provider(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] {
+        ti::follow_provider(ti::pg::trigger_data(fcinfo, "_follow_provider", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
+                                                 ti::pg::any_operation, "AFTER FOR EACH ROW"));
+        return PointerGetDatum(nullptr);
+    });
+}
+
 PGDLLEXPORT Datum terra_identity_follow_rules(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
         ti::pg::trigger_data(fcinfo, "_follow_rules", TRIGGER_EVENT_AFTER, ti::pg::any_operation,
                              "AFTER FOR EACH STATEMENT");
-        ti::follow_all_rules();
+        ti::follow_rules();
         return PointerGetDatum(nullptr);
     });
 }

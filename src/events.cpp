@@ -47,15 +47,25 @@ bool says_something_new(const Event& event, const std::string& dev_id) {
     return false;
 }
 
+HeapTuple with(HeapTuple row, Relation relation, EventColumn column, const NullableValue& value) {
+    return call([=, number = static_cast<int>(column), datum = value.value, is_null = value.is_null]() mutable {
+        return heap_modify_tuple_by_cols(row, RelationGetDescr(relation), 1, &number, &datum, &is_null);
+    });
+}
+
 /// A row that was read before comes from a dump: the state that it led to is restored beside it, in whatever order, so
 /// that it has nothing to say here.
 HeapTuple without_contribution(HeapTuple row, Relation relation) {
-    return call([=] {
-        int column = event_contributes;
-        Datum value = 0;
-        bool is_null = true;
-        return heap_modify_tuple_by_cols(row, RelationGetDescr(relation), 1, &column, &value, &is_null);
-    });
+    return with(row, relation, event_contributes, {});
+}
+
+/// The environment of an event, which is made, or learns what its deliveries' header says, if need be.
+std::string environment_of(const NullableValue& given, const std::optional<std::string>& header) {
+    while (true) {
+        const Route route = route_of(given, header);
+        if (settle(route, header))
+            return route.dev_id;
+    }
 }
 
 /// BEFORE INSERT FOR EACH ROW: reads the event into its columns. Skips a delivery that is there already.
@@ -66,18 +76,20 @@ HeapTuple read_event_row(TriggerData* trigger) {
         return without_contribution(row, relation);
     const NullableValue payload = attribute(row, relation, event_payload);
     if (payload.is_null)
-        return row; // the NOT NULL constraint says it best
+        return with(row, relation, event_dev_id, text_of(dev_id_or_setting({}))); // the constraint of payload says it best
 
-    const std::string dev_id = dev_id_or_setting(attribute(row, relation, event_dev_id));
     const Micros received_at = received_at_of(attribute(row, relation, event_received_at));
     const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
-    const Event event = read_delivery(detoasted_jsonb(payload.value), headers, received_at);
+    const Jsonb* const jsonb = detoasted_jsonb(payload.value);
+    const Event event = read_delivery(jsonb, headers, received_at);
     if (!event.problem.empty() && setting_strict())
         throw Error{invalid_event, "invalid Terra event: " + event.problem,
                     event.type.empty() ? "" : "The event's type is \"" + event.type + "\".",
                     "Set terra_identity.strict to off to store it with this as its problem."};
-    if (headers.trace_id && !take_trace_id(relation->rd_rel->relowner, dev_id, *headers.trace_id,
-                                           attribute(row, relation, event_event_id).value))
+    const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
+    if (headers.trace_id &&
+        !take_delivery(relation->rd_rel->relowner, {dev_id, *headers.trace_id, digest_of(jsonb)},
+                       DatumGetInt64(attribute(row, relation, event_event_id).value)))
         return nullptr;
 
     std::array<int, event_columns> columns{};

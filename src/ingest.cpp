@@ -45,10 +45,11 @@ void respond_with(int http_status) {
 }
 
 Datum webhook(FunctionCallInfo fcinfo) {
-    const Answer answer = receive({.dev_id = dev_id_or_setting({}),
+    const Answer answer = receive({.dev_id = {},
                                    .received_at = GetCurrentTimestamp(),
                                    .body = body_argument(fcinfo),
-                                   .headers = request_headers()});
+                                   .headers = request_headers()},
+                                  {});
     respond_with(answer.http_status);
     nlohmann::ordered_json body{{"outcome", answer.outcome}, {"detail", nullptr}};
     if (!answer.detail.empty())
@@ -94,10 +95,11 @@ PG_FUNCTION_INFO_V1(terra_identity_replay_rejected);
 
 PGDLLEXPORT Datum terra_identity_ingest(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return ti::row_of(fcinfo, ti::pg::receive({.dev_id = ti::pg::dev_id_or_setting(ti::pg::argument(fcinfo, 2)),
+        return ti::row_of(fcinfo, ti::pg::receive({.dev_id = {},
                                                    .received_at = GetCurrentTimestamp(),
                                                    .body = ti::body_argument(fcinfo),
-                                                   .headers = ti::pg::argument(fcinfo, 1)}));
+                                                   .headers = ti::pg::argument(fcinfo, 1)},
+                                                  ti::pg::argument(fcinfo, 2)));
     });
 }
 

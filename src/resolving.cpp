@@ -27,7 +27,12 @@ Query select_newest_active = R"(
     SELECT c.user_id FROM terra_identity.connections c
     WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.lineage_id OPERATOR(pg_catalog.=) $2
       AND c.status OPERATOR(pg_catalog.=) 'active'
-    ORDER BY c.connected_at DESC, c.user_id DESC LIMIT 1)";
+    ORDER BY c.dated DESC, c.connected_at DESC, c.user_id DESC LIMIT 1)";
+
+Query select_active_user = R"(
+    SELECT c.user_id FROM terra_identity.connections c
+    WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.user_id OPERATOR(pg_catalog.=) $2
+      AND c.status OPERATOR(pg_catalog.=) 'active')";
 
 using Value = std::optional<Datum>;
 
@@ -37,6 +42,21 @@ class Connections {
 public:
     explicit Connections(Datum dev_id)
         : table_("connections", AccessShareLock), dev_id_(dev_id), all_(call([this] { return caller_reads_all(); })) {}
+
+    /// The connection itself, if it is active; else the newest active one of its lineage.
+    Value resolve(Datum user_id) {
+        if (all_) {
+            const std::vector<HeapTuple> rows = scan("connections_pkey").fetch(keys().equals(string_of(user_id)));
+            if (rows.empty())
+                return std::nullopt;
+            const auto value = [&](ConnectionColumn column) { return attribute(rows.front(), table_.columns(), column).value; };
+            return string_of(value(col_status)) == active_ ? value(col_user_id) : newest_active(value(col_lineage_id));
+        }
+        if (const Value active = ask(select_active_user, TEXTOID, user_id))
+            return active;
+        const Value lineage_id = lineage_of_user(user_id);
+        return lineage_id ? newest_active(*lineage_id) : std::nullopt;
+    }
 
     Value lineage_of_user(Datum user_id) {
         return all_ ? first(col_lineage_id, scan("connections_pkey"), keys().equals(string_of(user_id)))
@@ -87,7 +107,7 @@ private:
         call([] { SPI_connect(); });
         const SPITupleTable* const found =
             query.run({{TEXTOID, NullableValue(dev_id_)}, {type, NullableValue(id)}}, Reads::statement);
-        const bool is_text = &query == &select_newest_active;
+        const bool is_text = &query == &select_newest_active || &query == &select_active_user;
         Value result;
         if (Query::rows() > 0)
             result = call([&] {
@@ -127,8 +147,7 @@ PG_FUNCTION_INFO_V1(terra_identity_user_of);
 PGDLLEXPORT Datum terra_identity_resolve(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
         ti::Connections connections(PG_GETARG_DATUM(1));
-        const ti::Value lineage_id = connections.lineage_of_user(PG_GETARG_DATUM(0));
-        const ti::Value user_id = lineage_id ? connections.newest_active(*lineage_id) : std::nullopt;
+        const ti::Value user_id = connections.resolve(PG_GETARG_DATUM(0));
         connections.close();
         return ti::returned(fcinfo, user_id);
     });

@@ -2,8 +2,7 @@
 
 CREATE TABLE terra_identity.events (
     event_id     bigint GENERATED ALWAYS AS IDENTITY,
-    dev_id       text COLLATE "C" NOT NULL
-        DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'),
+    dev_id       text COLLATE "C" NOT NULL,
     received_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     payload      jsonb NOT NULL,
     headers      jsonb,
@@ -24,22 +23,22 @@ CREATE INDEX events_user_id_idx ON terra_identity.events (user_id, event_time) W
 CREATE INDEX events_problem_idx ON terra_identity.events (dev_id, event_id) WHERE problem IS NOT NULL;
 
 COMMENT ON TABLE terra_identity.events IS
-    'The ledger: one row per webhook delivery. INSERT payload (and headers, dev_id, received_at if you have them); the other columns are filled in. Append-only. A delivery whose trace id is there already is skipped.';
+    'The ledger: one row per webhook delivery. INSERT payload (and headers, dev_id, received_at if you have them); the other columns are filled in. Append-only. A repeated delivery, with the trace id and the payload of one that is there, is skipped.';
 COMMENT ON COLUMN terra_identity.events.event_id IS 'Number of the delivery, in the order of insertion';
 COMMENT ON COLUMN terra_identity.events.dev_id IS
-    'Environment (Terra''s dev_id). Default: the setting terra_identity.dev_id, itself ''default''. Nothing is shared between environments';
+    'Environment (Terra''s dev_id). Left out: the one that the header dev-id leads to (environments.terra_dev_id), without that header the default one, which the setting terra_identity.dev_id names. Nothing is shared between environments';
 COMMENT ON COLUMN terra_identity.events.received_at IS
     'When the delivery was received; give it for backfills. The event time where the delivery has no ordering timestamp';
 COMMENT ON COLUMN terra_identity.events.payload IS 'The webhook''s body';
 COMMENT ON COLUMN terra_identity.events.headers IS
-    'The webhook''s headers, as an object. Read are X-Terra-Trace-Id and X-Terra-Ordering-Timestamp, in any case';
+    'The webhook''s headers, as an object. Read are X-Terra-Trace-Id, X-Terra-Ordering-Timestamp and dev-id, in any case';
 COMMENT ON COLUMN terra_identity.events.event_type IS 'Filled in: the type of the payload';
 COMMENT ON COLUMN terra_identity.events.user_id IS
     'Filled in: the connection that the event is about; of a user_reauth the new one. Null if it names none';
 COMMENT ON COLUMN terra_identity.events.reference_id IS 'Filled in: the end user as this event names it';
 COMMENT ON COLUMN terra_identity.events.provider IS 'Filled in: the provider as this event names it, in upper case';
 COMMENT ON COLUMN terra_identity.events.trace_id IS
-    'Filled in: X-Terra-Trace-Id, the same on every retry. Unique in its environment (table deliveries)';
+    'Filled in: X-Terra-Trace-Id, the same on every retry. With the payload unique in its environment (table deliveries)';
 COMMENT ON COLUMN terra_identity.events.event_time IS
     'Filled in: X-Terra-Ordering-Timestamp, else received_at. A row that is inserted with it is stored as it is: it comes from a dump';
 COMMENT ON COLUMN terra_identity.events.problem IS
@@ -50,11 +49,13 @@ COMMENT ON COLUMN terra_identity.events.contributes IS
 CREATE TABLE terra_identity.deliveries (
     dev_id   text COLLATE "C" NOT NULL,
     trace_id text COLLATE "C" NOT NULL,
+    digest   bytea NOT NULL,
     event_id bigint NOT NULL,
-    PRIMARY KEY (dev_id, trace_id)
+    PRIMARY KEY (dev_id, trace_id, digest)
 );
 COMMENT ON TABLE terra_identity.deliveries IS
-    'The trace ids that were delivered, each with its event: a retry of one is skipped.';
+    'What was delivered under which trace id, and its event: the same again is skipped, another payload under the same trace id is another event.';
 COMMENT ON COLUMN terra_identity.deliveries.dev_id IS 'Environment';
 COMMENT ON COLUMN terra_identity.deliveries.trace_id IS 'X-Terra-Trace-Id';
-COMMENT ON COLUMN terra_identity.deliveries.event_id IS 'The event of the first delivery with this trace id';
+COMMENT ON COLUMN terra_identity.deliveries.digest IS 'SHA-256 of the payload as it is stored';
+COMMENT ON COLUMN terra_identity.deliveries.event_id IS 'The event of the first such delivery';

@@ -18,6 +18,7 @@ CREATE TABLE terra_identity.connections (
     connected_at            timestamptz NOT NULL,
     ended_at                timestamptz,
     live                    boolean NOT NULL,
+    dated                   boolean NOT NULL,
     alive_at                timestamptz,
     replaced_at             timestamptz,
     replaced_by             text COLLATE "C",
@@ -35,6 +36,7 @@ CREATE TABLE terra_identity.connections (
     scopes_passing          boolean NOT NULL DEFAULT false,
     sdk                     boolean NOT NULL DEFAULT false,
     account_exclusive       boolean NOT NULL DEFAULT false,
+    account_unusable        boolean NOT NULL DEFAULT false,
     duplicate               boolean NOT NULL DEFAULT false,
     cyclic                  boolean NOT NULL DEFAULT false,
     PRIMARY KEY (dev_id, user_id)
@@ -44,33 +46,34 @@ CREATE TABLE terra_identity.connections (
 CREATE UNIQUE INDEX connections_connection_id_idx ON terra_identity.connections (dev_id, connection_id);
 CREATE INDEX connections_reference_id_idx ON terra_identity.connections (reference_id, status);
 CREATE INDEX connections_lineage_idx
-    ON terra_identity.connections (dev_id, lineage_id, status, connected_at, user_id);
+    ON terra_identity.connections (dev_id, lineage_id, status, dated, connected_at, user_id);
 
 -- Enforced: one active connection in a slot, whatever writes. The first holds under both account policies.
 CREATE UNIQUE INDEX connections_active_account_key
     ON terra_identity.connections (dev_id, provider, provider_user_id, reference_id) NULLS NOT DISTINCT
-    WHERE status = 'active' AND provider IS NOT NULL AND provider_user_id IS NOT NULL;
+    WHERE status = 'active' AND NOT account_unusable AND provider IS NOT NULL AND provider_user_id IS NOT NULL;
 CREATE UNIQUE INDEX connections_active_exclusive_account_key
     ON terra_identity.connections (dev_id, provider, provider_user_id)
-    WHERE status = 'active' AND account_exclusive AND provider IS NOT NULL AND provider_user_id IS NOT NULL;
+    WHERE status = 'active' AND account_exclusive AND NOT account_unusable
+      AND provider IS NOT NULL AND provider_user_id IS NOT NULL;
 CREATE UNIQUE INDEX connections_active_reference_key
     ON terra_identity.connections (dev_id, provider, reference_id)
     WHERE status = 'active' AND sdk AND reference_id IS NOT NULL;
 
 -- The order of newness in each kind of slot.
 CREATE INDEX connections_account_idx
-    ON terra_identity.connections (dev_id, provider, provider_user_id, reference_id, live, connected_at, user_id)
+    ON terra_identity.connections (dev_id, provider, provider_user_id, reference_id, live, dated, connected_at, user_id)
     WHERE provider_user_id IS NOT NULL;
 CREATE INDEX connections_exclusive_account_idx
-    ON terra_identity.connections (dev_id, provider, provider_user_id, live, connected_at, user_id)
+    ON terra_identity.connections (dev_id, provider, provider_user_id, live, dated, connected_at, user_id)
     WHERE account_exclusive AND provider_user_id IS NOT NULL;
 CREATE INDEX connections_reference_idx
-    ON terra_identity.connections (dev_id, provider, reference_id, live, connected_at, user_id)
+    ON terra_identity.connections (dev_id, provider, reference_id, live, dated, connected_at, user_id)
     WHERE sdk;
 
 -- The duplicates alone.
 CREATE INDEX connections_duplicate_idx
-    ON terra_identity.connections (dev_id, provider, provider_user_id, connected_at, user_id) WHERE duplicate;
+    ON terra_identity.connections (dev_id, provider, provider_user_id, dated, connected_at, user_id) WHERE duplicate;
 
 -- The transfers alone start from what is superseded.
 CREATE INDEX connections_superseded_idx
@@ -96,16 +99,19 @@ COMMENT ON COLUMN terra_identity.connections.confirmed IS
 COMMENT ON COLUMN terra_identity.connections.scopes IS 'What it may export, comma-separated, as last told';
 COMMENT ON COLUMN terra_identity.connections.created_at IS 'The least created_at of its user objects; null if none had one';
 COMMENT ON COLUMN terra_identity.connections.first_seen_at IS 'The least event time of the events that name it';
-COMMENT ON COLUMN terra_identity.connections.connected_at IS 'created_at, else first_seen_at; with user_id, the order of newness';
+COMMENT ON COLUMN terra_identity.connections.connected_at IS
+    'created_at, else first_seen_at, but always before that of the connections that replaced it. (dated, connected_at, user_id) is the order of newness';
 COMMENT ON COLUMN terra_identity.connections.ended_at IS
     'When what the status names happened; if superseded, when the successor connected; null if active';
 COMMENT ON COLUMN terra_identity.connections.live IS 'Fact: something else than an ending event named it';
+COMMENT ON COLUMN terra_identity.connections.dated IS
+    'It has a created_at, or is confirmed. One that was only seen in passing, nobody knows since when, is older than all that are dated';
 COMMENT ON COLUMN terra_identity.connections.alive_at IS 'Fact: the latest proof of life; one later than every end revives it';
 COMMENT ON COLUMN terra_identity.connections.replaced_at IS 'Fact: the last user_reauth that names it as old';
 COMMENT ON COLUMN terra_identity.connections.replaced_by IS 'Fact: the new user_id of that';
 COMMENT ON COLUMN terra_identity.connections.deauthenticated_at IS 'Fact: the last deauth';
 COMMENT ON COLUMN terra_identity.connections.revoked_at IS 'Fact: the last access_revoked';
-COMMENT ON COLUMN terra_identity.connections.failed_at IS 'Fact: the last auth that was no success';
+COMMENT ON COLUMN terra_identity.connections.failed_at IS 'Fact: the last auth with status error';
 COMMENT ON COLUMN terra_identity.connections.degraded_at IS 'Fact: the last connection_error';
 COMMENT ON COLUMN terra_identity.connections.own_provider_user_id IS 'Fact: the account named by its own athlete events';
 COMMENT ON COLUMN terra_identity.connections.own_provider_user_id_at IS 'Fact: when that was said';
@@ -117,7 +123,9 @@ COMMENT ON COLUMN terra_identity.connections.scopes_at IS 'Fact: when the scopes
 COMMENT ON COLUMN terra_identity.connections.scopes_passing IS 'Fact: they were said by a passing event only';
 COMMENT ON COLUMN terra_identity.connections.sdk IS 'Its provider is an SDK provider: it holds a reference slot';
 COMMENT ON COLUMN terra_identity.connections.account_exclusive IS
-    'Its environment has the account policy replace: its account slot does not depend on the reference_id';
+    'Its environment has the account policy replace, and its provider is no SDK provider: its account slot does not depend on the reference_id';
+COMMENT ON COLUMN terra_identity.connections.account_unusable IS
+    'The account ids of its provider do not tell accounts apart (providers.account_ids): it has no account slot, and is no duplicate';
 COMMENT ON COLUMN terra_identity.connections.duplicate IS
     'It is active on a provider account where another end user has an active connection';
 COMMENT ON COLUMN terra_identity.connections.cyclic IS 'It is on a cycle of user_reauth events';
@@ -126,13 +134,17 @@ CREATE TABLE terra_identity.reauths (
     dev_id      text COLLATE "C" NOT NULL,
     old_user_id text COLLATE "C" NOT NULL,
     new_user_id text COLLATE "C" NOT NULL,
+    transfer    boolean NOT NULL,
     PRIMARY KEY (dev_id, old_user_id, new_user_id)
 );
 CREATE INDEX reauths_new_user_id_idx ON terra_identity.reauths (dev_id, new_user_id);
+CREATE INDEX reauths_transfer_idx ON terra_identity.reauths (dev_id, old_user_id, new_user_id) WHERE transfer;
 COMMENT ON TABLE terra_identity.reauths IS 'Which connection a user_reauth event names as the old and which as the new one.';
 COMMENT ON COLUMN terra_identity.reauths.dev_id IS 'Environment';
 COMMENT ON COLUMN terra_identity.reauths.old_user_id IS 'The connection that was replaced';
 COMMENT ON COLUMN terra_identity.reauths.new_user_id IS 'The connection that replaced it';
+COMMENT ON COLUMN terra_identity.reauths.transfer IS
+    'Every such event names two end users: the account went from one to the other, and the two connections are of no common lineage';
 
 CREATE TABLE terra_identity.changes (
     change_id    bigint GENERATED ALWAYS AS IDENTITY,

@@ -14,6 +14,8 @@ CREATE FUNCTION terra_identity._insert_provider() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_insert_provider';
 CREATE FUNCTION terra_identity._follow_environment() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_environment';
+CREATE FUNCTION terra_identity._follow_provider() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_provider';
 CREATE FUNCTION terra_identity._follow_rules() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_rules';
 CREATE FUNCTION terra_identity._forget_rules() RETURNS trigger
@@ -26,6 +28,7 @@ COMMENT ON FUNCTION terra_identity._refuse_change() IS 'Trigger: the ledger is a
 COMMENT ON FUNCTION terra_identity._insert_environment() IS 'Trigger: inserting a row that is there changes it.';
 COMMENT ON FUNCTION terra_identity._insert_provider() IS 'Trigger: inserting a row that is there changes it.';
 COMMENT ON FUNCTION terra_identity._follow_environment() IS 'Trigger: derives the connections again by the new rules.';
+COMMENT ON FUNCTION terra_identity._follow_provider() IS 'Trigger: derives the connections again by the new rules.';
 COMMENT ON FUNCTION terra_identity._follow_rules() IS 'Trigger: derives the connections again by the new rules.';
 COMMENT ON FUNCTION terra_identity._forget_rules() IS 'Trigger: every session reads the rules again.';
 
@@ -47,7 +50,9 @@ CREATE TRIGGER follow_rules AFTER TRUNCATE ON terra_identity.environments
     FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._follow_rules();
 CREATE TRIGGER insert_provider BEFORE INSERT ON terra_identity.providers
     FOR EACH ROW EXECUTE FUNCTION terra_identity._insert_provider();
-CREATE TRIGGER follow_rules AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON terra_identity.providers
+CREATE TRIGGER follow_provider AFTER INSERT OR UPDATE OR DELETE ON terra_identity.providers
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._follow_provider();
+CREATE TRIGGER follow_rules AFTER TRUNCATE ON terra_identity.providers
     FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._follow_rules();
 
 -- Whatever changes the rules, a restore and logical replication included, no session may go on with others.

@@ -6,7 +6,9 @@ SELECT c.dev_id, c.reference_id, c.provider, c.user_id, c.lineage_id, c.provider
        c.degraded_at IS NOT NULL AND NOT EXISTS (
            SELECT FROM terra_identity.events e
            WHERE e.dev_id = c.dev_id AND e.user_id = c.user_id AND e.event_time > c.degraded_at
-             AND e.event_type <> 'connection_error' AND e.problem IS NULL) AS degraded
+             AND e.event_type IN ('activity', 'body', 'daily', 'sleep', 'nutrition', 'menstruation', 'planned_workout',
+                                  'hormone', 'health_observation', 'athlete', 'auth', 'user_reauth')
+             AND e.problem IS NULL) AS degraded
 FROM terra_identity.connections c
 WHERE c.status = 'active';
 COMMENT ON VIEW terra_identity.current_connections IS
@@ -16,12 +18,12 @@ COMMENT ON COLUMN terra_identity.current_connections.reference_id IS 'The end us
 COMMENT ON COLUMN terra_identity.current_connections.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
 COMMENT ON COLUMN terra_identity.current_connections.user_id IS 'Terra''s id of the connection';
 COMMENT ON COLUMN terra_identity.current_connections.provider_user_id IS 'The provider account';
-COMMENT ON COLUMN terra_identity.current_connections.connected_at IS 'When it was connected: created_at, else first_seen_at';
+COMMENT ON COLUMN terra_identity.current_connections.connected_at IS 'When it was connected: see connections';
 COMMENT ON COLUMN terra_identity.current_connections.scopes IS 'What it may export, comma-separated';
 COMMENT ON COLUMN terra_identity.current_connections.confirmed IS 'It was connected by an auth success or a user_reauth; false: only seen in passing';
 COMMENT ON COLUMN terra_identity.current_connections.lineage_id IS 'The id to keep in your app';
 COMMENT ON COLUMN terra_identity.current_connections.degraded IS
-    'The last that came for it was a connection_error: the person may have to reconnect';
+    'It had a connection_error, and no data, athlete, auth or user_reauth has come for it since: the person may have to reconnect';
 
 CREATE VIEW terra_identity.duplicate_connections WITH (security_invoker = true) AS
 SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.reference_id, c.lineage_id, c.connected_at,
@@ -30,7 +32,7 @@ SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.reference_id, c.li
 FROM terra_identity.connections c
 WHERE c.duplicate
 WINDOW newest_first AS (PARTITION BY c.dev_id, c.provider, c.provider_user_id
-                        ORDER BY c.connected_at DESC, c.user_id DESC);
+                        ORDER BY c.dated DESC, c.connected_at DESC, c.user_id DESC);
 COMMENT ON VIEW terra_identity.duplicate_connections IS
     'One row per active connection of a provider account that several end users hold: one wearable under several people.';
 COMMENT ON COLUMN terra_identity.duplicate_connections.dev_id IS 'Environment';
@@ -39,7 +41,7 @@ COMMENT ON COLUMN terra_identity.duplicate_connections.provider_user_id IS 'The 
 COMMENT ON COLUMN terra_identity.duplicate_connections.user_id IS 'Terra''s id of the connection';
 COMMENT ON COLUMN terra_identity.duplicate_connections.reference_id IS 'The end user: your app''s own id';
 COMMENT ON COLUMN terra_identity.duplicate_connections.lineage_id IS 'The id to keep in your app';
-COMMENT ON COLUMN terra_identity.duplicate_connections.connected_at IS 'When it was connected: created_at, else first_seen_at';
+COMMENT ON COLUMN terra_identity.duplicate_connections.connected_at IS 'When it was connected: see connections';
 COMMENT ON COLUMN terra_identity.duplicate_connections.newest IS 'It is the newest of its account';
 COMMENT ON COLUMN terra_identity.duplicate_connections.connections IS 'How many active connections the account has';
 
@@ -50,9 +52,15 @@ FROM terra_identity.connections o
 JOIN terra_identity.connections n ON n.dev_id = o.dev_id AND n.user_id = o.successor_user_id
 WHERE o.status = 'superseded' AND o.account_exclusive
   AND n.provider = o.provider AND n.provider_user_id = o.provider_user_id
-  AND n.reference_id IS DISTINCT FROM o.reference_id;
+  AND n.reference_id IS DISTINCT FROM o.reference_id
+UNION ALL
+SELECT o.dev_id, o.provider, o.provider_user_id, o.reference_id, o.user_id, n.reference_id, n.user_id, o.ended_at
+FROM terra_identity.reauths r
+JOIN terra_identity.connections o ON o.dev_id = r.dev_id AND o.user_id = r.old_user_id
+JOIN terra_identity.connections n ON n.dev_id = r.dev_id AND n.user_id = r.new_user_id
+WHERE r.transfer AND o.status = 'replaced' AND o.successor_user_id = r.new_user_id;
 COMMENT ON VIEW terra_identity.transferred_accounts IS
-    'Provider accounts that moved from one end user to another (account policy replace): their data now is the other person''s.';
+    'Provider accounts that moved from one end user to another: taken over by a newer connection (account policy replace), or by a user_reauth that names two people. Their data now is the other person''s.';
 COMMENT ON COLUMN terra_identity.transferred_accounts.dev_id IS 'Environment';
 COMMENT ON COLUMN terra_identity.transferred_accounts.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
 COMMENT ON COLUMN terra_identity.transferred_accounts.provider_user_id IS 'The provider account';
@@ -68,14 +76,14 @@ SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.reference_id, c.li
            SELECT o.user_id FROM terra_identity.connections o
            WHERE o.duplicate AND o.dev_id = c.dev_id AND o.provider = c.provider
              AND o.provider_user_id = c.provider_user_id AND o.user_id <> c.user_id
-           ORDER BY o.connected_at DESC, o.user_id DESC)
+           ORDER BY o.dated DESC, o.connected_at DESC, o.user_id DESC)
        ELSE '{}' END AS other_user_ids
 FROM terra_identity.connections c
 WHERE c.status = 'active'
   AND NOT (c.duplicate AND EXISTS (
       SELECT FROM terra_identity.connections o
       WHERE o.duplicate AND o.dev_id = c.dev_id AND o.provider = c.provider AND o.provider_user_id = c.provider_user_id
-        AND (o.connected_at, o.user_id) > (c.connected_at, c.user_id)));
+        AND (o.dated, o.connected_at, o.user_id) > (c.dated, c.connected_at, c.user_id)));
 COMMENT ON VIEW terra_identity.dashboard_connections IS
     'What Terra''s dashboard shows: of each provider account its newest active connection. A connection whose account is not known yet stands for itself.';
 COMMENT ON COLUMN terra_identity.dashboard_connections.dev_id IS 'Environment';
@@ -84,13 +92,13 @@ COMMENT ON COLUMN terra_identity.dashboard_connections.provider_user_id IS 'The 
 COMMENT ON COLUMN terra_identity.dashboard_connections.user_id IS 'Terra''s id of the connection';
 COMMENT ON COLUMN terra_identity.dashboard_connections.reference_id IS 'The end user: your app''s own id';
 COMMENT ON COLUMN terra_identity.dashboard_connections.lineage_id IS 'The id to keep in your app';
-COMMENT ON COLUMN terra_identity.dashboard_connections.connected_at IS 'When it was connected: created_at, else first_seen_at';
+COMMENT ON COLUMN terra_identity.dashboard_connections.connected_at IS 'When it was connected: see connections';
 COMMENT ON COLUMN terra_identity.dashboard_connections.other_user_ids IS
     'The account''s other active connections, newest first: the dashboard does not show them, but their webhooks go on';
 
 CREATE VIEW terra_identity.shared_references WITH (security_invoker = true) AS
 SELECT c.dev_id, c.reference_id, c.provider, pg_catalog.count(*) AS connections,
-       pg_catalog.array_agg(c.user_id ORDER BY c.connected_at, c.user_id) AS user_ids
+       pg_catalog.array_agg(c.user_id ORDER BY c.dated, c.connected_at, c.user_id) AS user_ids
 FROM terra_identity.connections c
 WHERE c.status = 'active' AND c.reference_id IS NOT NULL AND c.provider IS NOT NULL
 GROUP BY c.dev_id, c.reference_id, c.provider

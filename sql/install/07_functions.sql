@@ -6,7 +6,7 @@ CREATE FUNCTION terra_identity.resolve(
 RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'terra_identity_resolve';
 COMMENT ON FUNCTION terra_identity.resolve(text, text) IS
-    'The user_id that any user_id, old or new, stands for now: the newest active connection of its lineage. Null if there is none, or if it is unknown.';
+    'The user_id that any user_id, old or new, stands for now: itself if it is active, else the newest active connection of its lineage. Null if there is none, or if it is unknown.';
 
 CREATE FUNCTION terra_identity.lineage_of(
     user_id text,
@@ -32,7 +32,7 @@ BEGIN ATOMIC
     SELECT n.* FROM terra_identity.connections c
     JOIN terra_identity.connections n ON n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id
     WHERE c.dev_id = lineage.dev_id AND c.user_id = lineage.user_id
-    ORDER BY n.connected_at, n.user_id;
+    ORDER BY n.dated, n.connected_at, n.user_id;
 END;
 COMMENT ON FUNCTION terra_identity.lineage(text, text) IS
     'The connections of its lineage, oldest first: every user_id that this end user has had for this provider account. No rows if it is unknown.';
@@ -42,7 +42,7 @@ SELECT e.event_id, e.dev_id, e.user_id, e.event_type, e.event_time, e.received_a
        e.event_time > c.ended_at AS after_end, c.lineage_id,
        (SELECT n.user_id FROM terra_identity.connections n
         WHERE n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id AND n.status = 'active'
-        ORDER BY n.connected_at DESC, n.user_id DESC LIMIT 1) AS resolved_user_id
+        ORDER BY n.dated DESC, n.connected_at DESC, n.user_id DESC LIMIT 1) AS resolved_user_id
 FROM terra_identity.connections c
 JOIN terra_identity.events e ON e.dev_id = c.dev_id AND e.user_id = c.user_id
 WHERE c.status <> 'active' AND e.problem IS NULL;

@@ -93,7 +93,7 @@ CREATE FUNCTION terra_identity.ingest(
     OUT outcome text, OUT event_id bigint, OUT http_status int, OUT detail text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_ingest';
 COMMENT ON FUNCTION terra_identity.ingest(bytea, jsonb, text) IS
-    'Stores a webhook given as its raw body, for HTTP handlers; answer Terra with http_status. headers: an object of names, in any case, to strings, or to arrays whose first element counts. outcome: stored or duplicate (200; event_id says which event; of the same trace id or, where signatures are required, of the same signed content), or rejected: 401 if the environment requires a signature and X-Terra-Signature or terra-signature does not stand for these bytes (counted in refusals), 400 if the body cannot be jsonb (kept in rejected, up to 500 MB). detail: why, or the problem of a stored event. Never an error for what the sender sent; an error is the server''s, so answer it with 500 and Terra will send again.';
+    'Stores a webhook given as its raw body, for HTTP handlers; answer Terra with http_status. headers: an object of names, in any case, to strings, or to arrays whose first element counts. dev_id null: the environment that the header dev-id leads to (environments.terra_dev_id); where the default environment requires signatures, another one takes only what is signed with one of its own secrets. outcome: stored or duplicate (200; event_id says which event; of the same trace id and body or, where signatures are required, of the same signed content), or rejected: 401 if the environment requires a signature and X-Terra-Signature or terra-signature does not stand for these bytes (counted in refusals), 400 if the body cannot be jsonb (kept in rejected, up to 500 MB). detail: why, or the problem of a stored event. Never an error for what the sender sent; an error is the server''s, so answer it with 500 and Terra will send again.';
 
 CREATE FUNCTION terra_identity.ingest(
     body text, headers jsonb DEFAULT NULL, dev_id text DEFAULT NULL,
@@ -105,7 +105,7 @@ COMMENT ON FUNCTION terra_identity.ingest(text, jsonb, text) IS
 CREATE FUNCTION terra_identity.webhook(json) RETURNS json
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_webhook';
 COMMENT ON FUNCTION terra_identity.webhook(json) IS
-    'ingest for PostgREST and Supabase: the raw body as the single unnamed parameter, the headers from the setting request.headers, the environment from terra_identity.dev_id. Sets response.status, returns {"outcome", "detail"}. What is no JSON at all does not get here: PostgREST answers it, and it is not kept.';
+    'ingest for PostgREST and Supabase: the raw body as the single unnamed parameter, the headers from the setting request.headers, the environment by the header dev-id. Sets response.status, returns {"outcome", "detail"}. What is no JSON at all does not get here: PostgREST answers it, and it is not kept.';
 
 CREATE FUNCTION terra_identity.replay_rejected(
     dev_id text DEFAULT NULL, OUT rejected_id bigint, OUT outcome text, OUT event_id bigint, OUT detail text)

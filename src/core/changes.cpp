@@ -61,18 +61,24 @@ private:
             add(to_string(now.status), {{"successor_user_id", or_null(now.successor_user_id)},
                                         {"previous_status", stored ? json(to_string(stored->status)) : json()}});
         }
-        if (now.status == Status::superseded &&
-            (!stored || stored->status != now.status || stored->successor_user_id != now.successor_user_id))
-            add_transfer();
+        const bool has_new_successor = now.successor_user_id && (!stored || stored->status != now.status ||
+                                                                 stored->successor_user_id != now.successor_user_id);
+        if (has_new_successor && is_transferred())
+            add("transferred",
+                {{"to_user_id", *now.successor_user_id}, {"to_reference_id", or_null(successor().reference_id())}});
     }
 
-    void add_transfer() {
+    const Connection& successor() const { return derivation_.nodes().at(*node_->now.successor_user_id).now; }
+
+    /// Whether its account went to another end user: to a newer connection in its slot, or by reauths that say so.
+    bool is_transferred() const {
         const Connection& now = node_->now;
-        const Connection& successor = derivation_.nodes().at(*now.successor_user_id).now;
-        if (!now.account_exclusive || !now.account() || now.account() != successor.account() ||
-            now.reference_id() == successor.reference_id())
-            return;
-        add("transferred", {{"to_user_id", successor.user_id}, {"to_reference_id", or_null(successor.reference_id())}});
+        if (now.status == Status::superseded)
+            return now.account_exclusive && now.account() && now.account() == successor().account() &&
+                   now.reference_id() != successor().reference_id();
+        return std::any_of(node_->successors.begin(), node_->successors.end(), [&now](const Link* link) {
+            return link->transfer && link->new_node->now.user_id == now.successor_user_id;
+        });
     }
 
     void add_lineage() {

@@ -35,7 +35,7 @@ std::optional<AccountPolicy> account_policy_of(std::string_view word) {
 }
 
 std::optional<Account> Connection::account() const {
-    if (!facts.provider || !provider_user_id)
+    if (!facts.provider || !provider_user_id || account_unusable)
         return std::nullopt;
     return Account{facts.provider->value, *provider_user_id};
 }
@@ -53,8 +53,9 @@ std::vector<Slot> Connection::slots() const {
 }
 
 bool is_older(const Connection& a, const Connection& b) {
-    const Micros a_connected_at = a.facts.connected_at(), b_connected_at = b.facts.connected_at();
-    return a_connected_at != b_connected_at ? a_connected_at < b_connected_at : a.user_id < b.user_id;
+    if (a.facts.dated() != b.facts.dated())
+        return b.facts.dated();
+    return a.connected_at != b.connected_at ? a.connected_at < b.connected_at : a.user_id < b.user_id;
 }
 
 bool has_same_reference(const Connection& a, const Connection& b) {
@@ -84,7 +85,7 @@ void derive_status(Connection& connection, const Connection* successor) {
     } else if (successor != nullptr) {
         connection.status = Status::superseded;
         connection.successor_user_id = successor->user_id;
-        connection.ended_at = successor->facts.connected_at();
+        connection.ended_at = successor->connected_at;
     } else {
         connection.status = Status::active;
         connection.ended_at.reset();

@@ -23,14 +23,19 @@ enum class AccountPolicy { keep, replace };
 
 std::optional<AccountPolicy> account_policy_of(std::string_view word);
 
-/// What a user decides for an environment, and the providers whose devices are connected by an SDK.
+using ProviderSet = std::set<std::string, std::less<>>;
+
+/// What users decide: for an environment, and for the providers.
 struct Rules {
     AccountPolicy account_policy = AccountPolicy::keep;
-    std::set<std::string, std::less<>> sdk_providers;
+    ProviderSet sdk_providers;      ///< connected by an SDK on the person's device
+    ProviderSet unusable_providers; ///< whose account ids do not tell accounts apart: they give no account slots
 };
 
-/// A place in the order of newness.
+/// A place in the order of newness. One that was only seen in passing, nobody knows since when, is older than all that
+/// are dated.
 struct Place {
+    bool dated = false;
     Micros connected_at = 0;
     std::string user_id;
 
@@ -46,8 +51,8 @@ struct Account {
 };
 
 /// A place that only one connection can hold at a time, within one environment: an account slot has a
-/// provider_user_id, and under `keep` a reference_id (null being one of its own); a reference slot has a reference_id
-/// only.
+/// provider_user_id, and a reference_id (null being one of its own) but for `replace` without an SDK; a reference slot
+/// has a reference_id only.
 struct Slot {
     std::string provider;
     std::optional<std::string> provider_user_id;
@@ -68,20 +73,22 @@ struct Connection {
     Status status = Status::active;
     std::optional<std::string> successor_user_id;
     std::optional<Micros> ended_at;
+    Micros connected_at = 0;        ///< that of its facts, but before that of every connection that replaced it
     bool sdk = false;               ///< its provider is an SDK provider
-    bool account_exclusive = false; ///< its environment has the policy `replace`
+    bool account_exclusive = false; ///< its account slot is for one end user alone: policy `replace`, no SDK provider
+    bool account_unusable = false;  ///< its provider's account ids tell nothing: it has no account slot
     bool duplicate = false;         ///< active, on an account where another end user has an active one
     bool cyclic = false;            ///< on a cycle of `user_reauth`s
     bool consistent = true;         ///< false: it was read from a row that no facts lead to
 
     Facts facts; ///< all of the above but the ids follows from those of all connections
 
-    Place place() const { return {facts.connected_at(), user_id}; }
+    Place place() const { return {facts.dated(), connected_at, user_id}; }
     std::optional<std::string> provider() const { return value_of(facts.provider); }
     std::optional<std::string> reference_id() const { return value_of(facts.reference_id); }
     std::optional<std::string> scopes() const { return value_of(facts.scopes); }
 
-    /// Its provider account, if provider and effective provider_user_id are known.
+    /// Its provider account, if provider and effective provider_user_id are known and tell accounts apart.
     std::optional<Account> account() const;
 
     /// The slots that it holds: none, the account slot, the reference slot, or both in this order.

@@ -9,7 +9,8 @@ Derivation Derivation::of_everything(Store& store, const Rules& rules, std::vect
                                      const std::vector<Reauth>& stored_reauths) {
     Derivation derivation{Neighbourhood(store, rules, true)};
     derivation.neighbourhood_.adopt(std::move(stored));
-    derivation.told_reauths_.insert(stored_reauths.begin(), stored_reauths.end());
+    for (const Reauth& reauth : stored_reauths)
+        derivation.link(reauth);
     return derivation;
 }
 
@@ -18,29 +19,34 @@ void Derivation::require(const std::vector<std::string>& user_ids) { neighbourho
 void Derivation::tell(const Contribution& contribution, std::int64_t event_id) {
     Node& node = neighbourhood_.at(contribution.user_id);
     node.now.facts.merge(contribution.facts);
-    node.touched = true;
+    node.told = node.touched = true;
     node.event_id = std::max(node.event_id, event_id);
 }
 
-void Derivation::link(const Reauth& reauth) { told_reauths_.insert(reauth); }
+void Derivation::link(const Reauth& reauth) {
+    const auto [told, is_new] =
+        told_reauths_.emplace(std::pair(reauth.old_user_id, reauth.new_user_id), reauth.transfer);
+    told->second = told->second && reauth.transfer;
+}
 
 void Derivation::replace_facts(Fold ledger) {
     vanished_ = neighbourhood_.replace(std::move(ledger.nodes));
-    vanished_reauths_ = std::exchange(told_reauths_, {});
+    for (const auto& [ends, transfer] : std::exchange(told_reauths_, {}))
+        vanished_reauths_.insert({ends.first, ends.second, transfer});
     for (const Link& link : neighbourhood_.nodes().links())
         if (Reauth reauth = link.reauth(); vanished_reauths_.erase(reauth) == 0)
             new_reauths_.insert(std::move(reauth));
 }
 
 void Derivation::derive() {
-    if (neighbourhood_.complete()) {
-        for (const Reauth& reauth : told_reauths_)
-            neighbourhood_.link(reauth);
-    } else {
+    if (neighbourhood_.complete())
+        for (const auto& [ends, transfer] : told_reauths_)
+            neighbourhood_.link({ends.first, ends.second, transfer});
+    else
         link_told();
-        dissolve_possible_cycles();
-    }
-    derive_effective_accounts(neighbourhood_);
+    derive_settings(neighbourhood_);
+    const std::vector<Node*> moved = derive_newness(neighbourhood_);
+    derive_effective_accounts(neighbourhood_, moved);
     derive_statuses(neighbourhood_);
     derive_duplicates(neighbourhood_);
     moved_lineages_ = derive_lineages(neighbourhood_); // last: of everything that was loaded on the way
@@ -48,40 +54,20 @@ void Derivation::derive() {
 
 void Derivation::link_told() {
     std::vector<Node*> ends;
-    for (const Reauth& reauth : told_reauths_)
-        for (const std::string& end : {reauth.old_user_id, reauth.new_user_id})
+    for (const auto& [told, transfer] : told_reauths_)
+        for (const std::string& end : {told.first, told.second})
             ends.push_back(&neighbourhood_.at(end));
     neighbourhood_.require_reauths(ends);
-    for (const Reauth& reauth : told_reauths_)
-        if (neighbourhood_.link(reauth))
-            new_reauths_.insert(reauth);
-}
-
-/// A new reauth closes a cycle only if both its ends have others and were connected before: then what they are
-/// connected to is loaded and derived as a whole.
-void Derivation::dissolve_possible_cycles() {
-    if (new_reauths_.empty())
-        return;
-    DisjointSets connected = stored_lineages(neighbourhood_);
-    std::vector<const Node*> closing;
-    for (const Reauth& reauth : new_reauths_) {
-        const Node& old_node = neighbourhood_.at(reauth.old_user_id);
-        const Node& new_node = neighbourhood_.at(reauth.new_user_id);
-        if (!connected.join(old_node.number, new_node.number) && !old_node.predecessors.empty() &&
-            !new_node.successors.empty())
-            closing.push_back(&old_node);
+    for (const auto& [told, transfer] : told_reauths_) {
+        const Node &old_node = neighbourhood_.at(told.first), &new_node = neighbourhood_.at(told.second);
+        const Link* const known = Nodes::find_link(old_node, new_node);
+        if (known != nullptr && known->transfer <= transfer)
+            continue;
+        if (known != nullptr)
+            vanished_reauths_.insert(known->reauth());
+        neighbourhood_.link_and_find_cycle({told.first, told.second, transfer});
+        new_reauths_.insert({told.first, told.second, transfer});
     }
-    if (closing.empty())
-        return;
-    std::set<std::uint32_t> roots;
-    for (const Node* const node : closing)
-        roots.insert(connected.root(node->number));
-    std::set<std::int64_t> lineages;
-    for (const Reauth& reauth : new_reauths_)
-        for (const std::string& end : {reauth.old_user_id, reauth.new_user_id})
-            if (const Node& node = neighbourhood_.at(end); node.stored && roots.contains(connected.root(node.number)))
-                lineages.insert(node.stored->lineage_id);
-    neighbourhood_.dissolve(lineages);
 }
 
 Keys Derivation::keys() const {
@@ -97,7 +83,7 @@ Keys Derivation::keys() const {
         if (node.stored)
             stored_lineages.insert(node.stored->lineage_id);
     for (const Node& node : neighbourhood_.nodes()) {
-        if (node.touched)
+        if (node.told)
             keys.insert(ConnectionKey{node.now.user_id});
         if (node.evaluated || node.changed()) {
             add_slots(node.now);
@@ -111,6 +97,11 @@ Keys Derivation::keys() const {
         if (stored_lineages.contains(node.now.lineage_id))
             keys.insert(LineageKey{node.now.lineage_id});
     }
+    // Whoever adds a reauth to a connection, or changes its place or account, holds its lineage.
+    for (const Link& link : neighbourhood_.nodes().links())
+        for (const Node* const end : {link.old_node, link.new_node})
+            if (end->stored)
+                keys.insert(LineageKey{end->stored->lineage_id});
     for (const auto& [from, to] : moved_lineages_) {
         keys.insert(LineageKey{from});
         keys.insert(LineageKey{to});

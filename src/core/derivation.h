@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -61,7 +62,7 @@ public:
 
     const Nodes& nodes() const { return neighbourhood_.nodes(); }
 
-    /// The reauths that were told and are not stored.
+    /// The reauths that were told and are not stored so.
     const std::set<Reauth>& new_reauths() const { return new_reauths_; }
 
     /// Old to new lineage_id, for the members that were not loaded.
@@ -69,6 +70,8 @@ public:
 
     /// What is stored and `replace_facts` did not have.
     const std::vector<Connection>& vanished() const { return vanished_; }
+
+    /// The reauths that are stored and are not so any more.
     const std::set<Reauth>& vanished_reauths() const { return vanished_reauths_; }
 
     /// What the derivation relied on: valid only if all of it was held while it read.
@@ -78,10 +81,10 @@ private:
     explicit Derivation(Neighbourhood neighbourhood) : neighbourhood_(std::move(neighbourhood)) {}
 
     void link_told();
-    void dissolve_possible_cycles();
 
     Neighbourhood neighbourhood_;
-    std::set<Reauth> told_reauths_; ///< of everything: those that are stored
+    /// By (old_user_id, new_user_id), whether they are a transfer. Of everything: those that are stored.
+    std::map<std::pair<std::string, std::string>, bool> told_reauths_;
     std::set<Reauth> new_reauths_;
     std::map<std::int64_t, std::int64_t> moved_lineages_;
     std::vector<Connection> vanished_;

@@ -1,219 +1,172 @@
 // Effective provider_user_id: a connection's own, else that of the connection it replaced, and so on back.
 #include "core/neighbourhood.h"
 
-#include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
+#include <queue>
 #include <utility>
 
 namespace terra_identity {
 namespace {
 
-std::optional<std::string> own_account(const Connection& connection) {
-    const Register& own = connection.facts.provider_user_id;
+std::optional<std::string> own_account(const Node& node) {
+    const Register& own = node.now.facts.provider_user_id;
     return own ? std::optional(own->value) : std::nullopt;
 }
 
-void derive_without_predecessors(Connection& connection) {
-    connection.provider_user_id = own_account(connection);
-    connection.cyclic = false;
+/// An SDK's account is that of a device: a new connection may be on another.
+bool inherits(const Node& node) { return !node.now.facts.provider_user_id && !node.now.sdk; }
+
+/// The newest of some connections that has an account.
+class Newest {
+public:
+    void consider(const Node& node, bool has_account) {
+        if (has_account && (newest_ == nullptr || is_older(newest_->now, node.now)))
+            newest_ = &node;
+    }
+
+    const Node* node() const { return newest_; }
+
+private:
+    const Node* newest_ = nullptr;
+};
+
+/// What a member of a cycle takes that has no account of its own: a cycle has no order, so that all take the same. It is
+/// that of the newest member that has one, else of the newest that they replaced.
+std::optional<std::string> account_of_cycle(const std::vector<Node*>& cycle) {
+    Newest member, predecessor;
+    for (const Node* const node : cycle) {
+        member.consider(*node, node->now.facts.provider_user_id.has_value());
+        if (!node->now.sdk)
+            for (const Link* const link : node->predecessors)
+                if (link->old_node->cycle != node->cycle)
+                    predecessor.consider(*link->old_node, link->old_node->now.provider_user_id.has_value());
+    }
+    if (member.node() != nullptr)
+        return own_account(*member.node());
+    return predecessor.node() != nullptr ? predecessor.node()->now.provider_user_id : std::nullopt;
 }
 
-/// Derives the effective accounts of the dirty nodes, taking those of all others as given. They are visited by Tarjan's
-/// algorithm, predecessors first, without recursion: a chain of reauths may be long.
+std::optional<std::string> account_of_predecessors(const Node& node) {
+    Newest predecessor;
+    for (const Link* const link : node.predecessors)
+        predecessor.consider(*link->old_node, link->old_node->now.provider_user_id.has_value());
+    return predecessor.node() != nullptr ? predecessor.node()->now.provider_user_id : std::nullopt;
+}
+
+void derive_cycle(const std::vector<Node*>& cycle) {
+    const std::optional<std::string> shared = account_of_cycle(cycle);
+    for (Node* const node : cycle)
+        node->now.provider_user_id = inherits(*node) ? shared : own_account(*node);
+}
+
+void derive_everything(Neighbourhood& neighbourhood) {
+    for (Node& node : neighbourhood.nodes())
+        node.now.provider_user_id = own_account(node);
+    std::uint32_t derived_cycle = 0;
+    for (Node* const node : neighbourhood.linked_nodes())
+        if (node->cycle == 0) {
+            if (inherits(*node))
+                node->now.provider_user_id = account_of_predecessors(*node);
+        } else if (std::exchange(derived_cycle, node->cycle) != node->cycle) {
+            derive_cycle(neighbourhood.cycle_of(*node));
+        }
+}
+
+/// Those that wait are taken oldest first, so that each is derived after those that it replaced, which are older.
 class EffectiveAccounts {
 public:
-    void derive(const std::vector<Node*>& dirty) {
-        for (Node* const node : dirty)
-            if (node->predecessors.empty())
-                derive_without_predecessors(node->now);
-            else if (!visits_.contains(node))
-                visit(*node);
+    explicit EffectiveAccounts(Neighbourhood& neighbourhood) : neighbourhood_(neighbourhood) {}
+
+    void derive(const std::vector<Node*>& moved) {
+        std::vector<Node*> heirs;
+        for (Node& node : neighbourhood_.nodes())
+            if (may_have_changed(node)) {
+                push(node);
+                if (node.stored && inherits(node))
+                    heirs.push_back(&node);
+            }
+        neighbourhood_.require_reauths(heirs);
+        neighbourhood_.require_reauths(moved);
+        for (Node* const node : moved)
+            for (const Link* const link : node->successors)
+                if (has_choice(*link->new_node))
+                    push_heir(*link->new_node, *node);
+        while (!waiting_.empty()) {
+            Node& node = *waiting_.top().node;
+            waiting_.pop();
+            node.queued = false;
+            derive(node);
+        }
     }
 
 private:
-    struct Visit {
-        std::size_t index = 0;
-        std::size_t low = 0;
-        const Node* component = nullptr; ///< one node that stands for it; null until all of it is known
-    };
-
-    struct Frame {
+    struct Waiting {
+        Place place;
         Node* node;
-        std::size_t next_predecessor;
+        bool operator<(const Waiting& other) const { return place > other.place; }
     };
 
-    void enter(Node& node) {
-        const std::size_t index = visits_.size();
-        visits_[&node] = {index, index, nullptr};
-        component_stack_.push_back(&node);
-        frames_.push_back({&node, 0});
+    static bool may_have_changed(const Node& node) {
+        return node.touched && (!node.stored || node.relinked || node.stored->sdk != node.now.sdk ||
+                                node.stored->facts.provider_user_id != node.now.facts.provider_user_id);
     }
 
-    void visit(Node& root) {
-        enter(root);
-        while (!frames_.empty()) {
-            Frame& frame = frames_.back();
-            Node& node = *frame.node;
-            Visit& mine = visits_.at(&node);
-            if (frame.next_predecessor < node.predecessors.size()) {
-                Node& predecessor = *node.predecessors[frame.next_predecessor++];
-                if (!predecessor.dirty)
-                    continue;
-                const auto known = visits_.find(&predecessor);
-                if (known == visits_.end())
-                    enter(predecessor);
-                else if (known->second.component == nullptr)
-                    mine.low = std::min(mine.low, known->second.index);
-                continue;
-            }
-            frames_.pop_back();
-            if (!frames_.empty()) {
-                Visit& parent = visits_.at(frames_.back().node);
-                parent.low = std::min(parent.low, mine.low);
-            }
-            if (mine.low == mine.index)
-                finish_component(node);
+    void push(Node& node) {
+        if (!std::exchange(node.queued, true))
+            waiting_.push({node.now.place(), &node});
+    }
+
+    /// Whether it may take another's account when the order of newness changes.
+    static bool has_choice(const Node& node) {
+        return node.now.cyclic || !node.knows_reauths || node.predecessors.size() > 1;
+    }
+
+    void push_heir(Node& heir, const Node& changed) {
+        if (!inherits(heir) && !heir.now.cyclic)
+            return;
+        heir.follows(changed);
+        push(heir);
+    }
+
+    void derive(Node& node) {
+        std::vector<Node*> derived{&node};
+        if (node.now.cyclic)
+            derived = neighbourhood_.cycle_of(node);
+        else if (inherits(node))
+            neighbourhood_.require_reauths(derived);
+        std::vector<std::optional<std::string>> before;
+        before.reserve(derived.size());
+        for (const Node* const one : derived)
+            before.push_back(one->now.provider_user_id);
+        if (derived.size() > 1) {
+            neighbourhood_.require_reauths(derived);
+            derive_cycle(derived);
+        } else {
+            node.now.provider_user_id = inherits(node) ? account_of_predecessors(node) : own_account(node);
+        }
+        std::vector<Node*> changed;
+        for (std::size_t i = 0; i < derived.size(); ++i)
+            if (derived[i]->now.provider_user_id != before[i])
+                changed.push_back(derived[i]);
+        neighbourhood_.require_reauths(changed);
+        for (Node* const one : changed) {
+            one->touched = true;
+            for (const Link* const link : one->successors)
+                if (link->new_node->cycle == 0 || link->new_node->cycle != one->cycle)
+                    push_heir(*link->new_node, *one);
         }
     }
 
-    void finish_component(const Node& root) {
-        const auto first = std::find(component_stack_.rbegin(), component_stack_.rend(), &root).base() - 1;
-        const std::vector<Node*> component(first, component_stack_.end());
-        component_stack_.erase(first, component_stack_.end());
-        for (const Node* const member : component)
-            visits_.at(member).component = &root;
-        for (Node* const member : component) {
-            member->now.cyclic = component.size() > 1;
-            member->now.provider_user_id = search(*member, root);
-        }
-    }
-
-    bool is_in_component(const Node& node, const Node& component) const {
-        const auto visit = visits_.find(&node);
-        return visit != visits_.end() && visit->second.component == &component;
-    }
-
-    /// Depth first, newest predecessor first, no member of the cycle entered twice; what lies outside is given.
-    std::optional<std::string> search(const Node& start, const Node& component) const {
-        std::unordered_set<const Node*> visited;
-        std::vector<const Node*> to_visit{&start};
-        while (!to_visit.empty()) {
-            const Node& node = *to_visit.back();
-            to_visit.pop_back();
-            if (!is_in_component(node, component)) {
-                if (node.now.provider_user_id)
-                    return node.now.provider_user_id;
-                continue;
-            }
-            if (!visited.insert(&node).second)
-                continue;
-            if (node.now.facts.provider_user_id)
-                return own_account(node.now);
-            if (node.now.sdk)
-                continue;
-            // The last is the first to be taken from the stack: the newest.
-            to_visit.insert(to_visit.end(), node.predecessors.begin(), node.predecessors.end());
-            std::sort(to_visit.end() - static_cast<std::ptrdiff_t>(node.predecessors.size()), to_visit.end(),
-                      [](const Node* a, const Node* b) { return is_older(a->now, b->now); });
-        }
-        return std::nullopt;
-    }
-
-    std::unordered_map<const Node*, Visit> visits_;
-    std::vector<Frame> frames_;
-    std::vector<Node*> component_stack_;
+    Neighbourhood& neighbourhood_;
+    std::priority_queue<Waiting> waiting_;
 };
-
-/// Nodes, each once.
-class Dirty {
-public:
-    void add(Node& node) {
-        if (!std::exchange(node.dirty, true))
-            nodes_.push_back(&node);
-    }
-
-    void clear() {
-        for (Node* const node : nodes_)
-            node->dirty = false;
-        nodes_.clear();
-    }
-
-    const std::vector<Node*>& nodes() const { return nodes_; }
-
-private:
-    std::vector<Node*> nodes_;
-};
-
-/// Adds the connections that take their account from these, because it or their order of newness has changed.
-void add_heirs(Neighbourhood& neighbourhood, const std::vector<Node*>& changed, Dirty& dirty) {
-    neighbourhood.require_reauths(changed);
-    for (const Node* const node : changed)
-        for (Node* const heir : node->successors)
-            if (!heir->now.facts.provider_user_id && !heir->now.sdk)
-                dirty.add(*heir);
-}
-
-/// Reauth cycles are derived as a whole: where one is met, so is everything that is linked to it.
-void complete_cycles(Neighbourhood& neighbourhood, Dirty& dirty) {
-    std::set<std::int64_t> cyclic;
-    bool met = false;
-    for (const Node* const node : dirty.nodes()) {
-        met = met || node->now.cyclic; // stored so, or found in an earlier round
-        if (!node->stored)
-            continue;
-        if (node->stored->cyclic)
-            cyclic.insert(node->stored->lineage_id);
-        met = met || neighbourhood.dissolved().contains(node->stored->lineage_id);
-    }
-    neighbourhood.dissolve(cyclic);
-    if (!met && cyclic.empty())
-        return;
-    for (Node& node : neighbourhood.nodes())
-        if (node.knows_reauths)
-            dirty.add(node);
-}
-
-void apply_settings(const Rules& rules, Connection& connection) {
-    connection.account_exclusive = rules.account_policy == AccountPolicy::replace;
-    connection.sdk = connection.facts.provider && rules.sdk_providers.contains(connection.facts.provider->value);
-}
 
 } // namespace
 
-void derive_effective_accounts(Neighbourhood& neighbourhood) {
-    Dirty dirty;
-    std::vector<Node*> changed;
-    for (Node& node : neighbourhood.nodes()) {
-        if (!node.touched)
-            continue;
-        apply_settings(neighbourhood.rules(), node.now);
-        if (neighbourhood.complete() && node.predecessors.empty())
-            derive_without_predecessors(node.now);
-        else
-            dirty.add(node);
-        if (node.stored && node.stored->place() != node.now.place())
-            changed.push_back(&node); // its newness
-    }
+void derive_effective_accounts(Neighbourhood& neighbourhood, const std::vector<Node*>& moved) {
     if (neighbourhood.complete())
-        return EffectiveAccounts().derive(dirty.nodes());
-    while (!dirty.nodes().empty()) {
-        neighbourhood.require_reauths(dirty.nodes());
-        complete_cycles(neighbourhood, dirty);
-        std::vector<std::pair<Node*, std::optional<std::string>>> before;
-        for (Node* const node : dirty.nodes())
-            before.emplace_back(node, node->now.provider_user_id);
-        EffectiveAccounts().derive(dirty.nodes());
-        dirty.clear();
-        for (const auto& [node, account] : before) {
-            node->touched = true;
-            if (node->now.provider_user_id != account)
-                changed.push_back(node);
-        }
-        if (!changed.empty())
-            add_heirs(neighbourhood, changed, dirty);
-        changed.clear();
-    }
+        derive_everything(neighbourhood);
+    else
+        EffectiveAccounts(neighbourhood).derive(moved);
 }
 
 } // namespace terra_identity

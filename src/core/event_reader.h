@@ -39,10 +39,10 @@ private:
         event_.kind = kind_of_type(event_.type);
         if (payload_.member("user").is_null() && !needs_user(event_.type)) {
             event_.kind = EventKind::nothing;
-            event_.reference_id = read_text(payload_, "reference_id");
+            event_.reference_id = any_reference_id(payload_);
             return;
         }
-        event_.reference_id = read_id(payload_, "reference_id");
+        event_.reference_id = read_reference_id(payload_);
         if (event_.kind == EventKind::user_reauth)
             return read_reauth();
         event_.user = read_user_object(payload_.member("user"), "user");
@@ -56,9 +56,23 @@ private:
         const J type = payload_.member("type");
         if (type.is_string())
             event_.type = trim(type.text());
-        if (event_.type.empty() && (type.is_null() || type.is_string()) && payload_.member("athlete").is_object() &&
+        if (event_.type.empty() && (type.is_null() || type.is_string()) && athlete_object().is_object() &&
             payload_.member("user").is_object())
             event_.type = "athlete";
+    }
+
+    /// The member "athlete", of an array its first object; absent if there is none.
+    J athlete_object() const {
+        const J athlete = payload_.member("athlete");
+        if (!athlete.is_array())
+            return athlete;
+        J first;
+        athlete.find_member([&first](std::string_view, const J& element) {
+            if (element.is_object())
+                first = element;
+            return element.is_object();
+        });
+        return first;
     }
 
     void read_status() {
@@ -66,8 +80,10 @@ private:
         const std::string_view text = status.is_string() ? trim(status.text()) : std::string_view();
         if (text.empty())
             fail("\"status\" of an \"auth\" is missing or not a string");
-        else if (text != "success")
+        else if (text == "error")
             event_.kind = EventKind::auth_failure;
+        else if (text != "success")
+            fail("\"status\" of an \"auth\" is neither \"success\" nor \"error\"");
     }
 
     void read_reauth() {
@@ -84,11 +100,14 @@ private:
     }
 
     void read_provider_user_id() {
-        const J athlete = payload_.member("athlete");
-        if (athlete.is_object())
+        if (const J athlete = athlete_object(); athlete.is_object())
             event_.provider_user_id = read_account(athlete);
         const J data = payload_.member("data");
-        if (event_.provider_user_id || !data.is_array())
+        if (event_.provider_user_id)
+            return;
+        if (data.is_object())
+            event_.provider_user_id = read_account(data);
+        if (!data.is_array())
             return;
         data.find_member([this](std::string_view, const J& element) {
             if (element.is_object())
@@ -97,13 +116,26 @@ private:
         });
     }
 
-    std::optional<std::string> read_account(const J& object) {
-        const J account = object.member("provider_user_id");
-        if (account.is_integer())
-            return account.integer();
-        if (!account.is_null() && !account.is_string())
-            fail("\"provider_user_id\" is neither a string nor a 64-bit integer");
-        return read_id(object, "provider_user_id");
+    std::optional<std::string> read_account(const J& object) { return read_id_or_number(object, "provider_user_id"); }
+
+    std::optional<std::string> read_reference_id(const J& object, const std::string& path = {}) {
+        return read_id_or_number(object, "reference_id", path);
+    }
+
+    /// Of an event about nobody, where nothing is a problem.
+    std::optional<std::string> any_reference_id(const J& object) {
+        const J value = object.member("reference_id");
+        return value.is_integer() ? value.integer() : read_text(object, "reference_id");
+    }
+
+    /// Like read_id; an integer of 64 bits is its digits.
+    std::optional<std::string> read_id_or_number(const J& object, std::string_view key, const std::string& path = {}) {
+        const J value = object.member(key);
+        if (value.is_integer())
+            return value.integer();
+        if (!value.is_null() && !value.is_string())
+            fail("\"" + path + std::string(key) + "\" is neither a string nor a 64-bit integer");
+        return read_id(object, key, path);
     }
 
     std::optional<UserObject> read_user_object(const J& object, const char* name) {
@@ -122,7 +154,7 @@ private:
         user.user_id = std::move(*user_id);
         if (std::optional<std::string> provider = read_id(object, "provider", path))
             user.provider = upper(*provider);
-        user.reference_id = read_id(object, "reference_id", path);
+        user.reference_id = read_reference_id(object, path);
         if (!user.reference_id)
             user.reference_id = event_.reference_id;
         user.scopes = read_text(object, "scopes");

@@ -179,10 +179,15 @@ std::vector<Contribution> contributions_of(const Event& event) {
     return result;
 }
 
+bool is_transfer(const Event& event) {
+    const auto &from = event.old_user->reference_id, &to = event.user->reference_id;
+    return from && to && *from != *to;
+}
+
 std::optional<Reauth> reauth_of(const Event& event) {
     if (event.kind != EventKind::user_reauth || !event.old_user)
         return std::nullopt;
-    return Reauth{event.old_user->user_id, event.user->user_id};
+    return Reauth{event.old_user->user_id, event.user->user_id, is_transfer(event)};
 }
 
 } // namespace terra_identity

@@ -50,7 +50,11 @@ struct Facts {
     /// Whether merging `other` would change nothing.
     bool absorbs(const Facts& other) const;
 
+    /// When it was connected, by its own events.
     Micros connected_at() const { return created_at ? *created_at : first_seen_at.value_or(0); }
+
+    /// Whether it is known since when it is there: by a `created_at`, or by having been connected before our eyes.
+    bool dated() const { return created_at || confirmed; }
 
     /// It has an ending fact, and no proof of life later than the latest of them.
     bool ended() const;
@@ -75,10 +79,11 @@ struct Settled {
 /// Null if a passing event may say more than times.
 std::optional<Settled> settled(const Facts& facts);
 
-/// A `user_reauth` that names two connections.
+/// What all `user_reauth` events say that name these two connections as the old and the new one.
 struct Reauth {
     std::string old_user_id;
     std::string new_user_id;
+    bool transfer = false; ///< each of them names two end users: the account went from one to the other
 
     auto operator<=>(const Reauth&) const = default;
 };
@@ -91,6 +96,9 @@ struct Contribution {
 
 /// What one event says about all connections that it names: none, one, or (a `user_reauth`) two, the old one first.
 std::vector<Contribution> contributions_of(const Event& event);
+
+/// Whether a `user_reauth` that names two connections gives them to two end users.
+bool is_transfer(const Event& event);
 
 /// The link that an event makes, if it is a `user_reauth` that names two connections.
 std::optional<Reauth> reauth_of(const Event& event);

@@ -27,7 +27,7 @@ void add_block(Nodes& nodes, std::span<const Event> events) {
         Node* const node = *next++;
         if (old_node != nullptr) {
             old_node->now.facts.add_old_user(event);
-            nodes.link(*old_node, *node);
+            nodes.link(*old_node, *node, is_transfer(event));
         }
         node->now.facts.add_user(event);
     }

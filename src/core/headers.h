@@ -44,6 +44,11 @@ Headers read_headers(const J& headers, Micros received_at) {
                 result.problem = "the trace id is longer than " + std::to_string(max_id_bytes) + " bytes";
             else
                 result.trace_id = text;
+        } else if (!result.dev_id && value.is_string() && !text.empty() && equals_ignoring_case(name, "dev-id")) {
+            if (text.size() <= max_id_bytes)
+                result.dev_id = text;
+            else if (result.problem.empty()) // in whatever order they come
+                result.problem = "the dev-id header is longer than " + std::to_string(max_id_bytes) + " bytes";
         }
         return false;
     });

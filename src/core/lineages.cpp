@@ -1,4 +1,4 @@
-// Lineages: the connected components of reauths and of slots shared under one reference_id.
+// Lineages: the connected components of reauths that are no transfers, and of slots shared under one reference_id.
 #include "core/neighbourhood.h"
 
 #include <algorithm>
@@ -46,7 +46,7 @@ void dissolve_broken(Neighbourhood& neighbourhood) {
     for (const auto& [group, nodes] : left)
         groups.push_back(group);
     std::map<Group, std::set<std::string>> members;
-    for (const Connection& member : neighbourhood.store().group_members(groups))
+    for (const Connection& member : neighbourhood.store().group_members(groups, {}))
         for (const Group& group : groups_of(member))
             if (left.contains(group))
                 members[group].insert(member.user_id);
@@ -64,17 +64,21 @@ void dissolve_broken(Neighbourhood& neighbourhood) {
     neighbourhood.dissolve(broken);
 }
 
-/// For every group that a touched connection enters, some of its stored members, if it has any. That none of them may
-/// stay in it does no harm: a group that is left is loaded as a whole before, unless it had one member alone.
+/// For every group that a touched connection enters, some of its stored members that stay in it, if it has any.
 std::vector<Connection> members_of_entered_groups(Neighbourhood& neighbourhood) {
     std::set<Group> entered;
-    for (const Node& node : neighbourhood.nodes())
-        if (node.touched)
-            for (Group& group : node.stored ? groups_only_of(node.now, *node.stored) : groups_of(node.now))
-                entered.insert(std::move(group));
+    UserIds leaving;
+    for (const Node& node : neighbourhood.nodes()) {
+        if (!node.touched)
+            continue;
+        for (Group& group : node.stored ? groups_only_of(node.now, *node.stored) : groups_of(node.now))
+            entered.insert(std::move(group));
+        if (node.stored && !groups_only_of(*node.stored, node.now).empty())
+            leaving.insert(node.now.user_id);
+    }
     if (entered.empty())
         return {};
-    return neighbourhood.store().group_members({entered.begin(), entered.end()});
+    return neighbourhood.store().group_members({entered.begin(), entered.end()}, leaving);
 }
 
 void join_all_of_one_reference(DisjointSets& lineages, const Sharers& sharers) {
@@ -83,8 +87,7 @@ void join_all_of_one_reference(DisjointSets& lineages, const Sharers& sharers) {
             lineages.join(sharers[i - 1]->number, sharers[i]->number);
 }
 
-} // namespace
-
+/// The nodes by number, those of one stored lineage joined, but for dissolved lineages.
 DisjointSets stored_lineages(const Neighbourhood& neighbourhood) {
     DisjointSets lineages(neighbourhood.nodes().size());
     if (neighbourhood.complete())
@@ -96,6 +99,8 @@ DisjointSets stored_lineages(const Neighbourhood& neighbourhood) {
                           node.number);
     return lineages;
 }
+
+} // namespace
 
 std::map<std::int64_t, std::int64_t> derive_lineages(Neighbourhood& neighbourhood) {
     if (!neighbourhood.complete()) {
@@ -109,7 +114,8 @@ std::map<std::int64_t, std::int64_t> derive_lineages(Neighbourhood& neighbourhoo
     for (const Sharers& sharers : neighbourhood.shared_slots().references)
         join_all_of_one_reference(lineages, sharers);
     for (const Link& link : nodes.links())
-        lineages.join(link.old_node->number, link.new_node->number);
+        if (!link.transfer)
+            lineages.join(link.old_node->number, link.new_node->number);
 
     // A lineage that is whole has members that are not loaded: its lineage_id counts for the least of them.
     std::vector<std::int64_t> least(nodes.size(), std::numeric_limits<std::int64_t>::max());

@@ -84,6 +84,21 @@ std::vector<Connection> Neighbourhood::replace(Nodes nodes) {
     return vanished;
 }
 
+void derive_settings(Neighbourhood& neighbourhood) {
+    const Rules& rules = neighbourhood.rules();
+    const auto is_among = [](const Register& provider, const ProviderSet& providers) {
+        return provider && providers.contains(provider->value);
+    };
+    for (Node& node : neighbourhood.nodes()) {
+        if (!node.touched)
+            continue;
+        Connection& now = node.now;
+        now.sdk = is_among(now.facts.provider, rules.sdk_providers);
+        now.account_exclusive = rules.account_policy == AccountPolicy::replace && !now.sdk;
+        now.account_unusable = is_among(now.facts.provider, rules.unusable_providers);
+    }
+}
+
 const SharedSlots& Neighbourhood::shared_slots() {
     if (shared_slots_nodes_ != nodes_.size()) {
         shared_slots_ = shared_slots_of(nodes_);

@@ -36,12 +36,22 @@ public:
     /// Loads the reauths that name these connections, and the connections at their other ends.
     void require_reauths(const std::vector<Node*>& nodes);
 
-    /// Links loaded connections. @return whether they were not linked so.
-    bool link(const Reauth& reauth) { return nodes_.link(at(reauth.old_user_id), at(reauth.new_user_id)); }
+    /// Links loaded connections.
+    void link(const Reauth& reauth) { nodes_.link(at(reauth.old_user_id), at(reauth.new_user_id), reauth.transfer); }
 
     /// Puts the nodes of a ledger in the place of those that are there. What is stored of them is kept.
     /// @return what is stored, and the ledger does not have
     std::vector<Connection> replace(Nodes nodes);
+
+    /// Of everything: the nodes that have links, each after those that it replaced, but for members of one cycle, which
+    /// are next to one another.
+    const std::vector<Node*>& linked_nodes();
+
+    /// The members of the cycle of reauths that a node is on: itself alone if on none.
+    const std::vector<Node*>& cycle_of(Node& node);
+
+    /// Links two connections, and finds the cycle that this may close.
+    void link_and_find_cycle(const Reauth& reauth);
 
     /// What the loaded connections have in common. For when their facts and effective accounts are as they will be.
     const SharedSlots& shared_slots();
@@ -54,21 +64,32 @@ public:
     const std::set<std::int64_t>& dissolved() const { return dissolved_; }
 
 private:
+    void add_cycle(std::vector<Node*> members);
+    bool may_have_path(const Node& from, const Node& to);
+    bool has_path(Node& from, Node& to);
+
     Store& store_;
     const Rules& rules_;
     bool complete_;
     Nodes nodes_;
+    bool has_new_links_ = false;
+    std::vector<Node*> linked_nodes_;
+    std::vector<std::vector<Node*>> cycles_; ///< node.cycle counts from 1
     std::set<std::int64_t> dissolved_;
     SharedSlots shared_slots_;
     std::size_t shared_slots_nodes_ = 0; ///< how many nodes there were when they were found
 };
 
-/// Sets every node's `now.provider_user_id` (and `sdk`, `account_exclusive`, `cyclic`) that follows from touched
-/// nodes; marks as touched those that it changes.
-void derive_effective_accounts(Neighbourhood& neighbourhood);
+/// Sets what follows from the rules and the facts of a touched node alone.
+void derive_settings(Neighbourhood& neighbourhood);
 
-/// The nodes by number, those of one stored lineage joined, but for dissolved lineages.
-DisjointSets stored_lineages(const Neighbourhood& neighbourhood);
+/// Sets `now.connected_at` of the touched nodes and of all that were replaced before them; marks as touched those that
+/// it changes. @return those whose place changed
+std::vector<Node*> derive_newness(Neighbourhood& neighbourhood);
+
+/// Sets `now.provider_user_id` of the nodes that were told of and of their heirs; marks as touched those that it changes.
+/// @param moved the nodes whose place has changed
+void derive_effective_accounts(Neighbourhood& neighbourhood, const std::vector<Node*>& moved);
 
 /// Sets `now.lineage_id`. @return old to new lineage_id of the lineages whose members, loaded or not, move to another.
 std::map<std::int64_t, std::int64_t> derive_lineages(Neighbourhood& neighbourhood);

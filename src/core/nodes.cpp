@@ -18,18 +18,22 @@ constexpr std::size_t cache_line = 64;
 
 } // namespace
 
-bool Nodes::link(Node& old_node, Node& new_node) {
-    std::vector<Node*>& successors = old_node.successors;
-    std::vector<Node*>& predecessors = new_node.predecessors;
-    const bool known = successors.size() < predecessors.size()
-                           ? std::find(successors.begin(), successors.end(), &new_node) != successors.end()
-                           : std::find(predecessors.begin(), predecessors.end(), &old_node) != predecessors.end();
-    if (known)
-        return false;
-    successors.push_back(&new_node);
-    predecessors.push_back(&old_node);
-    links_.push_back({&old_node, &new_node});
-    return true;
+Link* Nodes::find_link(const Node& old_node, const Node& new_node) {
+    const bool is_shorter = old_node.successors.size() < new_node.predecessors.size();
+    for (Link* const link : is_shorter ? old_node.successors : new_node.predecessors)
+        if (link->old_node == &old_node && link->new_node == &new_node)
+            return link;
+    return nullptr;
+}
+
+void Nodes::link(Node& old_node, Node& new_node, bool transfer) {
+    if (Link* const known = find_link(old_node, new_node)) {
+        known->transfer = known->transfer && transfer;
+        return;
+    }
+    Link& added = links_.emplace_back(Link{&old_node, &new_node, transfer});
+    old_node.successors.push_back(&added);
+    new_node.predecessors.push_back(&added);
 }
 
 template <class Matches>

@@ -13,29 +13,43 @@
 
 namespace terra_identity {
 
+struct Node;
+
+/// The `user_reauth`s of a pair of connections.
+struct Link {
+    Node* old_node;
+    Node* new_node;
+    bool transfer; ///< each of them names two end users
+
+    Reauth reauth() const;
+};
+
 struct Node {
     std::uint32_t number = 0;           ///< 0, 1, 2, ... in the order in which nodes were added
+    std::uint32_t cycle = 0;            ///< the number of its cycle of reauths, once that is known; 0: none, or unknown
     bool knows_reauths = false;         ///< its predecessors and successors are loaded
-    bool touched = false;               ///< its facts, links or effective account may have changed: derive it
-    bool dirty = false;                 ///< its effective account is being derived
+    bool told = false;                  ///< an event of this derivation names it
+    bool relinked = false;              ///< it got a predecessor in this derivation
+    bool touched = false;               ///< its facts, place or effective account may have changed: derive it
+    bool queued = false;                ///< it waits to be derived
     bool evaluated = false;             ///< its status is derived: touched, or the older neighbour of one that was
     bool detached = false;              ///< it leaves its lineage, which stays whole without it
     std::int64_t event_id = 0;          ///< the event that made it be looked at; 0: none
     std::unique_ptr<Connection> stored; ///< null: a connection that is new
     Connection now;
-    std::vector<Node*> predecessors; ///< that a `user_reauth` names as old with this one as new
-    std::vector<Node*> successors;   ///< that one names as new with this one as old
+    std::vector<Link*> predecessors; ///< the links in which it is the new one
+    std::vector<Link*> successors;   ///< the links in which it is the old one
+
+    /// What comes of another node's change is brought about by the same event.
+    void follows(const Node& other) {
+        if (event_id == 0)
+            event_id = other.event_id;
+    }
 
     bool changed() const { return !stored || *stored != now; }
 };
 
-/// A reauth between two nodes.
-struct Link {
-    Node* old_node;
-    Node* new_node;
-
-    Reauth reauth() const { return {old_node->now.user_id, new_node->now.user_id}; }
-};
+inline Reauth Link::reauth() const { return {old_node->now.user_id, new_node->now.user_id, transfer}; }
 
 /// A hash table that keeps its nodes where they are, and in the order in which they were added.
 class Nodes {
@@ -67,9 +81,12 @@ public:
     /// than one by one: it waits for the memory of all at once.
     std::vector<Node*> add(std::span<const std::string_view> user_ids);
 
-    /// Links two nodes. @return whether they were not linked so.
-    bool link(Node& old_node, Node& new_node);
-    const std::vector<Link>& links() const { return links_; }
+    /// Links two nodes. They stay a transfer only as long as each of their reauths is one.
+    void link(Node& old_node, Node& new_node, bool transfer);
+
+    /// Null if they are not linked.
+    static Link* find_link(const Node& old_node, const Node& new_node);
+    const std::deque<Link>& links() const { return links_; }
 
 private:
     struct Bucket {
@@ -88,7 +105,7 @@ private:
     void grow();
 
     std::deque<Node> nodes_;
-    std::vector<Link> links_;
+    std::deque<Link> links_;
     std::vector<Bucket> buckets_; ///< none, or a power of two, at least a quarter of them free
 };
 

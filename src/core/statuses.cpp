@@ -2,6 +2,8 @@
 #include "core/neighbourhood.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace terra_identity {
 namespace {
@@ -23,7 +25,7 @@ public:
             if (node.touched)
                 evaluate_.push_back(&node);
             if (node.stored && !neighbourhood_.complete() && !stays_put(node))
-                moved_.push_back(node.now.user_id);
+                moved_.insert(node.now.user_id);
         }
     }
 
@@ -59,7 +61,7 @@ private:
                 }
             }
         }
-        for (const Connection& neighbour : load(queries)) {
+        for (const Connection& neighbour : load(std::move(queries))) {
             older.push_back(neighbour.user_id);
             for (const Slot& slot : neighbour.slots())
                 if (const auto cause = causes_.find(slot); cause != causes_.end())
@@ -83,21 +85,61 @@ private:
             if (!node->now.facts.ended())
                 for (Slot& slot : node->now.slots())
                     queries.push_back({std::move(slot), node->now.place(), Direction::newer});
-        load(queries);
+        load(std::move(queries));
     }
 
-    std::vector<Connection> load(const std::vector<NeighbourQuery>& queries) {
-        if (queries.empty())
-            return {};
-        std::vector<Connection> found = neighbourhood_.store().neighbours(queries, moved_);
-        neighbourhood_.adopt(found);
-        return found;
+    /// The nearest neighbours of places, of which those of one slot are all asked about in one direction. A look-up skips
+    /// what has moved away: so that this is skipped once, places between which nothing stays have one look-up.
+    std::vector<Connection> load(std::vector<NeighbourQuery> queries) {
+        std::sort(queries.begin(), queries.end(), [](const NeighbourQuery& a, const NeighbourQuery& b) {
+            if (a.slot != b.slot)
+                return a.slot < b.slot;
+            return a.direction == Direction::older ? a.place > b.place : a.place < b.place;
+        });
+        std::vector<Connection> result;
+        while (!queries.empty()) {
+            std::vector<NeighbourQuery> first_of_slots;
+            for (const NeighbourQuery& query : queries)
+                if (first_of_slots.empty() || first_of_slots.back().slot != query.slot)
+                    first_of_slots.push_back(query);
+            std::vector<Connection> found = neighbourhood_.store().neighbours(first_of_slots, moved_);
+            std::erase_if(queries, [found = nearest_in_slots(first_of_slots, found)](const NeighbourQuery& query) {
+                const auto nearest = found.find(query.slot);
+                return nearest == found.end() || is_beyond(query, nearest->second);
+            });
+            neighbourhood_.adopt(found);
+            result.insert(result.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+        }
+        return result;
+    }
+
+    /// Whether a place is on the side of a query's place that it asks about.
+    static bool is_beyond(const NeighbourQuery& query, const Place& place) {
+        return query.direction == Direction::older ? place < query.place : query.place < place;
+    }
+
+    static std::map<Slot, Place> nearest_in_slots(const std::vector<NeighbourQuery>& queries,
+                                                  const std::vector<Connection>& found) {
+        std::map<Slot, Place> result;
+        for (const Connection& connection : found)
+            for (Slot& slot : connection.slots()) {
+                const Place place = connection.place();
+                const auto query = std::lower_bound(
+                    queries.begin(), queries.end(), slot,
+                    [](const NeighbourQuery& one, const Slot& wanted) { return one.slot < wanted; });
+                if (query == queries.end() || query->slot != slot || !is_beyond(*query, place))
+                    continue;
+                const auto [nearest, is_first] = result.emplace(std::move(slot), place);
+                if (!is_first && (query->direction == Direction::older ? nearest->second < place : place < nearest->second))
+                    nearest->second = place;
+            }
+        return result;
     }
 
     void find_successors() {
         successors_.resize(neighbourhood_.nodes().size());
-        const bool exclusive = neighbourhood_.rules().account_policy == AccountPolicy::replace;
         for (Sharers sharers : neighbourhood_.shared_slots().accounts) {
+            const bool exclusive = sharers.front()->now.account_exclusive;
             if (exclusive)
                 std::sort(sharers.begin(), sharers.end(), is_older_node);
             for (auto last = sharers.end(); last != sharers.begin();) {
@@ -128,7 +170,7 @@ private:
     Neighbourhood& neighbourhood_;
     std::vector<const Node*> successors_; ///< by the number of the node
     std::vector<Node*> evaluate_;
-    std::vector<std::string> moved_; ///< stored in places where they no longer are
+    UserIds moved_; ///< stored in places where they no longer are
     std::map<Slot, std::int64_t> causes_;
 };
 

@@ -5,6 +5,7 @@
 #include "core/connection.h"
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct NeighbourQuery {
     Direction direction;
 };
 
+using UserIds = std::set<std::string, std::less<>>;
+
 struct AccountQuery {
     Account account;
     std::int64_t limit;
@@ -44,12 +47,15 @@ public:
     /// The reauths that name one of these as old or as new.
     virtual std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) = 0;
 
+    /// Whether any of all reauths is a transfer.
+    virtual bool has_transfers() = 0;
+
     /// For each query the nearest live connection whose user_id is not among `except`, if there is one.
     virtual std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries,
-                                               const std::vector<std::string>& except) = 0;
+                                               const UserIds& except) = 0;
 
-    /// For each group up to two of its members.
-    virtual std::vector<Connection> group_members(const std::vector<Group>& groups) = 0;
+    /// For each group up to two of its members whose user_id is not among `except`.
+    virtual std::vector<Connection> group_members(const std::vector<Group>& groups, const UserIds& except) = 0;
 
     /// For each account up to `limit` of its active connections.
     virtual std::vector<Connection> active_connections(const std::vector<AccountQuery>& queries) = 0;

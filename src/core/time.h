@@ -25,10 +25,13 @@ std::optional<Micros> parse_ordering_timestamp(std::string_view text);
 /// The time in ISO 8601, UTC, microseconds where it has some.
 std::string format_iso8601(Micros time);
 
-/// A time that the sender gave, or null if it is more than a day after the delivery was received: a clock gone
-/// wrong must not win for ever.
+/// 2015-01-01 00:00 UTC, before there was Terra.
+inline constexpr Micros earliest_believed = 1'420'070'400 * micros_per_second;
+
+/// A time that the sender gave, or null if it cannot be: more than a day after the delivery was received, for a clock
+/// gone wrong must not win for ever; or before Terra was there (Go's year 1, seconds taken for milliseconds).
 constexpr std::optional<Micros> believed(std::optional<Micros> time, Micros received_at) {
-    return time && *time <= received_at + micros_per_day ? time : std::nullopt;
+    return time && *time >= earliest_believed && *time <= received_at + micros_per_day ? time : std::nullopt;
 }
 
 } // namespace terra_identity

@@ -53,7 +53,7 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Tabl
     const auto too_many = [](std::size_t more) { return keys_of_transaction() + more > max_keys; };
     bool exclusive = bulk || news.items.size() > bulk_items || locks.held_exclusive() || too_many(user_ids.size());
     Rules rules = lock_rules(exclusive);
-    TableStore store(table, dev_id, rules.account_policy);
+    TableStore store(table, dev_id);
     Keys keys;
     if (!exclusive)
         for (const std::string& user_id : user_ids)
@@ -74,7 +74,7 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Tabl
             locks.release();
             exclusive = true;
             rules = lock_rules(exclusive);
-            store = TableStore(table, dev_id, rules.account_policy);
+            store = TableStore(table, dev_id);
         }
     }
 }

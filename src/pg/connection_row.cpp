@@ -58,6 +58,8 @@ Connection connection_of(HeapTuple tuple, TupleDesc columns) {
     connection.ended_at = row.time(col_ended_at);
     connection.sdk = row.flag(col_sdk);
     connection.account_exclusive = row.flag(col_account_exclusive);
+    connection.account_unusable = row.flag(col_account_unusable);
+    connection.connected_at = row.time(col_connected_at).value_or(0);
     connection.duplicate = row.flag(col_duplicate);
     connection.cyclic = row.flag(col_cyclic);
 
@@ -76,7 +78,7 @@ Connection connection_of(HeapTuple tuple, TupleDesc columns) {
     facts.reference_id = row.written(col_reference_id, col_reference_id_at, row.flag(col_reference_id_passing));
     facts.scopes = row.written(col_scopes, col_scopes_at, row.flag(col_scopes_passing));
     facts.provider_user_id = row.written(col_own_provider_user_id, col_own_provider_user_id_at);
-    connection.consistent = row.consistent() && row.time(col_connected_at) == facts.connected_at();
+    connection.consistent = row.consistent() && row.flag(col_dated) == facts.dated();
     return connection;
 }
 
@@ -108,11 +110,13 @@ HeapTuple row_of(const Connection& connection, const std::string& dev_id, TupleD
     set(col_ended_at, connection.ended_at);
     set(col_sdk, BoolGetDatum(connection.sdk));
     set(col_account_exclusive, BoolGetDatum(connection.account_exclusive));
+    set(col_account_unusable, BoolGetDatum(connection.account_unusable));
     set(col_duplicate, BoolGetDatum(connection.duplicate));
     set(col_cyclic, BoolGetDatum(connection.cyclic));
     set(col_created_at, facts.created_at);
     set(col_first_seen_at, facts.first_seen_at);
-    set(col_connected_at, timestamptz_of(facts.connected_at()));
+    set(col_connected_at, timestamptz_of(connection.connected_at));
+    set(col_dated, BoolGetDatum(facts.dated()));
     set(col_live, BoolGetDatum(facts.live));
     set(col_confirmed, BoolGetDatum(facts.confirmed));
     set(col_alive_at, facts.alive_at);

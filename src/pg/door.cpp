@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "pg/delivery.h"
+#include "pg/environment.h"
 #include "pg/json_input.h"
 #include "pg/query.h"
 #include "pg/relations.h"
@@ -14,16 +15,15 @@
 namespace terra_identity::pg {
 namespace {
 
-/// $5: the event_id, if it was given before.
 Query insert_event = R"(
     INSERT INTO terra_identity.events AS e (dev_id, received_at, payload, headers, event_id) OVERRIDING SYSTEM VALUE
-    VALUES ($1, $2, $3, $4, coalesce($5, pg_catalog.nextval('terra_identity.events_event_id_seq')))
-    RETURNING e.event_id, e.problem)";
+    VALUES ($1, $2, $3, $4, $5)
+    RETURNING e.problem)";
 
 Query insert_signature = R"(
     INSERT INTO terra_identity.signatures AS s (dev_id, digest, event_id)
-    VALUES ($1, $2, pg_catalog.nextval('terra_identity.events_event_id_seq'))
-    ON CONFLICT DO NOTHING RETURNING s.event_id)";
+    VALUES ($1, $2, $3)
+    ON CONFLICT DO NOTHING)";
 
 Query select_signature = R"(
     SELECT s.event_id FROM terra_identity.signatures s WHERE s.dev_id = $1 AND s.digest = $2)";
@@ -34,9 +34,11 @@ Query update_signature = R"(
 Query delete_signature = "DELETE FROM terra_identity.signatures s WHERE s.dev_id = $1 AND s.digest = $2";
 
 Query select_delivery = R"(
-    SELECT d.event_id FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2)";
+    SELECT d.event_id FROM terra_identity.deliveries d
+    WHERE d.dev_id = $1 AND d.trace_id = $2 AND d.digest = $3)";
 
-Query delete_delivery = "DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2";
+Query delete_delivery = R"(
+    DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2 AND d.digest = $3)";
 
 Query insert_rejected = R"(
     INSERT INTO terra_identity.rejected (dev_id, received_at, trace_id, body, headers, reason, digest)
@@ -60,17 +62,19 @@ Query add_refusal_counter = R"(
 
 Query::Parameter parameter(TimestampTz time) { return {TIMESTAMPTZOID, NullableValue(TimestampTzGetDatum(time))}; }
 
-Query::Parameter parameter(const Digest& digest) {
-    return {BYTEAOID, NullableValue(text_of({reinterpret_cast<const char*>(digest.data()), digest.size()}))};
+Query::Parameter event_id_parameter(std::int64_t event_id) { return {INT8OID, NullableValue(Int64GetDatum(event_id))}; }
+
+Micros received_micros(const Delivery& delivery) {
+    return micros_of(TimestampTzGetDatum(delivery.received_at));
 }
 
 /// 401: counted, and logged once a minute, but not kept, for whoever has no secret must not fill the disk.
-Answer refuse(const Delivery& delivery, Verdict verdict) {
+/// @param dev_id the environment that counts it
+Answer refuse(const Delivery& delivery, const std::string& dev_id, Verdict verdict) {
     const std::string reason(to_string(verdict));
     bool is_logged = true;
     as_owner(owner_of_tables(), [&] {
-        const auto parameters = {text_parameter(delivery.dev_id), text_parameter(reason),
-                                 parameter(delivery.received_at)};
+        const auto parameters = {text_parameter(dev_id), text_parameter(reason), parameter(delivery.received_at)};
         const SPITupleTable* const counted = count_refusal.run(parameters);
         if (Query::rows() > 0)
             is_logged = DatumGetBool(column(counted, 0, 1).value);
@@ -78,10 +82,10 @@ Answer refuse(const Delivery& delivery, Verdict verdict) {
             add_refusal_counter.run(parameters);
     });
     if (is_logged)
-        call([dev_id = delivery.dev_id.c_str(), why = reason.c_str()] {
+        call([name = dev_id.c_str(), why = reason.c_str()] {
             ereport(LOG_SERVER_ONLY,
                     (errmsg("terra_identity refused a webhook: %s", why),
-                     errdetail("The environment is \"%s\". This is told at most once a minute.", dev_id),
+                     errdetail("The environment is \"%s\". This is told at most once a minute.", name),
                      errhint("SELECT * FROM terra_identity.refusals;"), errhidestmt(true), errhidecontext(true)));
         });
     return {.outcome = "rejected", .http_status = 401, .detail = reason};
@@ -97,7 +101,7 @@ Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_
              {BYTEAOID, NullableValue(delivery.body)},
              {JSONBOID, delivery.headers},
              text_parameter(reason),
-             delivery.signed_content ? parameter(*delivery.signed_content) : Query::Parameter{BYTEAOID, {}}});
+             delivery.signed_content ? bytea_parameter(*delivery.signed_content) : Query::Parameter{BYTEAOID, {}}});
     });
     return {.outcome = "rejected", .http_status = 400, .detail = std::move(reason)};
 }
@@ -114,102 +118,119 @@ Answer duplicate_of(std::int64_t event_id) {
     return {.outcome = "duplicate", .http_status = 200, .event_id = event_id};
 }
 
-/// Why no row came of an INSERT: its trace id is one that was delivered, or a trigger of the application's skipped it,
-/// and then the trace id that it may have taken is given back.
-std::optional<Answer> answer_without_row(const Delivery& delivery, const std::optional<std::string>& trace_id,
-                                         bool took_trace_id) {
+/// Why no row came of an INSERT: the delivery was there, or a trigger of the application's skipped it, and then what it
+/// took is given back.
+std::optional<Answer> answer_without_row(const DeliveryWatch& watch) {
     std::optional<Answer> answer;
-    if (!trace_id)
+    const std::optional<DeliveryKey>& key = watch.taken ? watch.taken : watch.repeated;
+    if (!key)
         return answer;
     as_owner(owner_of_tables(), [&] {
-        const auto parameters = {text_parameter(delivery.dev_id), text_parameter(*trace_id)};
-        if (took_trace_id) {
+        const auto parameters = {text_parameter(key->dev_id), text_parameter(key->trace_id),
+                                 bytea_parameter(key->digest)};
+        if (watch.taken)
             delete_delivery.run(parameters);
-            return;
-        }
-        const SPITupleTable* const found = select_delivery.run(parameters);
-        if (Query::rows() > 0)
+        else if (const SPITupleTable* const found = select_delivery.run(parameters); Query::rows() > 0)
             answer = duplicate_of(DatumGetInt64(column(found, 0, 1).value));
     });
     return answer;
 }
 
-/// An event_id for what was signed, which is nobody else's from here on; or the event that was signed the same, with
-/// whatever headers it came.
-struct SignedEvent {
-    std::int64_t event_id = 0;
-    bool is_first = false;
-};
-
-SignedEvent take_signature(const std::string& dev_id, const Digest& signed_content) {
-    SignedEvent event;
+/// The event that has this signed content, with whatever headers it came; null if this is the first, which has it from
+/// here on.
+std::optional<std::int64_t> take_signature(const std::string& dev_id, const Digest& signed_content,
+                                           std::int64_t event_id) {
+    std::optional<std::int64_t> earlier;
     as_owner(owner_of_tables(), [&] {
-        const auto parameters = {text_parameter(dev_id), parameter(signed_content)};
-        const SPITupleTable* row = insert_signature.run(parameters);
-        event.is_first = Query::rows() > 0;
-        if (!event.is_first)
-            row = select_signature.run(parameters);
-        event.event_id = DatumGetInt64(column(row, 0, 1).value);
+        insert_signature.run(
+            {text_parameter(dev_id), bytea_parameter(signed_content), event_id_parameter(event_id)});
+        if (Query::rows() > 0)
+            return;
+        const SPITupleTable* const row =
+            select_signature.run({text_parameter(dev_id), bytea_parameter(signed_content)});
+        earlier = DatumGetInt64(column(row, 0, 1).value);
     });
-    return event;
+    return earlier;
 }
 
 /// What was signed stands for the event that the answer names; for none if it was rejected, and may come again.
-void settle_signature(const std::string& dev_id, const Digest& signed_content, const Answer& answer) {
+void settle_signature(const std::string& dev_id, const Digest& signed_content, std::optional<std::int64_t> event_id) {
     as_owner(owner_of_tables(), [&] {
-        if (answer.event_id)
-            update_signature.run({text_parameter(dev_id),
-                                  parameter(signed_content),
-                                  {INT8OID, NullableValue(Int64GetDatum(*answer.event_id))}});
+        if (event_id)
+            update_signature.run(
+                {text_parameter(dev_id), bytea_parameter(signed_content), event_id_parameter(*event_id)});
         else
-            delete_signature.run({text_parameter(dev_id), parameter(signed_content)});
+            delete_signature.run({text_parameter(dev_id), bytea_parameter(signed_content)});
     });
 }
 
-/// Inserts the event. @param event_id the one that it is to have, if that is known
+/// Inserts the event.
 Answer store(const Delivery& delivery, const JsonInput& payload, const std::optional<std::string>& trace_id,
-             std::optional<std::int64_t> event_id) {
+             std::int64_t event_id) {
     std::optional<Answer> answer;
-    const std::uint64_t taken = trace_ids_taken();
+    const DeliveryWatch watch(event_id);
     as_definer(owner_of_tables(), [&] {
-        const SPITupleTable* const stored =
-            insert_event.run({text_parameter(delivery.dev_id),
-                              parameter(delivery.received_at),
-                              {JSONBOID, NullableValue(payload.jsonb)},
-                              {JSONBOID, delivery.headers},
-                              {INT8OID, event_id ? NullableValue(Int64GetDatum(*event_id)) : NullableValue()}});
+        const SPITupleTable* const stored = insert_event.run({text_parameter(delivery.dev_id),
+                                                              parameter(delivery.received_at),
+                                                              {JSONBOID, NullableValue(payload.jsonb)},
+                                                              {JSONBOID, delivery.headers},
+                                                              event_id_parameter(event_id)});
         if (Query::rows() == 0)
             return;
-        const NullableValue problem = column(stored, 0, 2);
+        const NullableValue problem = column(stored, 0, 1);
         answer = {.outcome = "stored",
                   .http_status = 200,
-                  .event_id = DatumGetInt64(column(stored, 0, 1).value),
+                  .event_id = event_id,
                   .detail = problem.is_null ? std::string() : string_of(problem.value)};
     });
     if (!answer)
-        answer = answer_without_row(delivery, trace_id, taken != trace_ids_taken());
+        answer = answer_without_row(watch);
     return answer ? *answer : reject(delivery, trace_id, "a trigger on terra_identity.events skipped the event");
 }
 
-/// Stores a delivery whose signature is good or not asked for.
-Answer deliver(const Delivery& delivery) {
-    const Micros received_at = micros_of(TimestampTzGetDatum(delivery.received_at));
-    const Headers headers = read_headers(view_of(delivery.headers), received_at);
+/// Stores a delivery whose signature is good or not asked for. Null if it belongs elsewhere by now.
+std::optional<Answer> deliver(const Delivery& delivery, const Route& route, const Headers& headers) {
     JsonInput payload = read_jsonb(bytes_of(delivery.body));
     if (payload.problem.empty())
-        payload.problem = problem_under_strict(payload.jsonb, headers, received_at);
+        payload.problem = problem_under_strict(payload.jsonb, headers, received_micros(delivery));
     if (!payload.problem.empty())
         return reject(delivery, headers.trace_id, std::move(payload.problem));
-    if (!delivery.signed_content)
-        return store(delivery, payload, headers.trace_id, std::nullopt);
 
-    const SignedEvent event = take_signature(delivery.dev_id, *delivery.signed_content);
-    if (!event.is_first)
-        return duplicate_of(event.event_id);
-    Answer answer = store(delivery, payload, headers.trace_id, event.event_id);
-    if (answer.event_id != event.event_id)
-        settle_signature(delivery.dev_id, *delivery.signed_content, answer);
+    const std::int64_t event_id = next_value("events_event_id_seq");
+    const std::optional<Digest>& signed_content = delivery.signed_content;
+    if (signed_content)
+        if (const auto earlier = take_signature(delivery.dev_id, *signed_content, event_id))
+            return duplicate_of(*earlier);
+    // Only now: what was delivered before, under another header, must not teach an environment.
+    if (!settle(route, headers.dev_id)) {
+        if (signed_content)
+            settle_signature(delivery.dev_id, *signed_content, std::nullopt);
+        return std::nullopt;
+    }
+    const Answer answer = store(delivery, payload, headers.trace_id, event_id);
+    if (signed_content && answer.event_id != event_id)
+        settle_signature(delivery.dev_id, *signed_content, answer.event_id);
     return answer;
+}
+
+/// Checks the signature, if the environment that the route leads to asks for one, and delivers.
+std::optional<Answer> receive_at(Delivery& delivery, const Route& route, const Headers& headers) {
+    const Micros at = received_micros(delivery);
+    delivery.dev_id = route.dev_id;
+    const SigningPolicy policy = route.by_header
+                                     ? signing_policy_by_header(route.dev_id, dev_id_or_setting({}), at)
+                                     : signing_policy(route.dev_id, at);
+    delivery.signed_content.reset();
+    if (policy.required) {
+        delivery.signed_content.emplace();
+        const std::vector<std::string> signatures = read_signatures(view_of(delivery.headers));
+        const Verdict verdict =
+            verify_body(signatures, policy.rules, bytes_of(delivery.body), &*delivery.signed_content);
+        // An environment that is not there counts nothing: anybody could name one.
+        if (verdict != Verdict::good)
+            return refuse(delivery, route.kind == Route::making ? dev_id_or_setting({}) : route.dev_id, verdict);
+    }
+    return deliver(delivery, route, headers);
 }
 
 Query select_rejected_ids = R"(
@@ -258,21 +279,15 @@ std::optional<Delivery> lock_rejected(const std::string& dev_id, Query::Paramete
 
 } // namespace
 
-Answer receive(Delivery delivery) {
+Answer receive(Delivery delivery, const NullableValue& dev_id) {
     // Once: it is read for its signature and for what it says.
     delivery.body = detoasted(delivery.body);
-    const std::string_view body = bytes_of(delivery.body);
-    if (body.size() > max_body_bytes)
+    if (bytes_of(delivery.body).size() > max_body_bytes)
         return {.outcome = "rejected", .http_status = 400, .detail = "the body is larger than 500 MB"};
-    const SigningPolicy policy = signing_policy(delivery.dev_id, micros_of(TimestampTzGetDatum(delivery.received_at)));
-    if (policy.required) {
-        delivery.signed_content.emplace();
-        const std::vector<std::string> signatures = read_signatures(view_of(delivery.headers));
-        const Verdict verdict = verify_body(signatures, policy.rules, body, &*delivery.signed_content);
-        if (verdict != Verdict::good)
-            return refuse(delivery, verdict);
-    }
-    return deliver(delivery);
+    const Headers headers = read_headers(view_of(delivery.headers), received_micros(delivery));
+    while (true)
+        if (const auto answer = receive_at(delivery, route_of(dev_id, headers.dev_id), headers))
+            return *answer;
 }
 
 std::vector<std::int64_t> rejected_ids(const std::string& dev_id) {
@@ -289,7 +304,7 @@ std::optional<Answer> replay(const std::string& dev_id, std::int64_t rejected_id
     const Query::Parameter id{INT8OID, NullableValue(Int64GetDatum(rejected_id))};
     std::optional<Answer> answer;
     if (const std::optional<Delivery> delivery = lock_rejected(dev_id, id))
-        answer = deliver(*delivery);
+        answer = deliver(*delivery, {.dev_id = dev_id}, read_headers(view_of(delivery->headers), received_micros(*delivery)));
     if (answer && answer->event_id)
         as_owner(owner_of_tables(), [&] { delete_rejected.run({text_parameter(dev_id), id}); });
     return answer;

@@ -14,7 +14,7 @@ namespace terra_identity::pg {
 
 /// A delivery at the door.
 struct Delivery {
-    std::string dev_id;
+    std::string dev_id; ///< filled in by `receive`
     TimestampTz received_at;
     Datum body; ///< bytea or text, which are alike
     NullableValue headers;
@@ -31,7 +31,8 @@ struct Answer {
 
 /// Takes a delivery in. Raises nothing for what the sender sent, everything that the server suffers. A body of more
 /// than max_body_bytes is rejected and not kept.
-Answer receive(Delivery delivery);
+/// @param dev_id the environment that the caller gave; null: the delivery's header leads to one
+Answer receive(Delivery delivery, const NullableValue& dev_id);
 
 /// The rejected deliveries of an environment, oldest first.
 std::vector<std::int64_t> rejected_ids(const std::string& dev_id);

@@ -2,10 +2,10 @@
 
 #include "core/text.h"
 
+#include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/settings.h"
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <utility>
@@ -17,31 +17,79 @@ extern "C" {
 namespace terra_identity::pg {
 namespace {
 
-/// `environments` and `providers` both have a key and one column of rules.
-struct RuleRow {
-    std::string key;
-    Datum value;
-};
-
-RuleRow rule_of(HeapTuple row, TupleDesc columns) {
-    std::array<Datum, 2> values{};
-    bool is_null = false;
-    for (int i = 0; i < 2; ++i)
-        values[static_cast<std::size_t>(i)] = heap_getattr(row, i + 1, columns, &is_null);
-    return {string_of(values[0]), values[1]};
-}
-
 /// The rules that this backend has read, until somebody commits others or takes them back.
 struct RememberedRules {
     Oid environments = InvalidOid;
     Oid providers = InvalidOid;
     std::uint64_t changes = 0;
     std::map<std::string, Rules> of_environment;
+    std::map<std::string, std::string> routes; ///< the dev_id by the default one, a zero byte, and the header
 };
 
 RememberedRules* remembered = nullptr;
 
 constexpr std::size_t max_remembered = 100;
+
+RememberedRules& memory() {
+    if (remembered == nullptr)
+        remembered = new RememberedRules;
+    remembered->environments = relation_named("environments");
+    remembered->providers = relation_named("providers");
+    return *remembered;
+}
+
+/// What `environments` says of a route.
+class Environments {
+public:
+    Environments() : table_("environments", AccessShareLock) {}
+
+    bool has(const std::string& dev_id) const { return !rows("environments_pkey", dev_id).empty(); }
+
+    std::optional<std::string> terra_dev_id_of(const std::string& dev_id) const {
+        for (const HeapTuple row : rows("environments_pkey", dev_id))
+            if (const NullableValue found = attribute(row, table_.columns(), environment_terra_dev_id); !found.is_null)
+                return string_of(found.value);
+        return std::nullopt;
+    }
+
+    std::optional<std::string> with_terra_dev_id(const std::string& terra_dev_id) const {
+        for (const HeapTuple row : rows("environments_terra_dev_id_key", terra_dev_id))
+            return string_of(attribute(row, table_.columns(), environment_dev_id).value);
+        return std::nullopt;
+    }
+
+    void close() { table_.close(); }
+
+private:
+    std::vector<HeapTuple> rows(const char* index, const std::string& key) const {
+        const IndexScan scan{.table = table_.relation(), .index = relation_named(index), .limit = 1};
+        return scan.fetch(IndexKeys().equals(key));
+    }
+
+    Table table_;
+};
+
+Route look_up(const std::string& default_dev_id, const std::string& header) {
+    Environments environments;
+    const std::optional<std::string> expected = environments.terra_dev_id_of(default_dev_id);
+    Route route{.dev_id = default_dev_id};
+    if (expected != header) {
+        if (auto other = environments.with_terra_dev_id(header))
+            route.dev_id = std::move(*other);
+        else if (environments.has(header))
+            route.dev_id = header;
+        else if (!expected)
+            route.kind = Route::learning;
+        else
+            route = {.dev_id = header, .kind = Route::making};
+    }
+    environments.close();
+    route.by_header = route.dev_id != default_dev_id;
+    return route;
+}
+
+Query learn_terra_dev_id = R"(
+    INSERT INTO terra_identity.environments AS e (dev_id, terra_dev_id) VALUES ($1, $2))";
 
 } // namespace
 
@@ -52,20 +100,58 @@ std::string dev_id_or_setting(const NullableValue& given) {
     return dev_id;
 }
 
+Route route_of(const NullableValue& given, const std::optional<std::string>& header) {
+    Route route{.dev_id = dev_id_or_setting(given)};
+    if (!given.is_null || !header)
+        return route;
+    const std::string key = route.dev_id + '\0' + *header;
+    if (remembered != nullptr)
+        if (const auto found = remembered->routes.find(key); found != remembered->routes.end())
+            return {.dev_id = found->second, .by_header = found->second != route.dev_id};
+    RememberedRules& known = memory();
+    const std::uint64_t changes = known.changes;
+    route = look_up(route.dev_id, *header);
+    if (route.kind == Route::known && changes == known.changes) {
+        if (known.routes.size() == max_remembered)
+            known.routes.clear();
+        known.routes.emplace(key, route.dev_id);
+    }
+    return route;
+}
+
+bool settle(const Route& route, const std::optional<std::string>& header) {
+    if (route.kind == Route::known)
+        return true;
+    // One at a time: two first deliveries must not be taken for those of one environment.
+    Table table("environments", ShareRowExclusiveLock);
+    const Route now = look_up(dev_id_or_setting({}), *header);
+    const bool is_same = now.dev_id == route.dev_id && now.kind == route.kind;
+    if (is_same)
+        as_owner(table.owner(), [&] { learn_terra_dev_id.run({text_parameter(route.dev_id), text_parameter(*header)}); });
+    table.close();
+    return is_same;
+}
+
 Rules read_rules(const std::string& dev_id, Reads reads) {
     Rules rules;
     Table environments("environments", AccessShareLock);
     const IndexScan by_key{
         .table = environments.relation(), .index = relation_named("environments_pkey"), .reads = reads, .limit = 1};
     for (const HeapTuple row : by_key.fetch(IndexKeys().equals(dev_id)))
-        if (const auto policy = account_policy_of(string_of(rule_of(row, environments.columns()).value)))
+        if (const auto policy =
+                account_policy_of(string_of(attribute(row, environments.columns(), environment_account_policy).value)))
             rules.account_policy = *policy;
     environments.close();
 
     Table providers("providers", AccessShareLock);
-    for (const HeapTuple row : providers.all(reads))
-        if (RuleRow rule = rule_of(row, providers.columns()); DatumGetBool(rule.value))
-            rules.sdk_providers.insert(std::move(rule.key));
+    for (const HeapTuple row : providers.all(reads)) {
+        const auto value = [&](ProviderColumn column) { return attribute(row, providers.columns(), column).value; };
+        const std::string provider = string_of(value(provider_provider));
+        if (DatumGetBool(value(provider_sdk)))
+            rules.sdk_providers.insert(provider);
+        if (string_of(value(provider_account_ids)) == "unusable")
+            rules.unusable_providers.insert(provider);
+    }
     providers.close();
     return rules;
 }
@@ -76,6 +162,7 @@ void forget_rules(Oid changed) {
         return;
     ++remembered->changes;
     remembered->of_environment.clear();
+    remembered->routes.clear();
 }
 
 void forget_rules_everywhere() {
@@ -89,18 +176,16 @@ void forget_rules_everywhere() {
 Rules remembered_rules(const std::string& dev_id) {
     // What was committed before the lock was granted is known from here on.
     call([] { AcceptInvalidationMessages(); });
-    if (remembered == nullptr)
-        remembered = new RememberedRules;
-    if (const auto found = remembered->of_environment.find(dev_id); found != remembered->of_environment.end())
-        return found->second;
-    remembered->environments = relation_named("environments");
-    remembered->providers = relation_named("providers");
-    const std::uint64_t changes = remembered->changes;
+    if (remembered != nullptr)
+        if (const auto found = remembered->of_environment.find(dev_id); found != remembered->of_environment.end())
+            return found->second;
+    RememberedRules& known = memory();
+    const std::uint64_t changes = known.changes;
     Rules rules = read_rules(dev_id, Reads::latest);
-    if (remembered->of_environment.size() == max_remembered)
-        remembered->of_environment.clear();
-    if (changes == remembered->changes) // else they may have changed while they were read
-        remembered->of_environment.emplace(dev_id, rules);
+    if (known.of_environment.size() == max_remembered)
+        known.of_environment.clear();
+    if (changes == known.changes) // else they may have changed while they were read
+        known.of_environment.emplace(dev_id, rules);
     return rules;
 }
 

@@ -12,13 +12,37 @@ namespace terra_identity::pg {
 /// The columns of `environments`, in their order in sql/install/04_rules.sql, counted from 1.
 enum EnvironmentColumn : AttrNumber {
     environment_dev_id = 1,
+    environment_terra_dev_id,
     environment_account_policy,
     environment_signature_required,
     environment_signature_tolerance,
 };
 
+/// The columns of `providers`, likewise.
+enum ProviderColumn : AttrNumber { provider_provider = 1, provider_sdk, provider_account_ids };
+
 /// The environment that is meant: as given, else the setting. An error if that is no dev_id.
 std::string dev_id_or_setting(const NullableValue& given);
+
+/// Where a delivery belongs (docs/rules.md, "Environment").
+struct Route {
+    enum Kind {
+        known,    ///< to an environment that is there, or was named
+        learning, ///< to the default environment, which learns from it what its deliveries' header says
+        making,   ///< to an environment that is yet to be made, named as the header says
+    };
+
+    std::string dev_id;
+    Kind kind = known;
+    bool by_header = false; ///< the header leads it away from the default environment
+};
+
+/// @param given the dev_id that it was given; null: none
+/// @param header what its header dev-id says
+Route route_of(const NullableValue& given, const std::optional<std::string>& header);
+
+/// Makes the environment, or has it learn, as the route says. @return whether the route is still the same
+bool settle(const Route& route, const std::optional<std::string>& header);
 
 /// Forgets the rules if this is one of their tables, or InvalidOid.
 void forget_rules(Oid changed);
@@ -26,7 +50,7 @@ void forget_rules(Oid changed);
 /// Has every backend read the rules again, once this transaction is committed.
 void forget_rules_everywhere();
 
-/// The account policy (`keep` without a row in `environments`) and the SDK providers.
+/// The account policy (`keep` without a row in `environments`) and what is particular about providers.
 Rules read_rules(const std::string& dev_id, Reads reads);
 
 /// The same as they were committed last, read only if they have changed. Under the lock of the environment.

@@ -30,9 +30,42 @@ void describe(Failure& failure, const char* sqlstate, const char* message) {
 
 } // namespace
 
+namespace {
+
+/// For when there is no memory to copy an error to. Literals: nothing of it is ever freed.
+ErrorData* out_of_memory() {
+    static ErrorData error{};
+    static char message[] = "out of memory", detail[] = "Failed while copying another error.";
+    error.elevel = ERROR;
+    error.output_to_server = error.output_to_client = true;
+    error.sqlerrcode = ERRCODE_OUT_OF_MEMORY;
+    error.message = message;
+    error.detail = detail;
+    error.assoc_context = ErrorContext;
+    return &error;
+}
+
+/// Copying allocates, and may itself fail: that jump must not go past the C++ frames outside.
+ErrorData* copy_error() {
+    sigjmp_buf* const exception_stack = PG_exception_stack;
+    ErrorContextCallback* const context_stack = error_context_stack;
+    ErrorData* volatile data = nullptr;
+    sigjmp_buf here;
+    if (sigsetjmp(here, 0) == 0) {
+        PG_exception_stack = &here;
+        data = CopyErrorData();
+    }
+    PG_exception_stack = exception_stack;
+    error_context_stack = context_stack;
+    return data != nullptr ? data : out_of_memory();
+}
+
+} // namespace
+
 void throw_server_error(MemoryContext context) {
     MemoryContextSwitchTo(context);
-    ErrorData* const data = CopyErrorData();
+    ErrorData* const data = copy_error();
+    MemoryContextSwitchTo(context);
     FlushErrorState();
     throw ServerError{data};
 }

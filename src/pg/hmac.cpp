@@ -3,6 +3,7 @@
 #include "pg/guard.h"
 
 extern "C" {
+#include "common/cryptohash.h"
 #include "common/hmac.h"
 #include "common/sha2.h"
 }
@@ -20,6 +21,21 @@ void check(pg_hmac_ctx* hmac, int status) {
         elog(ERROR, "could not compute an HMAC: %s", pg_hmac_error(hmac));
 }
 
+void check(pg_cryptohash_ctx* hash, int status) {
+    if (status < 0)
+        elog(ERROR, "could not compute a hash: %s", pg_cryptohash_error(hash));
+}
+
+/// Within `call`.
+template <class Update>
+void update_in_chunks(std::string_view bytes, const Update& update) {
+    for (std::size_t at = 0; at < bytes.size(); at += chunk_bytes) {
+        CHECK_FOR_INTERRUPTS();
+        const std::string_view chunk = bytes.substr(at, chunk_bytes);
+        update(reinterpret_cast<const uint8*>(chunk.data()), chunk.size());
+    }
+}
+
 } // namespace
 
 Digest hmac_sha256(std::string_view secret, std::string_view prefix, std::string_view body) {
@@ -32,13 +48,27 @@ Digest hmac_sha256(std::string_view secret, std::string_view prefix, std::string
             ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
         check(hmac, pg_hmac_init(hmac, bytes(secret), secret.size()));
         check(hmac, pg_hmac_update(hmac, bytes(prefix), prefix.size()));
-        for (std::size_t at = 0; at < body.size(); at += chunk_bytes) {
-            CHECK_FOR_INTERRUPTS();
-            const std::string_view chunk = body.substr(at, chunk_bytes);
-            check(hmac, pg_hmac_update(hmac, bytes(chunk), chunk.size()));
-        }
+        update_in_chunks(body, [hmac](const uint8* chunk, std::size_t size) {
+            check(hmac, pg_hmac_update(hmac, chunk, size));
+        });
         check(hmac, pg_hmac_final(hmac, digest.data(), digest.size()));
         pg_hmac_free(hmac);
+        return digest;
+    });
+}
+
+Digest sha256(std::string_view bytes) {
+    return call([&] {
+        Digest digest{};
+        pg_cryptohash_ctx* const hash = pg_cryptohash_create(PG_SHA256);
+        if (hash == nullptr)
+            ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+        check(hash, pg_cryptohash_init(hash));
+        update_in_chunks(bytes, [hash](const uint8* chunk, std::size_t size) {
+            check(hash, pg_cryptohash_update(hash, chunk, size));
+        });
+        check(hash, pg_cryptohash_final(hash, digest.data(), digest.size()));
+        pg_cryptohash_free(hash);
         return digest;
     });
 }

@@ -57,13 +57,15 @@ IndexKeys& IndexKeys::equals(const std::optional<std::string>& text) {
     return *this;
 }
 
-/// A row comparison, as the executor builds it (nodeIndexscan.c): a header that points to its two members.
+/// A row comparison, as the executor builds it (nodeIndexscan.c): a header that points to its members.
 IndexKeys& IndexKeys::beyond(const Place& place, StrategyNumber strategy) {
     const AttrNumber column = next_column();
-    auto* const members = call([] { return static_cast<ScanKeyData*>(palloc0(2 * sizeof(ScanKeyData))); });
-    ScanKeyEntryInitialize(&members[0], SK_ROW_MEMBER, column, strategy, InvalidOid, InvalidOid, F_TIMESTAMPTZ_CMP,
-                           timestamptz_of(place.connected_at));
-    ScanKeyEntryInitialize(&members[1], SK_ROW_MEMBER | SK_ROW_END, static_cast<AttrNumber>(column + 1), strategy,
+    auto* const members = call([] { return static_cast<ScanKeyData*>(palloc0(3 * sizeof(ScanKeyData))); });
+    ScanKeyEntryInitialize(&members[0], SK_ROW_MEMBER, column, strategy, InvalidOid, InvalidOid, F_BTBOOLCMP,
+                           BoolGetDatum(place.dated));
+    ScanKeyEntryInitialize(&members[1], SK_ROW_MEMBER, static_cast<AttrNumber>(column + 1), strategy, InvalidOid,
+                           InvalidOid, F_TIMESTAMPTZ_CMP, timestamptz_of(place.connected_at));
+    ScanKeyEntryInitialize(&members[2], SK_ROW_MEMBER | SK_ROW_END, static_cast<AttrNumber>(column + 2), strategy,
                            InvalidOid, C_COLLATION_OID, F_BTTEXTCMP, text_of(place.user_id));
     ScanKeyData& header = keys_.emplace_back();
     header = {};

@@ -22,7 +22,7 @@ enum class Reads {
 /// To be called within `call`, and registered or pushed before anything else happens.
 Snapshot snapshot_of(Reads reads);
 
-/// Which entries of an index are wanted: equal in its first columns, and on one side of a place in its last two.
+/// Which entries of an index are wanted: equal in its first columns, and on one side of a place in its last three.
 class IndexKeys {
 public:
     IndexKeys& equals(std::string_view text);
@@ -31,7 +31,7 @@ public:
     IndexKeys& equals(std::int64_t number);
     IndexKeys& equals(bool flag);
 
-    /// In columns (connected_at, user_id), which come next. At most once, last.
+    /// In columns (dated, connected_at, user_id), which come next. At most once, last.
     IndexKeys& newer_than(const Place& place) { return beyond(place, BTGreaterStrategyNumber); }
     IndexKeys& older_than(const Place& place) { return beyond(place, BTLessStrategyNumber); }
 

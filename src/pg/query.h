@@ -5,6 +5,7 @@
 #include <functional>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "pg/index_scan.h"
@@ -45,6 +46,11 @@ private:
 
 /// A column of a query's result, counted from 1; good as long as the result is.
 NullableValue column(const SPITupleTable* result, std::uint64_t row, int number);
+
+/// A parameter of type bytea.
+inline Query::Parameter bytea_parameter(std::span<const unsigned char> bytes) {
+    return {BYTEAOID, NullableValue(text_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()}))};
+}
 
 /// A parameter of type text.
 inline Query::Parameter text_parameter(const std::string& text) { return {TEXTOID, NullableValue(text_of(text))}; }

@@ -60,20 +60,36 @@ Query insert_secret = R"(
     INSERT INTO terra_identity.signing_secrets AS s (dev_id, secret, valid_until) VALUES ($1, $2, $3)
     RETURNING s.secret_id)";
 
-} // namespace
-
-SigningPolicy signing_policy(const std::string& dev_id, Micros at) {
+/// What the environment asks for, and the secrets that are valid.
+SigningPolicy read_policy(const std::string& dev_id, Micros at) {
     SigningPolicy policy;
     policy.rules.at = at;
     const std::optional<bool> required = read_environment(dev_id, policy.rules);
     // A row that went must not open the door: without one, secrets ask for signatures.
     if (required.value_or(true))
         policy.required = read_secrets(dev_id, policy.rules) || required.has_value();
+    return policy;
+}
+
+} // namespace
+
+SigningPolicy signing_policy(const std::string& dev_id, Micros at) {
+    SigningPolicy policy = read_policy(dev_id, at);
     if (policy.required && policy.rules.secrets.empty())
         throw Error{no_signing_secret,
                     "environment \"" + dev_id + "\" requires signatures but has no valid signing secret",
                     "Nothing can be accepted. Secrets are not part of a dump, and end at their valid_until.",
                     "Call terra_identity.set_signing_secret()."};
+    return policy;
+}
+
+SigningPolicy signing_policy_by_header(const std::string& dev_id, const std::string& default_dev_id, Micros at) {
+    SigningPolicy policy = signing_policy(dev_id, at);
+    if (policy.required || !read_policy(default_dev_id, at).required)
+        return policy;
+    // Of an environment that asks for none, if it is there at all; without secrets nothing is good.
+    policy.required = true;
+    read_secrets(dev_id, policy.rules);
     return policy;
 }
 

@@ -14,9 +14,13 @@ struct SigningPolicy {
     SignatureRules rules; ///< if required
 };
 
-/// The policy as it was committed last. An error if signatures are required and no secret is valid: that is not the
-/// sender's fault.
+/// The policy of an environment as it was committed last. An error if it requires signatures and no secret is valid:
+/// that is not the sender's fault.
 SigningPolicy signing_policy(const std::string& dev_id, Micros at);
+
+/// The policy for a delivery that its header leads away from the default environment: nobody signs headers, so that one
+/// must not lead past signatures that the default environment requires.
+SigningPolicy signing_policy_by_header(const std::string& dev_id, const std::string& default_dev_id, Micros at);
 
 /// Whether any of the signature headers stands for the body, and why not.
 /// @param signed_content if not null: a hash of what was signed, time and body, whatever the secret

@@ -4,12 +4,9 @@
 
 #include <iterator>
 #include <string_view>
-#include <unordered_set>
 
 namespace terra_identity::pg {
 namespace {
-
-using UserIds = std::unordered_set<std::string_view>;
 
 /// A filter for rows whose user_id is not among some. It runs within `call`: it may raise server errors and must not
 /// throw.
@@ -18,6 +15,13 @@ bool is_other_user(const void* state, HeapTuple row, TupleDesc columns) {
     const text* const user_id = DatumGetTextPP(heap_getattr(row, col_user_id, columns, &is_null));
     return !static_cast<const UserIds*>(state)->contains(
         std::string_view(VARDATA_ANY(user_id), VARSIZE_ANY_EXHDR(user_id)));
+}
+
+void filter_out(IndexScan& scan, const UserIds& except) {
+    if (except.empty())
+        return;
+    scan.filter = is_other_user;
+    scan.filter_state = &except;
 }
 
 void append(std::vector<Connection>& to, std::vector<Connection> from) {
@@ -43,21 +47,17 @@ std::vector<Connection> TableStore::connections(const std::vector<std::string>& 
 }
 
 std::vector<Connection> TableStore::neighbours(const std::vector<NeighbourQuery>& queries,
-                                               const std::vector<std::string>& except) {
-    const UserIds others(except.begin(), except.end());
+                                               const UserIds& except) {
     std::vector<Connection> result;
     for (const NeighbourQuery& query : queries) {
         const Slot& slot = query.slot;
-        const bool exclusive = slot.is_account() && policy_ == AccountPolicy::replace;
+        const bool exclusive = slot.is_account() && !slot.per_reference;
         IndexScan nearest = scan(exclusive           ? "connections_exclusive_account_idx"
                                  : slot.is_account() ? "connections_account_idx"
                                                      : "connections_reference_idx");
         nearest.backward = query.direction == Direction::older;
         nearest.limit = 1;
-        if (!others.empty()) {
-            nearest.filter = is_other_user;
-            nearest.filter_state = &others;
-        }
+        filter_out(nearest, except);
         IndexKeys keys;
         keys.equals(dev_id_).equals(slot.provider);
         if (slot.is_account())
@@ -71,12 +71,13 @@ std::vector<Connection> TableStore::neighbours(const std::vector<NeighbourQuery>
     return result;
 }
 
-std::vector<Connection> TableStore::group_members(const std::vector<Group>& groups) {
+std::vector<Connection> TableStore::group_members(const std::vector<Group>& groups, const UserIds& except) {
     std::vector<Connection> result;
     for (const Group& group : groups) {
         const bool is_account = group.slot.is_account();
         IndexScan members = scan(is_account ? "connections_account_idx" : "connections_reference_idx");
         members.limit = 2;
+        filter_out(members, except);
         IndexKeys keys;
         keys.equals(dev_id_).equals(group.slot.provider);
         if (is_account)
@@ -115,11 +116,8 @@ std::vector<Reauth> TableStore::read_reauths(const char* index, const std::vecto
     std::vector<Reauth> result;
     for (const IndexKeys& keys : wanted)
         for (const HeapTuple row : reauths.fetch(keys)) {
-            const auto text = [&](AttrNumber column) {
-                bool is_null;
-                return string_of(heap_getattr(row, column, table.columns(), &is_null));
-            };
-            result.push_back({text(2), text(3)});
+            const auto value = [&](int column) { return attribute(row, table.relation(), column).value; };
+            result.push_back({string_of(value(2)), string_of(value(3)), DatumGetBool(value(4))});
         }
     table.close();
     return result;
@@ -133,6 +131,15 @@ std::vector<Reauth> TableStore::reauths(const std::vector<std::string>& user_ids
     for (Reauth& reauth : read_reauths("reauths_new_user_id_idx", wanted))
         result.push_back(std::move(reauth));
     return result;
+}
+
+bool TableStore::has_transfers() {
+    Table table("reauths", AccessShareLock);
+    const IndexScan transfers{
+        .table = table.relation(), .index = relation_named("reauths_transfer_idx"), .reads = reads_, .limit = 1};
+    const bool found = !transfers.fetch(IndexKeys().equals(dev_id_)).empty();
+    table.close();
+    return found;
 }
 
 std::vector<Reauth> TableStore::all_reauths() { return read_reauths("reauths_pkey", {IndexKeys().equals(dev_id_)}); }

@@ -13,14 +13,15 @@ namespace terra_identity::pg {
 
 class TableStore : public Store {
 public:
-    TableStore(const Table& connections, std::string dev_id, AccountPolicy policy, Reads reads = Reads::latest)
-        : table_(&connections), dev_id_(std::move(dev_id)), policy_(policy), reads_(reads) {}
+    TableStore(const Table& connections, std::string dev_id, Reads reads = Reads::latest)
+        : table_(&connections), dev_id_(std::move(dev_id)), reads_(reads) {}
 
     std::vector<Connection> connections(const std::vector<std::string>& user_ids) override;
     std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) override;
+    bool has_transfers() override;
     std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries,
-                                       const std::vector<std::string>& except) override;
-    std::vector<Connection> group_members(const std::vector<Group>& groups) override;
+                                       const UserIds& except) override;
+    std::vector<Connection> group_members(const std::vector<Group>& groups, const UserIds& except) override;
     std::vector<Connection> active_connections(const std::vector<AccountQuery>& queries) override;
     std::vector<Connection> lineages(const std::vector<std::int64_t>& lineage_ids) override;
     std::int64_t new_connection_id() override;
@@ -39,7 +40,6 @@ private:
 
     const Table* table_;
     std::string dev_id_;
-    AccountPolicy policy_;
     Reads reads_;
     std::vector<std::int64_t> ids_; ///< taken from the sequence
     std::size_t used_ids_ = 0;

@@ -5,25 +5,48 @@
 #include "pg/known_connections.h"
 #include "pg/ledger.h"
 #include "pg/locks.h"
+#include "pg/query.h"
 #include "pg/table_store.h"
 #include "pg/writer.h"
 
 namespace terra_identity::pg {
 namespace {
 
-Query select_other_rules = R"(
+Query select_other_policy = R"(
     SELECT FROM terra_identity.connections c
-    WHERE c.dev_id = $1 AND (c.account_exclusive <> $2 OR c.sdk <> coalesce(c.provider = ANY ($3), false))
+    LEFT JOIN terra_identity.environments e ON e.dev_id = c.dev_id
+    WHERE c.dev_id = $1 AND c.account_exclusive <> (coalesce(e.account_policy, 'keep') = 'replace' AND NOT c.sdk)
     LIMIT 1)";
 
-Query select_next_environment = "SELECT min(c.dev_id) FROM terra_identity.connections c WHERE c.dev_id > $1";
+/// $1: one provider, or null for all rules of all.
+Query select_environments_of_other_rules = R"(
+    SELECT DISTINCT c.dev_id FROM terra_identity.connections c
+    LEFT JOIN terra_identity.environments e ON e.dev_id = c.dev_id
+    LEFT JOIN terra_identity.providers p ON p.provider = c.provider
+    WHERE (c.provider = $1 OR $1 IS NULL)
+      AND (c.sdk <> coalesce(p.sdk, false) OR c.account_unusable <> (coalesce(p.account_ids, 'unique') = 'unusable')
+           OR $1 IS NULL
+              AND c.account_exclusive <> (coalesce(e.account_policy, 'keep') = 'replace' AND NOT c.sdk))
+    ORDER BY c.dev_id)";
 
-bool was_derived_by(const Rules& rules, const std::string& dev_id) {
-    const std::vector<std::string> providers(rules.sdk_providers.begin(), rules.sdk_providers.end());
-    select_other_rules.run({text_parameter(dev_id),
-                            {BOOLOID, NullableValue(BoolGetDatum(rules.account_policy == AccountPolicy::replace))},
-                            {TEXTARRAYOID, NullableValue(text_array_of(providers))}});
-    return Query::rows() == 0;
+void derive_again(const Table& table, const std::string& dev_id) {
+    const Rules rules = read_rules(dev_id, Reads::latest);
+    TableStore store(table, dev_id);
+    Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
+    derivation.derive();
+    write(derivation, table, dev_id);
+}
+
+void derive_environments_again(const Table& table, const Query::Parameter& provider) {
+    const SPITupleTable* const found = select_environments_of_other_rules.run({provider});
+    std::vector<std::string> dev_ids;
+    for (std::uint64_t i = 0; i < Query::rows(); ++i)
+        dev_ids.push_back(string_of(column(found, i, 1).value));
+    for (const std::string& dev_id : dev_ids) {
+        EnvironmentLocks locks(dev_id);
+        locks.lock_environment(true);
+        derive_again(table, dev_id);
+    }
 }
 
 using Columns = std::vector<std::pair<const char*, std::optional<std::string>>>;
@@ -37,6 +60,8 @@ std::optional<std::string> shown(const Register& written) {
         return std::nullopt;
     return written->value + " (" + (written->passing ? "in passing, " : "") + format_iso8601(written->at) + ")";
 }
+
+std::string shown(const Reauth& reauth) { return reauth.old_user_id + (reauth.transfer ? " (transfer)" : ""); }
 
 std::optional<std::string> shown(bool flag) { return flag ? "true" : "false"; }
 
@@ -54,6 +79,7 @@ Columns columns_of(const Connection& connection) {
         {"scopes", shown(facts.scopes)},
         {"created_at", shown(facts.created_at)},
         {"first_seen_at", shown(facts.first_seen_at)},
+        {"connected_at", format_iso8601(connection.connected_at)},
         {"ended_at", shown(connection.ended_at)},
         {"live", shown(facts.live)},
         {"alive_at", shown(facts.alive_at)},
@@ -65,9 +91,10 @@ Columns columns_of(const Connection& connection) {
         {"own_provider_user_id", shown(facts.provider_user_id)},
         {"sdk", shown(connection.sdk)},
         {"account_exclusive", shown(connection.account_exclusive)},
+        {"account_unusable", shown(connection.account_unusable)},
         {"duplicate", shown(connection.duplicate)},
         {"cyclic", shown(connection.cyclic)},
-        {"connected_at and the times of values", connection.consistent ? "consistent" : "inconsistent"},
+        {"dated and the times of values", connection.consistent ? "consistent" : "inconsistent"},
     };
 }
 
@@ -84,25 +111,19 @@ void compare(const Node& node, std::vector<Difference>& differences) {
 
 } // namespace
 
-void follow_rules(const Table& table, const std::string& dev_id) {
+void follow_policy(const Table& table, const std::string& dev_id) {
     EnvironmentLocks locks(dev_id);
     locks.lock_environment(true);
-    const Rules rules = read_rules(dev_id, Reads::latest);
-    if (was_derived_by(rules, dev_id))
-        return;
-    TableStore store(table, dev_id, rules.account_policy);
-    Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
-    derivation.derive();
-    write(derivation, table, dev_id);
+    select_other_policy.run({text_parameter(dev_id)});
+    if (Query::rows() > 0)
+        derive_again(table, dev_id);
 }
 
-std::string next_environment(const std::string& dev_id) {
-    SPITupleTable* const found = select_next_environment.run({text_parameter(dev_id)});
-    Datum value;
-    bool is_null;
-    heap_deform_tuple(found->vals[0], found->tupdesc, &value, &is_null);
-    return is_null ? std::string() : string_of(value);
+void follow_provider(const Table& table, const std::string& provider) {
+    derive_environments_again(table, text_parameter(provider));
 }
+
+void follow_all_rules(const Table& table) { derive_environments_again(table, {TEXTOID, NullableValue()}); }
 
 std::int64_t rebuild(const std::string& dev_id) {
     Table table("connections", RowExclusiveLock);
@@ -111,7 +132,7 @@ std::int64_t rebuild(const std::string& dev_id) {
         EnvironmentLocks locks(dev_id);
         locks.lock_environment(true);
         const Rules rules = read_rules(dev_id, Reads::latest);
-        TableStore store(table, dev_id, rules.account_policy);
+        TableStore store(table, dev_id);
         Fold ledger = fold_ledger(dev_id, Reads::latest);
         Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
         derivation.replace_facts(std::move(ledger));
@@ -129,7 +150,7 @@ std::vector<Difference> verify(const std::string& dev_id) {
     std::vector<Difference> differences;
     as_owner(table.owner(), [&] {
         const Rules rules = read_rules(dev_id, Reads::statement);
-        TableStore store(table, dev_id, rules.account_policy, Reads::statement);
+        TableStore store(table, dev_id, Reads::statement);
         Fold ledger = fold_ledger(dev_id, Reads::statement);
         Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
         derivation.replace_facts(std::move(ledger));
@@ -139,9 +160,9 @@ std::vector<Difference> verify(const std::string& dev_id) {
         for (const Connection& connection : derivation.vanished())
             differences.push_back({connection.user_id, "user_id", connection.user_id, std::nullopt});
         for (const Reauth& reauth : derivation.new_reauths())
-            differences.push_back({reauth.new_user_id, "reauths", std::nullopt, reauth.old_user_id});
+            differences.push_back({reauth.new_user_id, "reauths", std::nullopt, shown(reauth)});
         for (const Reauth& reauth : derivation.vanished_reauths())
-            differences.push_back({reauth.new_user_id, "reauths", reauth.old_user_id, std::nullopt});
+            differences.push_back({reauth.new_user_id, "reauths", shown(reauth), std::nullopt});
     });
     table.close();
     return differences;

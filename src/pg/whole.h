@@ -10,12 +10,16 @@
 
 namespace terra_identity::pg {
 
-/// Derives everything again if the rules of the environment are not those that its connections were derived by.
-/// Within `as_owner`. Takes the environment for itself.
-void follow_rules(const Table& table, const std::string& dev_id);
+/// Derives an environment again if its connections were derived by another account policy than it has. It is taken for
+/// itself. Within `as_owner`, as the next two.
+void follow_policy(const Table& table, const std::string& dev_id);
 
-/// The first environment after this one that has connections; empty if there is none. Within `as_owner`.
-std::string next_environment(const std::string& dev_id);
+/// Derives those environments again whose connections were derived by other rules of this provider than it has. Nobody
+/// may write connections meanwhile, nor in the next one.
+void follow_provider(const Table& table, const std::string& provider);
+
+/// Derives those environments again whose connections were derived by other rules than there are.
+void follow_all_rules(const Table& table);
 
 /// Derives everything again from the ledger, keeping connection_ids. @return how many rows changed
 std::int64_t rebuild(const std::string& dev_id);

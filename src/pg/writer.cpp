@@ -103,12 +103,12 @@ void insert_reauths(const std::set<Reauth>& reauths, const std::string& dev_id) 
     for (const Reauth& reauth : reauths)
         rows.push_back(
             form_row(table.columns(), {NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
-                                       NullableValue(text_of(reauth.new_user_id))}));
+                                       NullableValue(text_of(reauth.new_user_id)), BoolGetDatum(reauth.transfer)}));
     insert(rows, table);
     table.close();
 }
 
-/// What a rebuild found to be no more. Within `as_owner`.
+/// What a rebuild found to be no more.
 void delete_vanished(const Derivation& derivation, const std::string& dev_id) {
     if (!derivation.vanished().empty()) {
         std::vector<std::string> user_ids;
@@ -162,7 +162,8 @@ std::int64_t write(const Derivation& derivation, const Table& table, const std::
             changed.push_back(&node);
     std::sort(changed.begin(), changed.end(),
               [](const Node* a, const Node* b) { return a->now.connection_id < b->now.connection_id; });
-    delete_vanished(derivation, dev_id);
+    if (!derivation.vanished().empty() || !derivation.vanished_reauths().empty())
+        as_owner(table.owner(), [&] { delete_vanished(derivation, dev_id); });
     move_lineages(derivation, table, dev_id);
     write_connections(changed, table, dev_id);
     insert_reauths(derivation.new_reauths(), dev_id);

@@ -29,10 +29,11 @@ public:
         return stored ? std::vector{*stored} : std::vector<Connection>();
     }
     std::vector<Reauth> reauths(const std::vector<std::string>&) override { return {}; }
-    std::vector<Connection> neighbours(const std::vector<NeighbourQuery>&, const std::vector<std::string>&) override {
+    bool has_transfers() override { return false; }
+    std::vector<Connection> neighbours(const std::vector<NeighbourQuery>&, const UserIds&) override {
         return {};
     }
-    std::vector<Connection> group_members(const std::vector<Group>&) override { return {}; }
+    std::vector<Connection> group_members(const std::vector<Group>&, const UserIds&) override { return {}; }
     std::vector<Connection> active_connections(const std::vector<AccountQuery>&) override { return {}; }
     std::vector<Connection> lineages(const std::vector<std::int64_t>&) override { return {}; }
     std::int64_t new_connection_id() override { return next_connection_id_++; }

@@ -21,7 +21,7 @@ using nlohmann::json;
 constexpr std::string_view white_space = " \t\n\r\v\f";
 constexpr Micros epoch = 1'767'225'600 * micros_per_second; // 2026-01-01 00:00 UTC
 constexpr Micros last_received_at = INT64_MAX - micros_per_day;
-constexpr Micros year_1 = -62'135'596'800 * micros_per_second;
+constexpr Micros year_2015 = 1'420'070'400 * micros_per_second;
 constexpr Micros year_10000 = 253'402'300'800 * micros_per_second;
 constexpr int deepest = 64; // copying and writing JSON is recursive
 
@@ -86,9 +86,20 @@ bool has_sound_id(const json& object, const std::string& key) {
     return value.is_null() || (value.is_string() && text_at(object, key).size() <= 512);
 }
 
+/// Of reference_id and provider_user_id, which may be integers.
+bool has_sound_id_or_number(const json& object, const std::string& key) {
+    return at(object, key).is_number_integer() || has_sound_id(object, key);
+}
+
+/// The digits of an integer, the text of a string; empty for anything else.
+std::string id_or_number_at(const json& object, const std::string& key) {
+    const json value = at(object, key);
+    return value.is_number_integer() ? value.dump() : text_at(object, key);
+}
+
 bool names_user(const json& user) {
     return user.is_object() && !text_at(user, "user_id").empty() && has_sound_id(user, "user_id") &&
-           has_sound_id(user, "provider") && has_sound_id(user, "reference_id");
+           has_sound_id(user, "provider") && has_sound_id_or_number(user, "reference_id");
 }
 
 bool is_sound_old_user(const json& old_user, const json& new_user) {
@@ -101,19 +112,42 @@ bool is_sound_old_user(const json& old_user, const json& new_user) {
     return names_user(old_user);
 }
 
-bool has_sound_account(const json& payload) {
-    std::vector<json> holders{at(payload, "athlete")};
-    if (const json data = at(payload, "data"); data.is_array())
+/// The member `athlete`, of an array its first object.
+json athlete_of(const json& payload) {
+    const json athlete = at(payload, "athlete");
+    if (!athlete.is_array())
+        return athlete;
+    const auto first = std::find_if(athlete.begin(), athlete.end(), [](const json& one) { return one.is_object(); });
+    return first == athlete.end() ? json() : *first;
+}
+
+/// Where an account is looked for, one after another.
+std::vector<json> account_holders(const json& payload) {
+    std::vector<json> holders{athlete_of(payload)};
+    const json data = at(payload, "data");
+    if (data.is_array())
         holders.insert(holders.end(), data.begin(), data.end());
-    for (const json& holder : holders) {
-        if (at(holder, "provider_user_id").is_number_integer())
-            return true;
-        if (!has_sound_id(holder, "provider_user_id"))
+    else
+        holders.push_back(data);
+    return holders;
+}
+
+bool has_sound_account(const json& payload) {
+    for (const json& holder : account_holders(payload)) {
+        if (!has_sound_id_or_number(holder, "provider_user_id"))
             return false;
-        if (!text_at(holder, "provider_user_id").empty())
+        if (!id_or_number_at(holder, "provider_user_id").empty())
             return true; // what comes after it is not looked at
     }
     return true;
+}
+
+/// Of a sound athlete event; empty if it has none.
+std::string account_of(const json& payload) {
+    for (const json& holder : account_holders(payload))
+        if (const std::string account = id_or_number_at(holder, "provider_user_id"); !account.empty())
+            return account;
+    return "";
 }
 
 bool is_sound(const json& payload) {
@@ -122,18 +156,19 @@ bool is_sound(const json& payload) {
     const json user = at(payload, "user");
     std::string type = text_at(payload, "type");
     if (type.empty() && (at(payload, "type").is_null() || at(payload, "type").is_string()) &&
-        at(payload, "athlete").is_object() && user.is_object())
+        athlete_of(payload).is_object() && user.is_object())
         type = "athlete";
     if (type.empty())
         return false;
     if (user.is_null() && !needs_user(type))
         return true;
-    if (!has_sound_id(payload, "reference_id"))
+    if (!has_sound_id_or_number(payload, "reference_id"))
         return false;
     if (type == "user_reauth")
         return names_user(at(payload, "new_user")) &&
                is_sound_old_user(at(payload, "old_user"), at(payload, "new_user"));
-    return names_user(user) && (type != "auth" || !text_at(payload, "status").empty()) &&
+    const std::string status = text_at(payload, "status");
+    return names_user(user) && (type != "auth" || status == "success" || status == "error") &&
            (type != "athlete" || has_sound_account(payload));
 }
 
@@ -153,13 +188,14 @@ void check_user(const std::optional<UserObject>& user, const json& object, const
     check_id(user->provider);
     for (const char c : user->provider.value_or(""))
         promise(c < 'a' || c > 'z', "a provider is in upper case");
-    const std::string own = text_at(object, "reference_id");
+    const std::string own = id_or_number_at(object, "reference_id");
     check_id(user->reference_id);
-    promise(user->reference_id.value_or("") == (own.empty() ? text_at(payload, "reference_id") : own),
+    promise(user->reference_id.value_or("") == (own.empty() ? id_or_number_at(payload, "reference_id") : own),
             "the reference_id is the object's, else the payload's");
     promise(user->scopes.value_or("") == text_at(object, "scopes"), "scopes are trimmed");
-    promise(!user->created_at || *user->created_at <= received_at + micros_per_day, "created_at is believed");
-    if (!user->created_at || *user->created_at < year_1 || *user->created_at >= year_10000)
+    promise(!user->created_at || (*user->created_at >= year_2015 && *user->created_at <= received_at + micros_per_day),
+            "created_at is believed");
+    if (!user->created_at || *user->created_at >= year_10000)
         return;
     const std::string written = format_iso8601(*user->created_at), sent = text_at(object, "created_at");
     promise(parse_iso8601(written) == user->created_at, "created_at is read as it is written");
@@ -168,12 +204,14 @@ void check_user(const std::optional<UserObject>& user, const json& object, const
                 "without a zone created_at is in UTC", sent);
 }
 
-void check_kind(const Event& event) {
+void check_kind(const Event& event, const json& payload) {
     using enum EventKind;
     promise(event.kind == nothing || event.user, "who says something names a user");
     promise(event.kind == nothing || event.kind == kind_of_type(event.type) ||
                 (event.kind == auth_failure && event.type == "auth"),
             "the kind is that of the type");
+    promise(event.kind != auth_success || text_at(payload, "status") == "success", "a success says so");
+    promise(event.kind != auth_failure || text_at(payload, "status") == "error", "a failure says so");
     if (!event.problem.empty()) {
         promise(event.kind == nothing, "an event with a problem says nothing");
     } else {
@@ -182,7 +220,8 @@ void check_kind(const Event& event) {
                 "only who needs no user says nothing");
         promise(!event.old_user || (event.kind == user_reauth && event.old_user->user_id != event.user->user_id),
                 "only a user_reauth has an old_user, who is another");
-        promise(!event.provider_user_id || event.kind == athlete, "only an athlete has an account");
+        promise(event.provider_user_id.value_or("") == (event.kind == athlete ? account_of(payload) : ""),
+                "an athlete event has the account of rules.md, and no other has one");
         check_id(event.provider_user_id);
     }
 }
@@ -191,7 +230,12 @@ void check_contributions(const Event& event) {
     const std::vector<Contribution> contributions = contributions_of(event);
     const std::size_t named = event.kind == EventKind::nothing ? 0 : event.old_user ? 2 : 1;
     promise(contributions.size() == named, "an event says something about the connections that it names");
-    promise(reauth_of(event).has_value() == (named == 2), "a user_reauth that names two is a link");
+    const std::optional<Reauth> reauth = reauth_of(event);
+    promise(reauth.has_value() == (named == 2), "a user_reauth that names two is a link");
+    if (reauth) {
+        const auto &from = event.old_user->reference_id, &to = event.user->reference_id;
+        promise(reauth->transfer == (from && to && from != to), "a user_reauth that names two people is a transfer");
+    }
     for (const Contribution& contribution : contributions) {
         const Facts& facts = contribution.facts;
         promise(facts.first_seen_at == event.time, "a connection is seen when it is named");
@@ -217,7 +261,7 @@ void check(const Event& event, const json& payload, const Headers& headers, Micr
     promise(event.problem.empty() == (headers.problem.empty() && is_sound(payload)), "problems are those of rules.md",
             event.problem);
     promise(headers.problem.empty() || event.problem == headers.problem, "the first problem is told");
-    check_kind(event);
+    check_kind(event, payload);
     const bool is_reauth = event.type == "user_reauth";
     if (event.problem.empty()) {
         check_user(event.user, at(payload, is_reauth ? "new_user" : "user"), payload, received_at);
@@ -236,12 +280,13 @@ void change_objects(json& payload, const Change& change) {
     for (const char* name : {"user", "new_user", "old_user"})
         if (payload.contains(name) && payload[name].is_object())
             change(payload[name], {"user_id", "provider", "reference_id", "scopes", "created_at"});
-    if (payload.contains("athlete") && payload["athlete"].is_object())
-        change(payload["athlete"], {"provider_user_id"});
-    if (payload.contains("data") && payload["data"].is_array())
-        for (json& element : payload["data"])
-            if (element.is_object())
-                change(element, {"provider_user_id"});
+    for (const char* name : {"athlete", "data"})
+        if (payload.contains(name) && payload[name].is_object())
+            change(payload[name], {"provider_user_id"});
+        else if (payload.contains(name) && payload[name].is_array())
+            for (json& element : payload[name])
+                if (element.is_object())
+                    change(element, {"provider_user_id"});
     change(payload, {"type", "status", "reference_id", "user", "new_user", "old_user", "athlete", "data"});
 }
 
@@ -304,9 +349,19 @@ std::map<std::string, json> by_lower_name(const json& headers) {
 
 void check(const Headers& headers, Micros received_at) {
     check_id(headers.trace_id);
+    check_id(headers.dev_id);
     promise(!headers.ordering || *headers.ordering % 1000 == 0, "an ordering timestamp is in milliseconds");
-    promise(!headers.ordering || (*headers.ordering >= 0 && *headers.ordering <= received_at + micros_per_day),
+    promise(!headers.ordering || (*headers.ordering >= year_2015 && *headers.ordering <= received_at + micros_per_day),
             "an ordering timestamp is believed");
+}
+
+/// What a header says, of an array the first; empty if it is no string.
+std::string header_at(const std::map<std::string, json>& members, const std::string& name) {
+    const auto found = members.find(name);
+    if (found == members.end())
+        return "";
+    const json& value = found->second;
+    return text_at({{"first", value.is_array() ? (value.empty() ? json() : value.front()) : value}}, "first");
 }
 
 void check_other_words(const Headers& read, const json& headers) {
@@ -326,15 +381,11 @@ void check_other_words(const Headers& read, const json& headers) {
         promise(read_headers(NlohmannView(*same), epoch) == read, what, same->dump());
     promise(read_headers(Reversed(headers), epoch) == read, "the order of headers does not matter");
 
-    const auto found = members.find("x-terra-trace-id");
-    const json first = found == members.end() ? json()
-                       : header_value(NlohmannView(found->second)).is_string()
-                           ? json(header_value(NlohmannView(found->second)).text())
-                           : json();
-    const std::string trace_id = text_at({{"id", first}}, "id");
-    promise(read.problem.empty() == (trace_id.size() <= 512), "an over-long trace id is a problem");
+    const std::string trace_id = header_at(members, "x-terra-trace-id"), dev_id = header_at(members, "dev-id");
+    promise(read.problem.empty() == (trace_id.size() <= 512 && dev_id.size() <= 512), "an over-long id is a problem");
     promise(read.trace_id.value_or("") == (trace_id.size() <= 512 ? trace_id : ""),
             "the trace id is that of the header");
+    promise(read.dev_id.value_or("") == (dev_id.size() <= 512 ? dev_id : ""), "the dev_id is that of the header");
 }
 
 json parse(std::string_view text) {

@@ -1,5 +1,5 @@
 // Plays any history. The state is a function of the set of events: after every batch it is what test/unit/brute_force.h
-// makes of them, and neither order, batches, repetition, a rebuild nor the policy of former times matters to it. The
+// makes of them, and neither order, batches, repetition, a rebuild nor the rules of former times matter to it. The
 // feed tells of all of it.
 //
 // Input: lines. The first is the policy: `keep` or `replace`. Every other one is an event, an empty one ends a batch.
@@ -8,20 +8,22 @@
 //              p permission_change, c connection_error
 //   user_id    a to f; of a user_reauth the new one
 //   other      of a user_reauth the old user_id; of an athlete the account: x, y; - for none
-//   provider   O OURA, A APPLE (an SDK provider), - none
+//   provider   O OURA, A APPLE (an SDK provider), D DASH (whose account ids are unusable), - none
 //   reference  a anna, b bert, - none
 //   stamp      @ with an ordering timestamp, - without
 //   time       the event time, a second: 0 to 9, then A to Z
 //   created    created_at, likewise; - none
 //   scopes     r read, w write, - none
 //   and provider, reference and created of the old user, of a user_reauth
-// Any other character stands for one of these, so that every input is a history.
+// Any other character stands for one of these, but for D, so that every input is a history. A user_reauth whose two
+// users have different references is a transfer.
 #include "promise.h"
 
 #include "harness.h"
 
 #include <algorithm>
 #include <random>
+#include <set>
 #include <string_view>
 
 namespace terra_identity::fuzz {
@@ -38,17 +40,18 @@ public:
     explicit Line(std::string_view text) : rest_(text) {}
 
     /// One of these characters; at the end of the line the last of them, which stands for nothing.
-    char next(std::string_view meanings) {
+    /// @param rare further ones, for which no other character stands
+    char next(std::string_view meanings, std::string_view rare = {}) {
         if (rest_.empty())
             return meanings.back();
         const char c = rest_.front();
         rest_.remove_prefix(1);
-        return meanings.find(c) != std::string_view::npos ? c
-                                                          : meanings[static_cast<unsigned char>(c) % meanings.size()];
+        const bool has_meaning = meanings.find(c) != std::string_view::npos || rare.find(c) != std::string_view::npos;
+        return has_meaning ? c : meanings[static_cast<unsigned char>(c) % meanings.size()];
     }
 
-    std::optional<std::string> next_name(std::string_view meanings) {
-        const char c = next(meanings);
+    std::optional<std::string> next_name(std::string_view meanings, std::string_view rare = {}) {
+        const char c = next(meanings, rare);
         return c == '-' ? std::nullopt : std::optional(std::string(1, c));
     }
 
@@ -87,9 +90,9 @@ EventKind next_kind(Line& line) {
 }
 
 void describe(UserObject& user, Line& line) {
-    user.provider = line.next_name("OA-");
+    user.provider = line.next_name("OA-", "D");
     if (user.provider)
-        user.provider = user.provider == "A" ? "APPLE" : "OURA";
+        user.provider = user.provider == "A" ? "APPLE" : user.provider == "D" ? "DASH" : "OURA";
     user.reference_id = line.next_name("ab-");
 }
 
@@ -222,6 +225,20 @@ private:
     std::vector<Written> replaced_, providers_, references_, scopes_, accounts_;
 };
 
+/// The reauths of all events at once, as docs/rules.md has them.
+std::set<Reauth> reauths_of_all(const std::vector<Event>& events) {
+    std::set<Reauth> reauths;
+    for (const Event& event : events)
+        if (event.old_user) {
+            const auto &from = event.old_user->reference_id, &to = event.user->reference_id;
+            reauths.insert({event.old_user->user_id, event.user->user_id, from && to && from != to});
+        }
+    std::erase_if(reauths, [&](const Reauth& reauth) {
+        return reauth.transfer && reauths.count({reauth.old_user_id, reauth.new_user_id, false}) > 0;
+    });
+    return reauths;
+}
+
 /// What the feed of changes says of the state, if nothing else is known.
 class Feed {
 public:
@@ -260,8 +277,8 @@ void kept(const std::string& faults, const char* what) { promise(faults.empty(),
 
 void check(const Input& input) {
     const Rules rules = rules_under(input.policy);
-    const Rules others =
-        rules_under(input.policy == AccountPolicy::keep ? AccountPolicy::replace : AccountPolicy::keep);
+    Rules others = rules_under(input.policy == AccountPolicy::keep ? AccountPolicy::replace : AccountPolicy::keep);
+    others.unusable_providers = {"APPLE"};
     World world(rules, input.seed), news(rules, input.seed + 1), otherwise(others, input.seed + 2);
     Feed feed;
     for (const std::vector<Event>& batch : input.batches) {
@@ -277,6 +294,7 @@ void check(const Input& input) {
     const std::vector<Event> ledger = world.ledger();
     for (const auto& [user_id, connection] : before)
         promise(connection.facts == FactsOfAll(ledger, user_id).facts(), "facts are those of rules.md", user_id);
+    promise(world.store().stored_reauths() == reauths_of_all(ledger), "reauths are those of rules.md");
     std::vector<Event> disordered = ledger;
     std::shuffle(disordered.begin(), disordered.end(), std::mt19937_64(input.seed));
     World at_once(rules, input.seed + 3);
@@ -292,7 +310,7 @@ void check(const Input& input) {
          "a rebuild mends what is spoilt");
     world.rebuild(others);
     kept(world.store().stored() == otherwise.store().stored() ? "" : world.faults() + "another state\n",
-         "another policy gives the state as if it had always been");
+         "other rules give the state as if they had always been");
 }
 
 } // namespace

@@ -7,7 +7,7 @@ Rows are dicts; times are whole microseconds since 1970; every row of a query co
 import json
 
 CONNECTION_COLUMNS = ("user_id", "reference_id", "provider", "provider_user_id", "status", "successor_user_id", "confirmed",
-                      "scopes", "created_at", "first_seen_at", "connected_at", "ended_at")
+                      "dated", "scopes", "created_at", "first_seen_at", "connected_at", "ended_at")
 TIMES = {"created_at", "first_seen_at", "connected_at", "ended_at", "transferred_at", "received_at"}
 
 

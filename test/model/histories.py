@@ -8,11 +8,12 @@ a few ids), and now and then spoils a payload. Run with --statistics to see how 
 import argparse
 import collections
 import copy
+import json
 import random
 from typing import NamedTuple
 
 import stories
-from reading import DAY, Event, read
+from reading import DAY, EARLIEST, Event, read
 from reference import state
 
 SECOND = 1_000_000
@@ -21,8 +22,9 @@ START = 1_714_521_600 * SECOND  # 2024-05-01T00:00:00Z
 
 # Byte order, case and language order differ for these; with spaces around them they are the same ids.
 USER_IDS = ["u1", "u2", "u10", "U2", "u-2", "u 3", "ü1", "_u", "\U0001d11e", "\uff5e", "é", "zz", "v1", "v2", "w", "W"]
-REFERENCE_IDS = ["ann", "bob", "Ann", "zoë", "100"]
-WEB_PROVIDERS = ["GARMIN", "FITBIT", "OURA"]
+REFERENCE_IDS = ["ann", "bob", "Ann", "zoë", "100", 100, 7]
+WEB_PROVIDERS = ["GARMIN", "FITBIT", "OURA", "DASH"]
+UNUSABLE_PROVIDERS = frozenset({"DASH"})   # says the same account for everyone
 SDK_PROVIDERS = ["APPLE", "SAMSUNG", "HEALTH_CONNECT"]
 ACCOUNTS = ["100", 100, "200", 200, "a", "A", " 100 ", "9223372036854775807", 9223372036854775807, -5]
 
@@ -53,6 +55,8 @@ class World:
         self.ordering = rng.choice([0, 0.5, 0.9, 1])      # how many deliveries have an ordering timestamp
         self.created = rng.choice([0, 0.3, 0.6, 1])       # how many user objects have a created_at
         self.traced = rng.choice([0, 0.5, 1])
+        self.year_1 = rng.choice([0, 0, 0.1])             # how many created_at are Go's zero time
+        self.again = rng.choice([0, 0, 0.05])             # how many trace ids come again with another payload
         self.odd = rng.choice([0, 0, 0.05, 0.25])         # how much is unusual, but legal
         self.spoiled = rng.choice([0, 0, 0.05, 0.2])      # how much is wrong
         self.traces = 0
@@ -71,6 +75,8 @@ class World:
                 "scopes": rng.choice([None, "", "A", "A,B", "b", "B"])}
         if self.maybe(self.created):
             user["created_at"] = iso_8601(rng, self.tick() if created is None else created)
+        if self.maybe(self.year_1):
+            user["created_at"] = "0001-01-01T00:00:00Z"
         for key in ("provider", "reference_id", "scopes", "active"):
             if user[key] is None and self.maybe(0.5) or self.maybe(self.odd / 3):
                 del user[key]
@@ -85,7 +91,8 @@ class World:
         if self.maybe(self.odd):
             user["created_at"] = rng.choice([None, 17, "", "yesterday", "2024-02-30T00:00:00Z", "2024-05-01", "2024-05-01T24:00",
                                              "2024-05-01T10:00:60Z", "2199-01-01T00:00:00Z", "2024-5-1T00:00:00Z",
-                                             "2024-05-01T00:00:00.Z", "1969-12-31T23:59:59.5Z", "2024-02-29 12:00"])
+                                             "2024-05-01T00:00:00.Z", "1969-12-31T23:59:59.5Z", "2024-02-29 12:00",
+                                             "2014-12-31T23:59:59.999999Z", "2015-01-01T00:00:00Z", "2015-01-01T01:00+02:00"])
         if self.maybe(self.odd):
             user["scopes"] = rng.choice([["A"], {"A": 1}, 5, " ", "A"])
         return user
@@ -99,6 +106,7 @@ class World:
             stamp = at // 1000
             if self.maybe(self.odd):
                 stamp = rng.choice(["", "soon", "-5", "12.5", "1234567890123456789", 999_999_999_999_999_999, True, None, {}, 0,
+                                    EARLIEST // 1000, EARLIEST // 1000 - 1, at // SECOND,
                                     (received_at + DAY) // 1000, (received_at + DAY) // 1000 + 1, received_at // 1000 + 10**9])
             if type(stamp) is int and self.maybe(0.8):
                 stamp = str(stamp)
@@ -154,7 +162,7 @@ def chaos(world):
     else:
         payload = {"type": type_, "user": anyone()}
     if type_ == "auth":
-        payload["status"] = rng.choice(["success"] * 8 + ["error", "error", " success\n", "Success", "warning"])
+        payload["status"] = rng.choice(["success"] * 8 + ["error", "error", " success\n", " error", "authenticated", "Success"])
     if type_ == "athlete":
         stories.put_account(world, payload, rng.choice(world.accounts + [None, ""]))
         if world.maybe(0.2):
@@ -185,13 +193,15 @@ def spoil(world, event):
         payload[rng.choice(["user", "new_user", "old_user"])] = rng.choice([None, [], "u1", 5, False, {}])
     elif kind == 4 and users:
         user = payload[rng.choice(users)]
-        user[rng.choice(["user_id", "reference_id", "provider"])] = rng.choice([5, True, [], {}, long_text])
+        user[rng.choice(["user_id", "reference_id", "provider"])] = rng.choice([5, 2**64 - 1, 2**64, 1.5, True, [], {},
+                                                                                      long_text])
     elif kind == 5 and users:
         payload[rng.choice(users)]["user_id"] = rng.choice([None, "", " \t"])
     elif kind == 6:
-        payload["reference_id"] = rng.choice([5, False, long_text, " ann ", ""])
+        payload["reference_id"] = rng.choice([5, -2**63, -2**63 - 1, 2.5, False, long_text, " ann ", ""])
     elif kind == 7 and isinstance(payload.get("athlete"), dict):
-        payload["athlete"]["provider_user_id"] = rng.choice([True, [], {}, 2**70, -2**63, -2**63 - 1, long_text])
+        payload["athlete"]["provider_user_id"] = rng.choice([True, [], {}, 1.5, 2**70, 2**64, 2**64 - 1, 2**63, -2**63,
+                                                             -2**63 - 1, long_text])
     elif kind == 8 and isinstance(event.headers, dict):
         world.traces += 1
         return event._replace(headers={"x-terra-trace-id": f"{world.traces}" + "t" * 512})
@@ -226,8 +236,11 @@ def history(seed, index):
             event = spoil(world, event)
         events.append(event)
         # Terra delivers at least once: the same again, or (without a trace id) the same at another time.
-        # An event with a trace id is only ever repeated as it is, so that it does not matter which copy comes first.
+        # An event with a trace id is only ever repeated as it is, so that it does not matter which copy comes first;
+        # with another payload under the same trace id it is another event.
         trace_id = read(event).trace_id
+        if trace_id is not None and len(trace_id) < 100 and world.maybe(world.again):
+            events.append(event._replace(payload=next(told).payload))
         while len(events) < wanted and len(trace_id or "") < 100 and world.maybe(0.1):
             again = event
             if trace_id is None and world.maybe(0.5):
@@ -238,9 +251,14 @@ def history(seed, index):
 
 def met_in(history):
     """The names of the things worth testing that occur in the final state of a history."""
-    result = state(history.events, history.policy)
+    result = state(history.events, history.policy, unusable_providers=UNUSABLE_PROVIDERS)
     readings = [read(event) for event in history.events]
-    reauths = {(m.user_id, m.replaced_by) for r in readings for m in r.mentions if m.role == "old_user"}
+    replacements = [m for r in readings for m in r.mentions if m.role == "old_user"]
+    reauths = {(m.user_id, m.replaced_by) for m in replacements}
+    said = collections.defaultdict(set)
+    for m in replacements:
+        said[m.user_id, m.replaced_by].add(m.other_person)
+    payloads = [json.dumps([event.payload]) for event in history.events]
     olds, news = collections.Counter(old for old, _ in reauths), collections.Counter(new for _, new in reauths)
 
     def leads_to(start):
@@ -288,6 +306,23 @@ def met_in(history):
         "no provider": any(row["provider"] is None for row in rows),
         "no reference_id": any(row["reference_id"] is None for row in rows),
         "repeated trace id": result.stored < len(history.events),
+        "another payload under one trace id": result.stored > len({r.trace_id for r in readings if r.trace_id})
+        + sum(r.trace_id is None for r in readings),
+        "reauth between two people": {True} in said.values(),
+        "reauth between two people, or not": {True, False} in said.values(),
+        "transfer by reauth": any(result.connections[row["from_user_id"]]["status"] == "replaced" for row in result.transfers),
+        "not dated": any(not row["dated"] for row in rows),
+        "connected_at brought forward": any(
+            row["connected_at"] != (row["created_at"] or row["first_seen_at"]) for row in rows),
+        "active, but not the newest of its lineage": any(
+            len({result.resolve[user_id] for user_id in lineage}) > 1 for lineage in result.lineages),
+        "transfer by the account": any(result.connections[row["from_user_id"]]["status"] == "superseded"
+                                       for row in result.transfers),
+        "account of an unusable provider": any(row["provider"] in UNUSABLE_PROVIDERS and row["provider_user_id"] for row in rows),
+        "integer reference_id": any('"reference_id": 100' in payload for payload in payloads),
+        "year 1": any('"0001-01-01' in payload for payload in payloads),
+        "athlete in an array": any('"athlete": [' in payload for payload in payloads),
+        "data is an object": any('"data": {' in payload for payload in payloads),
         "the account changes": any(
             len({m.provider_user_id for m in mentions if m.user_id == u and m.provider_user_id}) > 1 for u in own),
         "the reference_id changes": any(

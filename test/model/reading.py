@@ -13,8 +13,13 @@ IDENTITY_TYPES = {"auth", "user_reauth", "deauth", "access_revoked", "permission
 PASSING_TYPES = {"activity", "body", "daily", "sleep", "nutrition", "menstruation", "planned_workout", "hormone",
                  "health_observation", "google_no_datasource", "large_request_processing", "large_request_sending",
                  "processing", "rate_limit_hit"}
+# What shows that a connection works again after a connection_error; notices of progress and unknown types do not.
+CURES = {"activity", "body", "daily", "sleep", "nutrition", "menstruation", "planned_workout", "hormone", "health_observation",
+         "athlete", "auth", "user_reauth"}
 DAY = 24 * 3600 * 1_000_000
+EARLIEST = 1_420_070_400 * 1_000_000  # 2015-01-01T00:00:00Z
 LONGEST = 512  # bytes, after trimming
+INTEGERS = range(-2**63, 2**64)       # of 64 bits, signed or unsigned
 WHITE_SPACE = " \t\n\r\v\f"
 
 
@@ -39,6 +44,7 @@ class Mention(NamedTuple):
     scopes: Optional[str]
     provider_user_id: Optional[str]
     replaced_by: Optional[str]    # for 'old_user': the user_id of the new one
+    other_person: bool            # for 'old_user': both have a reference_id, and these differ
 
 
 class Reading(NamedTuple):
@@ -73,15 +79,15 @@ def mentions(event, ordering):
 
     common = dict(type=type_, identity=type_ in IDENTITY_TYPES, ordering=ordering,
                   time=event.received_at if ordering is None else ordering,
-                  success=False, provider_user_id=None, replaced_by=None)
-    top_reference_id = identifier(payload, "reference_id")
+                  success=False, provider_user_id=None, replaced_by=None, other_person=False)
+    top_reference_id = text_or_integer(payload, "reference_id")
 
     def mention(role, user):
         return Mention(**{**common,
                           "role": role,
                           "user_id": identifier(user, "user_id"),
                           "provider": ascii_upper(identifier(user, "provider")),
-                          "reference_id": identifier(user, "reference_id") or top_reference_id,
+                          "reference_id": text_or_integer(user, "reference_id") or top_reference_id,
                           "scopes": trimmed(user["scopes"]) if isinstance(user.get("scopes"), str) else None,
                           "created_at": created_at(user.get("created_at"), event.received_at)})
 
@@ -94,13 +100,14 @@ def mentions(event, ordering):
         if identifier(payload["old_user"], "user_id") in (None, new.user_id):
             return [new]  # only proof of life for the new one: the rest of old_user is not read
         old = mention("old_user", payload["old_user"])
-        return [new, old._replace(replaced_by=new.user_id)]
+        return [new, old._replace(replaced_by=new.user_id, other_person=bool(
+            old.reference_id and new.reference_id and old.reference_id != new.reference_id))]
 
     user = mention("user", user_object(payload, "user"))
     if type_ == "auth":
         status = trimmed(payload["status"]) if isinstance(payload.get("status"), str) else None
-        if status is None:
-            raise Problem("auth without a status")
+        if status not in ("success", "error"):
+            raise Problem("auth that is neither success nor error")
         user = user._replace(success=status == "success")
     if type_ == "athlete":
         user = user._replace(provider_user_id=athlete_account(payload))
@@ -115,7 +122,7 @@ def event_type(payload):
         raise Problem("type is not a string")
     if type_ is not None:
         return type_
-    if isinstance(payload.get("athlete"), dict) and isinstance(payload.get("user"), dict):
+    if athlete_object(payload) is not None and isinstance(payload.get("user"), dict):
         return "athlete"
     raise Problem("no type")
 
@@ -129,23 +136,33 @@ def user_object(payload, name):
     return user
 
 
+def athlete_object(payload):
+    """The athlete, or the first object of an array of them."""
+    athlete = payload.get("athlete")
+    candidates = athlete if isinstance(athlete, list) else [athlete]
+    return next((candidate for candidate in candidates if isinstance(candidate, dict)), None)
+
+
 def athlete_account(payload):
-    """athlete.provider_user_id, else the first non-empty one in data[]; what comes after that one is not looked at."""
-    athlete, data = payload.get("athlete"), payload.get("data")
-    holders = [athlete] + (data if isinstance(data, list) else [])
-    for holder in holders:
+    """
+    That of the athlete, else of `data` if it is an object, else the first non-empty one among the objects of the array
+    `data`; what comes after the one that is found is not looked at.
+    """
+    data = payload.get("data")
+    for holder in [athlete_object(payload)] + (data if isinstance(data, list) else [data]):
         if isinstance(holder, dict):
-            found = provider_user_id(holder)
+            found = text_or_integer(holder, "provider_user_id")
             if found is not None:
                 return found
     return None
 
 
-def provider_user_id(holder):
-    value = holder.get("provider_user_id")
-    if isinstance(value, int) and not isinstance(value, bool) and -2**63 <= value < 2**63:
+def text_or_integer(holder, name):
+    """An identifier that some write as a number: an integer is its digits."""
+    value = holder.get(name)
+    if isinstance(value, int) and not isinstance(value, bool) and value in INTEGERS:
         return str(value)
-    return identifier(holder, "provider_user_id")
+    return identifier(holder, name)
 
 
 def identifier(holder, name):
@@ -211,5 +228,5 @@ def created_at(value, received_at):
 
 
 def believed(time, received_at):
-    """A time more than a day after the event came in is a clock gone wrong."""
-    return time if time <= received_at + DAY else None
+    """Not a time before 2015 (Go's year 1, seconds taken for milliseconds), nor one more than a day after the event came in."""
+    return time if EARLIEST <= time <= received_at + DAY else None

@@ -5,10 +5,12 @@ state() follows docs/rules.md sentence by sentence, by brute force. It is the or
 the same step by step, is compared with. What one event says is read in reading.py.
 """
 
+import json
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple, Optional
 
-from reading import Event, read  # noqa: F401  (Event is part of this module's face)
+from reading import CURES, Event, read  # noqa: F401  (Event is part of this module's face)
 
 SDK_PROVIDERS = frozenset({"APPLE", "SAMSUNG", "HEALTH_CONNECT", "GOOGLEFIT", "FREESTYLELIBRESDK"})
 ENDINGS = ("replaced", "deauthenticated", "revoked", "failed")  # in order of precedence
@@ -23,7 +25,7 @@ class Connection(NamedTuple):
     own_provider_user_id: Optional[str]
     created_at: Optional[int]
     first_seen_at: int
-    connected_at: int
+    connected_at: int             # as facts_of() returns it: before the connections that replaced it are looked at
     live: bool
     confirmed: bool
     ended_facts: dict             # ending -> time, only those that it has
@@ -32,9 +34,14 @@ class Connection(NamedTuple):
     degraded: bool
 
     @property
+    def dated(self):
+        """Not only seen in passing, nobody knows since when."""
+        return self.created_at is not None or self.confirmed
+
+    @property
     def age(self):
         """Newer means the greater."""
-        return (self.connected_at, self.user_id)
+        return (self.dated, self.connected_at, self.user_id)
 
 
 @dataclass
@@ -50,14 +57,19 @@ class State:
     stored: int = 0                                   # rows in the ledger
 
 
-def state(events, policy="keep", sdk_providers=SDK_PROVIDERS):
+def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers=frozenset()):
     readings = [read(event) for event in events]
     mentions = {mention for reading in readings for mention in reading.mentions}
     facts = {user_id: facts_of(user_id, mentions) for user_id in sorted({m.user_id for m in mentions})}
-    reauths = {(m.user_id, m.replaced_by) for m in mentions if m.role == "old_user"}
+    replacements = [m for m in mentions if m.role == "old_user"]
+    reauths = {(m.user_id, m.replaced_by) for m in replacements}
+    of_one_person = {(m.user_id, m.replaced_by) for m in replacements if not m.other_person}
+    cycles = {user_id: cycle_of(user_id, reauths) for user_id in facts}
+    facts = brought_forward(facts, reauths, cycles)
 
-    accounts = {c.user_id: effective_provider_user_id(c, facts, reauths, sdk_providers) for c in facts.values()}
-    account_slots = {c.user_id: account_slot(c, accounts[c.user_id], policy) for c in facts.values()}
+    accounts = effective_provider_user_ids(facts, reauths, cycles, sdk_providers)
+    account_slots = {c.user_id: account_slot(c, accounts[c.user_id], policy, sdk_providers, unusable_providers)
+                     for c in facts.values()}
     slots = {c.user_id: account_slots[c.user_id] | reference_slot(c, sdk_providers) for c in facts.values()}
 
     def superseders(c):
@@ -80,7 +92,7 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS):
             return None
         return superseded_by[c.user_id].connected_at if status(c) == "superseded" else c.ended_facts[status(c)]
 
-    linked = reauths | {(c.user_id, d.user_id) for c in facts.values() for d in facts.values()
+    linked = of_one_person | {(c.user_id, d.user_id) for c in facts.values() for d in facts.values()
                         if c.reference_id == d.reference_id and slots[c.user_id] & slots[d.user_id]}
     lineages = components(facts, linked)
     active = [c for c in facts.values() if status(c) == "active"]
@@ -88,7 +100,10 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS):
     def newest(connections):
         return max(connections, key=lambda c: c.age, default=None)
 
-    def resolved(lineage):
+    def resolved(user_id, lineage):
+        """Itself if it is active, else the newest active one of its lineage."""
+        if facts[user_id] in active:
+            return user_id
         found = newest(c for c in active if c.user_id in lineage)
         return found and found.user_id
 
@@ -97,27 +112,31 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS):
         return [d for d in active if d.provider == c.provider and accounts[d.user_id] == accounts[c.user_id]]
 
     def several_end_users(c):
-        return (c.provider is not None and accounts[c.user_id] is not None
+        return (c.provider is not None and c.provider not in unusable_providers and accounts[c.user_id] is not None
                 and len({d.reference_id for d in actives_of_account(c)}) > 1)
 
     def actives_of_reference(reference_id, provider):
         return sorted((c for c in active if (c.reference_id, c.provider) == (reference_id, provider)),
                       key=lambda c: c.age)
 
-    def transferred(c):
-        if status(c) != "superseded":
-            return False
-        to = superseded_by[c.user_id]
-        return bool(account_slots[c.user_id] & account_slots[to.user_id]) and c.reference_id != to.reference_id
+    def transferred_to(c):
+        """The connection of another person that took the account over, or None."""
+        if status(c) == "replaced" and (c.user_id, c.replaced_by) not in of_one_person:
+            return facts[c.replaced_by]
+        if status(c) == "superseded":
+            to = superseded_by[c.user_id]
+            if account_slots[c.user_id] & account_slots[to.user_id] and c.reference_id != to.reference_id:
+                return to
+        return None
 
     return State(
         connections={c.user_id: dict(
             user_id=c.user_id, reference_id=c.reference_id, provider=c.provider,
             provider_user_id=accounts[c.user_id], status=status(c), successor_user_id=successor(c),
-            confirmed=c.confirmed, scopes=c.scopes, created_at=c.created_at, first_seen_at=c.first_seen_at,
+            confirmed=c.confirmed, dated=c.dated, scopes=c.scopes, created_at=c.created_at, first_seen_at=c.first_seen_at,
             connected_at=c.connected_at, ended_at=ended_at(c)) for c in facts.values()},
         lineages=lineages,
-        resolve={user_id: resolved(lineage) for lineage in lineages for user_id in lineage},
+        resolve={user_id: resolved(user_id, lineage) for lineage in lineages for user_id in lineage},
         current=[dict(
             user_id=c.user_id, reference_id=c.reference_id, provider=c.provider,
             provider_user_id=accounts[c.user_id], connected_at=c.connected_at, scopes=c.scopes,
@@ -130,8 +149,8 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS):
         transfers=[dict(
             provider=c.provider, provider_user_id=accounts[c.user_id],
             from_reference_id=c.reference_id, from_user_id=c.user_id,
-            to_reference_id=superseded_by[c.user_id].reference_id, to_user_id=superseded_by[c.user_id].user_id,
-            transferred_at=ended_at(c)) for c in facts.values() if transferred(c)],
+            to_reference_id=transferred_to(c).reference_id, to_user_id=transferred_to(c).user_id,
+            transferred_at=ended_at(c)) for c in facts.values() if transferred_to(c)],
         shared_references=[dict(
             reference_id=reference_id, provider=provider,
             user_ids=[c.user_id for c in actives_of_reference(reference_id, provider)])
@@ -139,7 +158,8 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS):
             if reference_id is not None and provider is not None
             and len(actives_of_reference(reference_id, provider)) > 1],
         problems=[(event, reading.problem) for event, reading in zip(events, readings) if reading.problem],
-        stored=len({reading.trace_id for reading in readings if reading.trace_id})
+        stored=len({(reading.trace_id, json.dumps(event.payload, sort_keys=True))
+                    for event, reading in zip(events, readings) if reading.trace_id})
         + sum(reading.trace_id is None for reading in readings))
 
 
@@ -178,32 +198,54 @@ def facts_of(user_id, all_mentions):
         replaced_by=max(((m.time, m.replaced_by) for m in mine if m.role == "old_user"), default=(0, None))[1],
         ended=bool(ended_facts) and (alive_at is None or alive_at <= max(ended_facts.values())),
         degraded=degraded_at is not None and not any(
-            m.time > degraded_at for m in mine if m.role != "old_user" and m.type != "connection_error"))
+            m.time > degraded_at for m in mine if m.role != "old_user" and m.type in CURES))
 
 
-def effective_provider_user_id(asked, facts, reauths, sdk_providers):
-    visited = set()
-
-    def search(c):
-        visited.add(c.user_id)
-        if c.own_provider_user_id is not None:
-            return c.own_provider_user_id
-        if c.provider in sdk_providers:
-            return None
-        predecessors = [facts[old] for old, new in reauths if new == c.user_id]
-        for predecessor in sorted(predecessors, key=lambda p: p.age, reverse=True):
-            found = search(predecessor) if predecessor.user_id not in visited else None
-            if found is not None:
-                return found
-        return None
-
-    return search(asked)
+def cycle_of(user_id, reauths):
+    """The connections that reauths lead to from this one and back again; at least itself."""
+    def reached(start, arrows):
+        grown = start | {b for a, b in arrows if a in start}
+        return start if grown == start else reached(grown, arrows)
+    start = frozenset({user_id})
+    return reached(start, reauths) & reached(start, {(new, old) for old, new in reauths})
 
 
-def account_slot(c, provider_user_id, policy):
-    if provider_user_id is None or c.provider is None:
+def brought_forward(facts, reauths, cycles):
+    """Every connection connected before each one that replaced it, except between members of a cycle."""
+    connected_at = {c.user_id: c.connected_at for c in facts.values()}
+    bound = {(old, new) for old, new in reauths if old not in cycles[new]}
+    while any(connected_at[old] >= connected_at[new] for old, new in bound):
+        for old, new in bound:
+            connected_at[old] = min(connected_at[old], connected_at[new] - 1)
+    return {c.user_id: c._replace(connected_at=connected_at[c.user_id]) for c in facts.values()}
+
+
+def effective_provider_user_ids(facts, reauths, cycles, sdk_providers):
+    """
+    A connection's own; else, if it is not of an SDK provider, that of the newest predecessor that has one. The members of
+    a cycle are one in this: the newest own one among them, else that of the newest predecessor of any of them; a
+    predecessor of an SDK member does not count. (A connection outside of cycles is the only member of its own.)
+    """
+    @cache
+    def effective(user_id):
+        if facts[user_id].own_provider_user_id is not None or facts[user_id].provider in sdk_providers:
+            return facts[user_id].own_provider_user_id
+        cycle = cycles[user_id]
+        owners = [facts[member] for member in cycle if facts[member].own_provider_user_id is not None]
+        if owners:
+            return max(owners, key=lambda c: c.age).own_provider_user_id
+        heirs = {member for member in cycle if facts[member].provider not in sdk_providers}
+        predecessors = [facts[old] for old, new in reauths if new in heirs and old not in cycle and effective(old) is not None]
+        return effective(max(predecessors, key=lambda c: c.age).user_id) if predecessors else None
+
+    return {user_id: effective(user_id) for user_id in facts}
+
+
+def account_slot(c, provider_user_id, policy, sdk_providers, unusable_providers):
+    """An SDK provider's account is a device, which a family may share: its slot always has the reference_id."""
+    if provider_user_id is None or c.provider is None or c.provider in unusable_providers:
         return frozenset()
-    owner = () if policy == "replace" else (c.reference_id,)
+    owner = () if policy == "replace" and c.provider not in sdk_providers else (c.reference_id,)
     return frozenset({("account", c.provider, provider_user_id) + owner})
 
 

@@ -2,8 +2,9 @@
 Compares the extension with the reference model on random histories.
 
 Needs a database with the extension, found through PGHOST, PGPORT, PGUSER and PGDATABASE. Every history has an
-environment of its own, `model-<seed>-<index>`; nothing else in the database is touched. A history that fails is printed
-with its seed and index, written as a psql script to a temporary directory, and shrunk.
+environment of its own, `model-<seed>-<index>`; but for the provider DASH, which is marked unusable, nothing else in the
+database is touched. A history that fails is printed with its seed and index, written as a psql script to a temporary
+directory, and shrunk.
 
     python3 test/model/run.py [--histories N] [--seed S] [--jobs N]
     python3 test/model/run.py --replay SEED:INDEX
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import batches
 import comparison
-from histories import history
+from histories import UNUSABLE_PROVIDERS, history
 from reference import SDK_PROVIDERS, state
 
 BLOCK = 50             # histories per psql session
@@ -50,6 +51,10 @@ def psql(script, patience=30):
     return done.stdout
 
 
+def expected(trial):
+    return comparison.expected(state(trial.events, trial.history.policy, unusable_providers=UNUSABLE_PROVIDERS))
+
+
 class Trial:
     """One history, or a part of it, in an environment of its own."""
 
@@ -62,7 +67,7 @@ class Trial:
 
     def compare(self, found, before=None):
         """With what the extension says; `before`: what it said before rebuild()."""
-        wanted = comparison.expected(state(self.events, self.history.policy))
+        wanted = expected(self)
         if before is not None:
             wanted["ids"] = before["ids"]
         lines = comparison.differences(wanted, found)
@@ -167,17 +172,21 @@ def replay(seed, index, suffix):
         print("  " + json.dumps(event._asdict(), ensure_ascii=False))
     print("-- script:\n" + trial.script)
     print("-- expected:")
-    for relation, rows in comparison.expected(state(trial.events, trial.history.policy)).items():
+    for relation, rows in expected(trial).items():
         print("\n".join([f"{relation}:"] + [f"  {comparison.canonical(row)}" for row in rows]))
     run([trial])
     return [trial]
 
 
 def prepare_database():
-    psql("CREATE EXTENSION IF NOT EXISTS terra_identity;")
-    found = set(psql("SELECT provider FROM terra_identity.providers WHERE sdk;").split())
-    if found != SDK_PROVIDERS:
-        sys.exit(f"terra_identity.providers is not as installed: its SDK providers are {sorted(found)}")
+    """With the extension and the rows of `providers`, which are for all environments, that the histories are made for."""
+    psql("CREATE EXTENSION IF NOT EXISTS terra_identity;" + "".join(
+        f"INSERT INTO terra_identity.providers (provider, account_ids) VALUES ({batches.literal(provider)}, 'unusable')"
+        " ON CONFLICT DO NOTHING;" for provider in sorted(UNUSABLE_PROVIDERS)))
+    for rule, wanted in [("sdk", SDK_PROVIDERS), ("account_ids = 'unusable'", UNUSABLE_PROVIDERS)]:
+        found = set(psql(f"SELECT provider FROM terra_identity.providers WHERE {rule};").split())
+        if found != wanted:
+            sys.exit(f"terra_identity.providers is not as installed: those with {rule} are {sorted(found)}, not {sorted(wanted)}")
 
 
 def environment_suffix(seed):

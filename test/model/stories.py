@@ -27,7 +27,8 @@ def tell(world):
         yield from rng.choice([
             told.connect, told.connect, told.reconnect, told.reconnect, told.same_account_other_person,
             told.same_account_other_person, told.same_account_other_person, told.other_account, told.reconnect_silently,
-            told.leave, told.revoke, told.fail, told.connection_error, told.permission_change, told.data, told.data, told.rename, told.chain])()
+            told.leave, told.revoke, told.fail, told.connection_error, told.connection_error, told.permission_change, told.data,
+            told.data, told.rename, told.chain, told.disorder, told.hand_over])()
 
 
 class Told:
@@ -49,14 +50,15 @@ class Told:
                         account if account is not None else rng.choice(self.world.accounts), self.now)
         sent = [self.auth(new)] * (rng.random() < 0.9)
         if old:
-            sent.append(self.send({"type": "user_reauth", "status": "warning",
-                                   "new_user": self.user(new), "old_user": self.user(old)}))
+            sent.append(self.replacement(old, new))
         if rng.random() < 0.8:
             sent.append(self.athlete(new))
         if old and rng.random() < 0.4:
             sent.append(self.send({"type": "deauth", "status": "success", "user": self.user(old)}))
             if old in self.connected:
                 self.connected.remove(old)
+        if old and rng.random() < 0.3:  # what was under way for the old one
+            sent.append(rng.choice([self.passing, self.passing, self.auth, self.athlete])(old))
         if rng.random() < 0.3:
             sent.append(self.passing(new))
         self.connected.append(new)
@@ -73,6 +75,39 @@ class Told:
             last = self.connected[-1]
             following = self.connect(last.person, last.provider, last.account, last)
             sent += [event for event in following if "athlete" not in (event.payload or {}) or self.rng.random() < 0.2]
+        return sent
+
+    def disorder(self):
+        """Reconnects, one after another or round in a circle, whose times are equal or the wrong way round."""
+        rng, first = self.rng, self.anyone()
+        if not first:
+            return self.connect()
+        since = rng.randrange(self.world.ticks)
+        chain = [Connected(rng.choice(self.world.user_ids), first.person, first.provider, first.account,
+                           since if rng.random() < 0.5 else rng.randrange(self.world.ticks)) for _ in range(rng.randint(2, 5))]
+        chain += [chain[0]] * (rng.random() < 0.2)
+        sent = [self.replacement(old, new) for old, new in zip(chain, chain[1:])]
+        for connection in chain:
+            sent += [self.auth(connection)] * (rng.random() < 0.5) + [self.athlete(connection)] * (rng.random() < 0.4)
+            sent += [self.passing(connection)] * (rng.random() < 0.4)
+        self.connected.append(chain[-1])
+        return sent
+
+    def hand_over(self):
+        """A user_reauth from one person to another; the same may come again without saying whose it is, or was."""
+        rng, old = self.rng, self.anyone()
+        if not old:
+            return self.connect()
+        new = Connected(rng.choice(self.world.user_ids), rng.choice(self.world.reference_ids), old.provider, old.account,
+                        self.now)
+        if rng.random() < 0.7:
+            new.person = {"ann": "bob"}.get(old.person, "ann")
+        sent = [self.replacement(old, new)]
+        if rng.random() < 0.3:
+            sent.append(self.replacement(old, new, nameless=rng.choice([["old_user"], ["new_user"], ["old_user", "new_user"]])))
+        if rng.random() < 0.7:
+            sent += rng.choice([[self.auth(new)], [self.athlete(new)], [self.auth(new), self.athlete(new)], [self.athlete(old)]])
+        self.connected.append(new)
         return sent
 
     def reconnect_silently(self):
@@ -113,8 +148,16 @@ class Told:
         return [self.send({**payload, "user": self.user(gone)})]
 
     def connection_error(self):
+        """The notices of progress that may follow are no cure, what passing() sends may be."""
         someone = self.anyone()
-        return [self.send({"type": "connection_error", "status": "warning", "user": self.user(someone)})] if someone else []
+        if not someone:
+            return []
+        sent = [self.send({"type": "connection_error", "status": "warning", "user": self.user(someone)})]
+        if self.rng.random() < 0.5:
+            sent.append(self.send({"type": "large_request_processing", "user": self.user(someone), "reference": "r"}))
+        if self.rng.random() < 0.2:
+            sent.append(self.passing(someone))
+        return sent
 
     def permission_change(self):
         someone = self.anyone()
@@ -145,10 +188,19 @@ class Told:
                 payload["user"].pop("reference_id", None)
         return self.send(payload)
 
+    def replacement(self, old, new, nameless=()):
+        """`nameless`: the users that come without a reference_id."""
+        payload = {"type": "user_reauth", "status": "warning", "new_user": self.user(new), "old_user": self.user(old)}
+        for name in nameless:
+            payload[name].pop("reference_id", None)
+        if self.rng.random() < 0.05:
+            payload["reference_id"] = self.rng.choice([old, new]).person
+        return self.send(payload)
+
     def athlete(self, connection):
         payload = {"type": "athlete", "user": self.user(connection)}
         put_account(self.world, payload, connection.account)
-        if isinstance(payload.get("athlete"), dict) and self.rng.random() < 0.15:
+        if isinstance(payload.get("athlete"), (dict, list)) and self.rng.random() < 0.15:
             payload["type"] = None
         return self.send(payload)
 
@@ -170,18 +222,25 @@ class Told:
 def put_account(world, payload, account):
     """Name the provider account in one of the places where Terra does."""
     rng = world.rng
-    place = rng.choice(["athlete"] * 6 + ["data", "both", "odd"])
+    place = rng.choice(["athlete"] * 6 + ["array", "data", "data object", "both", "odd"])
     payload["athlete"] = {"first_name": "Ann"}
     if place in ("athlete", "both"):
         payload["athlete"]["provider_user_id"] = account
+    if place == "array":
+        payload["athlete"] = rng.choice([[], [None, "Ann"]]) + [{"provider_user_id": account}, {"provider_user_id": "last"}]
     if place == "both":
-        payload["data"] = [{"provider_user_id": rng.choice(world.accounts)}]
+        payload["data"] = rng.choice([[{"provider_user_id": rng.choice(world.accounts)}], {"provider_user_id": "last"}])
     if place == "data":
         payload["data"] = [None, {}, {"provider_user_id": " "}, {"provider_user_id": account}, {"provider_user_id": "last"}]
-        payload["athlete"] = rng.choice([{}, {"provider_user_id": None}, {"provider_user_id": ""}, "Ann", None])
+        payload["athlete"] = rng.choice([{}, {"provider_user_id": None}, {"provider_user_id": ""}, "Ann", None, [],
+                                         [{}, {"provider_user_id": "second"}]])
+    if place == "data object":
+        payload["data"] = {"first_name": "Ann", "provider_user_id": account}
+        payload["athlete"] = rng.choice([None, {}, [], [None, {"provider_user_id": " "}]])
     if place == "odd":
-        payload["athlete"] = rng.choice([{}, "Ann", None, {"provider_user_id": account}])
-        payload["data"] = rng.choice([{}, "x", None, {"provider_user_id": account}, [account]])
+        payload["athlete"] = rng.choice([{}, "Ann", None, [], [account], [[{"provider_user_id": account}]]])
+        payload["data"] = rng.choice([{}, "x", None, {"provider_user_id": None}, {"athlete": {"provider_user_id": account}},
+                                      [account], [[{"provider_user_id": account}]]])
 
 
 def date_of(days_since_1970):

@@ -33,7 +33,7 @@ query() {
 
 psql -q -v ON_ERROR_STOP=1 <<'SQL'
 CREATE EXTENSION terra_identity;
-INSERT INTO terra_identity.environments VALUES ('keep', 'keep'), ('replace', 'replace'), ('changing', 'keep');
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('keep', 'keep'), ('replace', 'replace'), ('changing', 'keep');
 CREATE SEQUENCE ticket;
 
 -- A number from 0 to n - 1: the same for the same seed and purpose.
@@ -152,7 +152,7 @@ WITH active AS (
     SELECT c.*, e.account_policy, coalesce(p.sdk, false) AS is_sdk FROM terra_identity.connections c
     JOIN terra_identity.environments e USING (dev_id) LEFT JOIN terra_identity.providers p USING (provider)
     WHERE c.status = 'active')
-SELECT dev_id, provider, provider_user_id, CASE account_policy WHEN 'keep' THEN reference_id END, array_agg(user_id)
+SELECT dev_id, provider, provider_user_id, CASE WHEN account_policy = 'keep' OR is_sdk THEN reference_id END, array_agg(user_id)
 FROM active WHERE provider IS NOT NULL AND provider_user_id IS NOT NULL
 GROUP BY 1, 2, 3, 4 HAVING count(*) > 1
 UNION ALL
@@ -162,8 +162,8 @@ GROUP BY 1, 2, 3, 4 HAVING count(*) > 1;
 SQL
 )"
 
-check "every event that was stored with a trace id has it alone" "$(query <<'SQL'
-SELECT dev_id, trace_id, count(*) FROM terra_identity.events WHERE trace_id IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1
+check "no two events have the same trace id and payload" "$(query <<'SQL'
+SELECT dev_id, trace_id, count(*) FROM terra_identity.events WHERE trace_id IS NOT NULL GROUP BY 1, 2, payload HAVING count(*) > 1
 UNION ALL
 SELECT coalesce(d.dev_id, e.dev_id), coalesce(d.trace_id, e.trace_id), NULL FROM terra_identity.deliveries d
 FULL JOIN (SELECT * FROM terra_identity.events WHERE trace_id IS NOT NULL) e
@@ -173,7 +173,7 @@ SQL
 )"
 
 check "the same events one by one" "$(query <<'SQL'
-INSERT INTO terra_identity.environments SELECT dev_id || ' again', account_policy FROM terra_identity.environments;
+INSERT INTO terra_identity.environments (dev_id, account_policy) SELECT dev_id || ' again', account_policy FROM terra_identity.environments;
 DO $$
 DECLARE
     event record;

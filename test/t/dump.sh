@@ -31,7 +31,7 @@ auth() { # DEV_ID USER_ID TRACE
 
 "${PSQL[@]}" <<'SQL'
 CREATE EXTENSION terra_identity;
-INSERT INTO terra_identity.environments VALUES ('other', 'replace');
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('other', 'replace');
 UPDATE terra_identity.environments SET account_policy = 'replace' WHERE dev_id = 'default';
 INSERT INTO terra_identity.providers VALUES ('GARMIN', true);
 UPDATE terra_identity.providers SET sdk = false WHERE provider = 'APPLE';
@@ -70,7 +70,8 @@ for format in plain custom; do
         check "$format: the state of $dev_id is what the ledger says" "" \
             "$("${PSQL[@]}" -d "$copy" -c "SELECT * FROM terra_identity.verify('$dev_id')")"
     done
-    auth other u1 trace-1
+    "${PSQL[@]}" -d "$copy" -c "INSERT INTO terra_identity.events (dev_id, payload, headers)
+        SELECT dev_id, payload, headers FROM terra_identity.events WHERE trace_id IS NOT NULL"
     check "$format: a retry of what was delivered before the dump is skipped" "$before" "$(everything "$copy")"
     auth default new new
     check "$format: a new connection gets a new id" "1" "$("${PSQL[@]}" -d "$copy" -c "

@@ -1,6 +1,7 @@
 #include "brute_force.h"
 
 #include <algorithm>
+#include <tuple>
 #include <vector>
 
 namespace terra_identity::test {
@@ -15,10 +16,14 @@ public:
 
     Truths truths() {
         for (const auto& [user_id, facts] : facts_) {
-            std::set<std::string> visited;
-            truths_[user_id].provider_user_id = effective(user_id, visited);
-            truths_[user_id].cyclic = reaches_itself(user_id);
+            replacements_[user_id] = replacements(user_id);
+            truths_[user_id].cyclic = replacements_[user_id].count(user_id) > 0;
+            truths_[user_id].connected_at = facts.created_at ? *facts.created_at : *facts.first_seen_at;
         }
+        while (bring_forward()) {
+        }
+        for (const auto& [user_id, facts] : facts_)
+            truths_[user_id].provider_user_id = effective(user_id);
         for (const auto& [user_id, facts] : facts_)
             set_status(user_id);
         for (const auto& [user_id, facts] : facts_)
@@ -37,42 +42,15 @@ private:
 
     Text provider(const std::string& user_id) const { return value(of(user_id).provider); }
     Text reference(const std::string& user_id) const { return value(of(user_id).reference_id); }
+    Text own_account(const std::string& user_id) const { return value(of(user_id).provider_user_id); }
 
     bool sdk(const std::string& user_id) const {
         const Text name = provider(user_id);
         return name && rules_.sdk_providers.count(*name) > 0;
     }
 
-    Micros connected_at(const std::string& user_id) const {
-        const Facts& facts = of(user_id);
-        return facts.created_at ? *facts.created_at : *facts.first_seen_at;
-    }
-
-    bool newer(const std::string& a, const std::string& b) const {
-        return std::pair(connected_at(a), a) > std::pair(connected_at(b), b);
-    }
-
-    /// Depth first, newest predecessor first, nothing entered twice.
-    Text effective(const std::string& user_id, std::set<std::string>& visited) const {
-        if (!visited.insert(user_id).second)
-            return std::nullopt;
-        if (of(user_id).provider_user_id)
-            return of(user_id).provider_user_id->value;
-        if (sdk(user_id))
-            return std::nullopt;
-        std::vector<std::string> predecessors;
-        for (const Reauth& reauth : reauths_)
-            if (reauth.new_user_id == user_id)
-                predecessors.push_back(reauth.old_user_id);
-        std::sort(predecessors.begin(), predecessors.end(),
-                  [this](const std::string& a, const std::string& b) { return newer(a, b); });
-        for (const std::string& predecessor : predecessors)
-            if (Text found = effective(predecessor, visited))
-                return found;
-        return std::nullopt;
-    }
-
-    bool reaches_itself(const std::string& start) const {
+    /// Those that replaced it, that replaced these, and so on; itself too if it is on a cycle.
+    std::set<std::string> replacements(const std::string& start) const {
         std::set<std::string> reached;
         std::vector<std::string> todo{start};
         while (!todo.empty()) {
@@ -82,17 +60,80 @@ private:
                 if (reauth.old_user_id == user_id && reached.insert(reauth.new_user_id).second)
                     todo.push_back(reauth.new_user_id);
         }
-        return reached.count(start) > 0;
+        return reached;
     }
 
+    bool in_one_cycle(const std::string& a, const std::string& b) const {
+        return replacements_.at(a).count(b) > 0 && replacements_.at(b).count(a) > 0;
+    }
+
+    /// @return whether any was not older than what replaced it
+    bool bring_forward() {
+        bool moved = false;
+        for (const Reauth& reauth : reauths_) {
+            Micros& connected_at = truths_.at(reauth.old_user_id).connected_at;
+            const Micros latest = truths_.at(reauth.new_user_id).connected_at - 1;
+            if (in_one_cycle(reauth.old_user_id, reauth.new_user_id) || connected_at <= latest)
+                continue;
+            connected_at = latest;
+            moved = true;
+        }
+        return moved;
+    }
+
+    bool newer(const std::string& a, const std::string& b) const {
+        const auto place = [this](const std::string& user_id) {
+            const bool dated = of(user_id).created_at || of(user_id).confirmed;
+            return std::tuple(dated, truths_.at(user_id).connected_at, user_id);
+        };
+        return place(a) > place(b);
+    }
+
+    /// Sets `newest` if `other` is newer, or the first.
+    void keep_newest(Text& newest, const std::string& other) const {
+        if (!newest || newer(other, *newest))
+            newest = other;
+    }
+
+    Text effective(const std::string& user_id) const {
+        if (own_account(user_id))
+            return own_account(user_id);
+        if (sdk(user_id))
+            return std::nullopt;
+        if (truths_.at(user_id).cyclic)
+            return effective_in_cycle(user_id);
+        Text newest;
+        for (const Reauth& reauth : reauths_)
+            if (reauth.new_user_id == user_id && effective(reauth.old_user_id))
+                keep_newest(newest, reauth.old_user_id);
+        return newest ? effective(*newest) : std::nullopt;
+    }
+
+    /// What a cycle gives those of its members that have no account of their own.
+    Text effective_in_cycle(const std::string& member) const {
+        Text newest;
+        for (const auto& [other, facts] : facts_)
+            if (in_one_cycle(member, other) && own_account(other))
+                keep_newest(newest, other);
+        if (newest)
+            return own_account(*newest);
+        for (const Reauth& reauth : reauths_)
+            if (in_one_cycle(member, reauth.new_user_id) && !sdk(reauth.new_user_id) &&
+                !in_one_cycle(member, reauth.old_user_id) && effective(reauth.old_user_id))
+                keep_newest(newest, reauth.old_user_id);
+        return newest ? effective(*newest) : std::nullopt;
+    }
+
+    /// Whether both are known to be on one provider account.
     bool share_account(const std::string& a, const std::string& b) const {
-        return provider(a) && provider(a) == provider(b) && truths_.at(a).provider_user_id &&
-               truths_.at(a).provider_user_id == truths_.at(b).provider_user_id;
+        return provider(a) && provider(a) == provider(b) && !rules_.unusable_providers.count(*provider(a)) &&
+               truths_.at(a).provider_user_id && truths_.at(a).provider_user_id == truths_.at(b).provider_user_id;
     }
 
     bool share_slot(const std::string& a, const std::string& b) const {
         const bool same_person = reference(a) == reference(b);
-        if (share_account(a, b) && (same_person || rules_.account_policy == AccountPolicy::replace))
+        const bool one_for_all = rules_.account_policy == AccountPolicy::replace && !sdk(a);
+        if (share_account(a, b) && (same_person || one_for_all))
             return true;
         return sdk(a) && provider(a) == provider(b) && reference(a) && same_person;
     }
@@ -124,11 +165,11 @@ private:
                     truth.successor_user_id = other;
         truth.status = truth.successor_user_id ? "superseded" : "active";
         if (truth.successor_user_id)
-            truth.ended_at = connected_at(*truth.successor_user_id);
+            truth.ended_at = truths_.at(*truth.successor_user_id).connected_at;
     }
 
     bool linked(const std::string& a, const std::string& b) const {
-        return reauths_.count({a, b}) > 0 || reauths_.count({b, a}) > 0 ||
+        return reauths_.count({a, b, false}) > 0 || reauths_.count({b, a, false}) > 0 ||
                (share_slot(a, b) && reference(a) == reference(b));
     }
 
@@ -158,17 +199,19 @@ private:
     }
 
     Text resolve(const std::string& user_id) const {
+        if (active(user_id))
+            return user_id;
         Text newest;
         for (const auto& [other, facts] : facts_)
             if (active(other) && truths_.at(other).lineage == truths_.at(user_id).lineage)
-                if (!newest || newer(other, *newest))
-                    newest = other;
+                keep_newest(newest, other);
         return newest;
     }
 
     const std::map<std::string, Facts>& facts_;
     const std::set<Reauth>& reauths_;
     const Rules& rules_;
+    std::map<std::string, std::set<std::string>> replacements_;
     Truths truths_;
 };
 

@@ -1,5 +1,5 @@
 // What a derivation reports besides the state: new reauths, moved lineages, what vanished, which
-// event did it; and how little of a large environment it looks at.
+// event did it; and how little of a large environment it looks at (cost_test.cpp has more of that).
 #include "harness.h"
 
 #include <gtest/gtest.h>
@@ -48,7 +48,8 @@ TEST(DerivationTest, TheConnectionKeepsItsFacts) {
     const Connection& a = world.store().stored().at("a");
     EXPECT_TRUE(a.facts.confirmed);
     EXPECT_EQ(a.facts.first_seen_at, second(5));
-    EXPECT_EQ(a.place(), (Place{second(3), "a"}));
+    EXPECT_EQ(a.connected_at, second(3));
+    EXPECT_EQ(a.place(), (Place{true, second(3), "a"}));
     EXPECT_EQ(a.facts.degraded_at, second(8));
     EXPECT_EQ(a.provider(), "OURA");
     EXPECT_EQ(a.reference_id(), "anna");
@@ -57,21 +58,75 @@ TEST(DerivationTest, TheConnectionKeepsItsFacts) {
 
 TEST(DerivationTest, WhatIsOnlySeenInPassingIsNotConfirmed) {
     World world = world_of({body("a").at(5), athlete("a", "x").at(6), connection_error("a").at(7)});
-    EXPECT_FALSE(world.store().stored().at("a").facts.confirmed);
+    const Connection& a = world.store().stored().at("a");
+    EXPECT_FALSE(a.facts.confirmed);
+    EXPECT_EQ(a.place(), (Place{false, second(5), "a"}));
+}
+
+TEST(DerivationTest, WhatIsReplacedIsConnectedBeforeItsHeirs) {
+    World world = world_of({auth("a").at(9), reauth("a", "b").at(8), reauth("b", "c").at(7)});
+    EXPECT_EQ(world.store().stored().at("c").connected_at, second(7));
+    EXPECT_EQ(world.store().stored().at("b").connected_at, second(7) - 1);
+    EXPECT_EQ(world.store().stored().at("a").connected_at, second(7) - 2);
+    world.insert(read_all({body("c").at(10).created(3)}));
+    EXPECT_EQ(world.store().stored().at("a").connected_at, second(3) - 2);
+    EXPECT_EQ(world.store().stored().at("a").facts.connected_at(), second(8)) << "its own";
+    world.insert(read_all({body("a").at(1)}));
+    EXPECT_EQ(world.store().stored().at("a").connected_at, second(1));
 }
 
 TEST(DerivationTest, OnlyWhatIsNotStoredIsANewReauth) {
     World world = world_of({reauth("a", "b").at(1)});
     const Derivation derivation =
         derive(world, {reauth("a", "b").at(4), reauth("b", "c").at(5), reauth("b", "c").at(6)});
-    EXPECT_EQ(derivation.new_reauths(), (std::set<Reauth>{{"b", "c"}}));
+    EXPECT_EQ(derivation.new_reauths(), (std::set<Reauth>{{"b", "c", false}}));
+    EXPECT_EQ(derivation.vanished_reauths(), std::set<Reauth>{});
+}
+
+Delivery transfer(const std::string& old_user_id, const std::string& new_user_id) {
+    Delivery delivery = reauth(old_user_id, new_user_id);
+    delivery.payload["new_user"]["reference_id"] = "bert";
+    return delivery;
+}
+
+TEST(DerivationTest, ATransferThatTurnsOutToBeNoneVanishesAndIsANewReauth) {
+    World world = world_of({transfer("a", "b").at(1)});
+    const std::set<Reauth> transferred{{"a", "b", true}}, linked{{"a", "b", false}};
+    ASSERT_EQ(world.store().stored_reauths(), transferred);
+    const Derivation derivation = derive(world, {reauth("a", "b").reference("").at(2)});
+    EXPECT_EQ(derivation.vanished_reauths(), transferred);
+    EXPECT_EQ(derivation.new_reauths(), linked);
+    world.store().write(derivation);
+    EXPECT_EQ(world.store().stored().at("a").lineage_id, world.store().stored().at("b").lineage_id);
+
+    const Derivation nothing_new = derive(world, {transfer("a", "b").at(3)});
+    EXPECT_EQ(nothing_new.vanished_reauths(), std::set<Reauth>{});
+    EXPECT_EQ(nothing_new.new_reauths(), std::set<Reauth>{}) << "it stays what it is";
+}
+
+TEST(DerivationTest, AllReauthsOfAPairInOneBatchAreOneReauth) {
+    World world = world_of({});
+    const Derivation derivation =
+        derive(world, {transfer("a", "b").at(1), reauth("a", "b").at(2), transfer("a", "b").at(3)});
+    EXPECT_EQ(derivation.new_reauths(), (std::set<Reauth>{{"a", "b", false}}));
+    EXPECT_EQ(derivation.vanished_reauths(), std::set<Reauth>{});
+    EXPECT_EQ(derive(world, {transfer("a", "b").at(1), transfer("a", "b").at(2)}).new_reauths(),
+              (std::set<Reauth>{{"a", "b", true}}));
+}
+
+TEST(DerivationTest, AReauthIsATransferAgainWithoutTheEventThatSaidOtherwise) {
+    World world = world_of({transfer("a", "b").at(1), reauth("a", "b").reference("").at(2)});
+    world.ledger() = read_all({transfer("a", "b").at(1)});
+    world.rebuild();
+    EXPECT_EQ(world.faults(), "");
+    EXPECT_EQ(world.store().stored_reauths(), (std::set<Reauth>{{"a", "b", true}}));
 }
 
 TEST(DerivationTest, TheYoungerLineageMoves) {
-    World world = world_of({reauth("a", "b").at(1)});
+    World world = world_of({reauth("a", "b").at(11)});
     world.insert(read_all({reauth("c", "d").at(2), reauth("d", "e").at(3)}));
     ASSERT_EQ(world.store().stored().at("e").lineage_id, 3);
-    const Derivation derivation = derive(world, {reauth("e", "a").at(4)});
+    const Derivation derivation = derive(world, {reauth("e", "b").at(14)});
     EXPECT_EQ(derivation.moved_lineages(), (std::map<std::int64_t, std::int64_t>{{3, 1}}));
     EXPECT_FALSE(derivation.nodes().contains("c")) << "the others of the lineage need not be loaded";
 }
@@ -84,6 +139,16 @@ TEST(DerivationTest, WhatIsLoadedAsANeighbourMovesWithItsLineage) {
     EXPECT_EQ(world.store().stored().at("c").lineage_id, 1);
 }
 
+TEST(DerivationTest, WhoEntersASlotIsLinkedToWhoStaysThoughOthersLeave) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        World world(rules_under(AccountPolicy::keep), seed);
+        world.insert(read_all({auth("a").provider("APPLE").at(1)}));
+        world.insert(read_all({body("b").provider("APPLE").at(2), deauth("c").provider("APPLE").at(3)}));
+        world.insert(read_all({auth("b").at(4), auth("c").at(5), deauth("d").provider("APPLE").at(6)}));
+        ASSERT_EQ(world.faults(), "") << "seed " << seed;
+    }
+}
+
 TEST(DerivationTest, ACycleIsKnownInEveryMember) {
     World world = world_of({reauth("a", "b").at(1), reauth("b", "c").at(2)});
     EXPECT_FALSE(world.store().stored().at("b").cyclic);
@@ -93,11 +158,63 @@ TEST(DerivationTest, ACycleIsKnownInEveryMember) {
     EXPECT_FALSE(world.store().stored().at("d").cyclic);
 }
 
-TEST(DerivationTest, ACycleIsSearchedFromItsNewestPredecessorAndNotEnteredTwice) {
+TEST(DerivationTest, TwoCyclesBecomeOne) {
+    World world = world_of({reauth("a", "b").at(1), reauth("b", "a").at(2), athlete("a", "x").at(3)});
+    world.insert(read_all({reauth("c", "d").at(4), reauth("d", "c").at(5), reauth("b", "c").at(6)}));
+    EXPECT_EQ(world.store().stored().at("b").connected_at, second(1));
+    world.insert(read_all({athlete("c", "y").at(7), body("c").at(8).created(-9)}));
+    EXPECT_EQ(world.store().stored().at("b").connected_at, second(-9) - 1) << "c is of another cycle";
+    EXPECT_EQ(world.store().stored().at("b").provider_user_id, "x");
+    EXPECT_EQ(world.store().stored().at("d").provider_user_id, "y");
+    world.insert(read_all({reauth("d", "a").at(9)}));
+    EXPECT_EQ(world.store().stored().at("b").connected_at, second(1));
+    EXPECT_EQ(world.store().stored().at("b").provider_user_id, "x");
+    EXPECT_EQ(world.store().stored().at("d").provider_user_id, "x");
+    EXPECT_EQ(world.faults(), "");
+}
+
+std::optional<std::string> account_of(World& world, const std::string& user_id) {
+    return world.store().stored().at(user_id).provider_user_id;
+}
+
+TEST(DerivationTest, ACycleTakesTheAccountOfTheNewestConnectionOutside) {
     World world = world_of({athlete("d", "y").at(1), athlete("e", "x").at(2), reauth("e", "c").at(3),
                             reauth("d", "a").at(4), reauth("a", "c").at(5), reauth("c", "a").at(6)});
-    EXPECT_EQ(world.store().stored().at("a").provider_user_id, "x");
-    EXPECT_EQ(world.store().stored().at("c").provider_user_id, "y");
+    EXPECT_EQ(account_of(world, "a"), "x");
+    EXPECT_EQ(account_of(world, "c"), "x");
+    world.insert(read_all({auth("d").at(7)}));
+    EXPECT_EQ(account_of(world, "a"), "y") << "d is dated now, e is not";
+    EXPECT_EQ(account_of(world, "c"), "y");
+}
+
+TEST(DerivationTest, ACycleTakesTheAccountOfItsNewestMember) {
+    World world = world_of({athlete("o", "z").at(9), reauth("o", "c").at(2), reauth("a", "b").at(3),
+                            reauth("b", "c").at(4), reauth("c", "a").at(5)});
+    EXPECT_EQ(account_of(world, "a"), "z");
+    world.insert(read_all({athlete("a", "x").at(6)}));
+    EXPECT_EQ(account_of(world, "a"), "x");
+    EXPECT_EQ(account_of(world, "b"), "x");
+    EXPECT_EQ(account_of(world, "c"), "x");
+    world.insert(read_all({athlete("b", "y").at(7), body("b").at(8).created(5)}));
+    EXPECT_EQ(account_of(world, "a"), "x");
+    EXPECT_EQ(account_of(world, "b"), "y");
+    EXPECT_EQ(account_of(world, "c"), "y");
+    world.insert(read_all({body("b").at(8).created(-1)}));
+    EXPECT_EQ(account_of(world, "c"), "x") << "a is newer now";
+}
+
+TEST(DerivationTest, AnSdkMemberOfACycleTakesNoAccountAndBringsInNone) {
+    World world = world_of({athlete("o", "x").at(1), reauth("a", "b").at(2), reauth("b", "a").at(3),
+                            reauth("o", "a").at(4), auth("a").provider("APPLE").at(5)});
+    EXPECT_EQ(account_of(world, "a"), std::nullopt);
+    EXPECT_EQ(account_of(world, "b"), std::nullopt);
+    world.insert(read_all({reauth("o", "b").at(6)}));
+    EXPECT_EQ(account_of(world, "a"), std::nullopt);
+    EXPECT_EQ(account_of(world, "b"), "x");
+    world.insert(read_all({athlete("a", "y").provider("APPLE").at(7)}));
+    EXPECT_EQ(account_of(world, "a"), "y");
+    EXPECT_EQ(account_of(world, "b"), "y") << "its own it gives to the others";
+    EXPECT_EQ(world.faults(), "");
 }
 
 TEST(DerivationTest, TheEventThatDidItIsTold) {
@@ -120,8 +237,8 @@ TEST(DerivationTest, WhatTheLedgerDoesNotHaveVanishes) {
     for (const Connection& connection : derivation.vanished())
         vanished.insert(connection.user_id);
     EXPECT_EQ(vanished, (std::set<std::string>{"a", "b"}));
-    EXPECT_EQ(derivation.vanished_reauths(), (std::set<Reauth>{{"a", "b"}}));
-    EXPECT_EQ(derivation.new_reauths(), (std::set<Reauth>{{"e", "c"}}));
+    EXPECT_EQ(derivation.vanished_reauths(), (std::set<Reauth>{{"a", "b", false}}));
+    EXPECT_EQ(derivation.new_reauths(), (std::set<Reauth>{{"e", "c", false}}));
     EXPECT_EQ(derivation.nodes().at("e").now.lineage_id, 3);
 }
 
@@ -134,6 +251,37 @@ TEST(DerivationTest, AProviderBecomesAnSdkProvider) {
     EXPECT_EQ(world.faults(), "");
     EXPECT_EQ(world.store().stored().at("b").provider_user_id, std::nullopt);
     EXPECT_EQ(world.store().stored().at("b").successor_user_id, "c");
+}
+
+TEST(DerivationTest, TheAccountIdsOfAProviderBecomeUnusable) {
+    World world =
+        world_of({athlete("a", "x").at(1), athlete("b", "x").at(2), athlete("c", "x").reference("cleo").at(3)},
+                 AccountPolicy::keep);
+    ASSERT_EQ(world.store().stored().at("a").status, Status::superseded);
+    ASSERT_TRUE(world.store().stored().at("b").duplicate);
+    Rules rules = world.rules();
+    rules.unusable_providers.insert("OURA");
+    world.rebuild(rules);
+    EXPECT_EQ(world.faults(), "");
+    const Connection& a = world.store().stored().at("a");
+    EXPECT_EQ(a.provider_user_id, "x") << "it is known all the same";
+    EXPECT_EQ(a.account(), std::nullopt);
+    EXPECT_TRUE(a.slots().empty());
+    EXPECT_EQ(a.status, Status::active);
+    EXPECT_FALSE(world.store().stored().at("b").duplicate);
+    EXPECT_NE(world.store().stored().at("b").lineage_id, a.lineage_id);
+}
+
+TEST(DerivationTest, ADeviceIsNeverForOneEndUserAlone) {
+    for (const char* provider : {"OURA", "APPLE", "DASH"}) {
+        World world = world_of({athlete("a", "x").provider(provider).at(1)}, AccountPolicy::replace);
+        const Connection& a = world.store().stored().at("a");
+        EXPECT_EQ(a.account_exclusive, a.provider() == "OURA" || a.provider() == "DASH") << provider;
+        EXPECT_EQ(a.account_unusable, a.provider() == "DASH") << provider;
+        EXPECT_EQ(a.sdk, a.provider() == "APPLE") << provider;
+        for (const Slot& slot : a.slots())
+            EXPECT_EQ(slot.per_reference, a.sdk) << provider;
+    }
 }
 
 /// Many end users on one account, and what one more event has to look at.

@@ -70,11 +70,14 @@ TEST(EventReaderTest, ProblemsSayWhatIsWrong) {
         {R"({"type":"a_new_type","user":false})", R"("user" is not a JSON object)"},
         // ids
         {R"({"type":"body","user":{"user_id":"a","provider":5}})", R"("user.provider" is not a string)"},
-        {R"({"type":"body","user":{"user_id":"a","reference_id":5}})", R"("user.reference_id" is not a string)"},
-        {R"({"type":"body","user":{"user_id":"a","reference_id":["r"]}})", R"("user.reference_id" is not a string)"},
-        {R"({"type":"body","reference_id":5,"user":{"user_id":"a"}})", R"("reference_id" is not a string)"},
-        {R"({"type":"body","reference_id":5,"user":{"user_id":"a","reference_id":"r"}})",
-         R"("reference_id" is not a string)"},
+        {R"({"type":"body","user":{"user_id":"a","reference_id":5.5}})",
+         R"("user.reference_id" is neither a string nor a 64-bit integer)"},
+        {R"({"type":"body","user":{"user_id":"a","reference_id":["r"]}})",
+         R"("user.reference_id" is neither a string nor a 64-bit integer)"},
+        {R"({"type":"body","reference_id":true,"user":{"user_id":"a"}})",
+         R"("reference_id" is neither a string nor a 64-bit integer)"},
+        {R"({"type":"body","reference_id":{},"user":{"user_id":"a","reference_id":"r"}})",
+         R"("reference_id" is neither a string nor a 64-bit integer)"},
         // status
         {R"({"type":"auth","user":{"user_id":"a"}})", R"("status" of an "auth" is missing or not a string)"},
         {R"({"type":"auth","status":null,"user":{"user_id":"a"}})",
@@ -83,6 +86,10 @@ TEST(EventReaderTest, ProblemsSayWhatIsWrong) {
          R"("status" of an "auth" is missing or not a string)"},
         {R"({"type":"auth","status":200,"user":{"user_id":"a"}})",
          R"("status" of an "auth" is missing or not a string)"},
+        {R"({"type":"auth","status":"authenticated","user":{"user_id":"a"}})",
+         R"("status" of an "auth" is neither "success" nor "error")"},
+        {R"({"type":"auth","status":"SUCCESS","user":{"user_id":"a"}})",
+         R"("status" of an "auth" is neither "success" nor "error")"},
         // user_reauth
         {R"({"type":"user_reauth"})", R"("new_user" is missing)"},
         {R"({"type":"user_reauth","new_user":null,"old_user":{"user_id":"a"}})", R"("new_user" is missing)"},
@@ -94,8 +101,8 @@ TEST(EventReaderTest, ProblemsSayWhatIsWrong) {
         {R"({"type":"user_reauth","new_user":{"user_id":"b"},"old_user":[]})", R"("old_user" is not a JSON object)"},
         {R"({"type":"user_reauth","new_user":{"user_id":"b"},"old_user":{"user_id":1}})",
          R"("old_user.user_id" is not a string)"},
-        {R"({"type":"user_reauth","new_user":{"user_id":"b"},"old_user":{"user_id":"a","reference_id":1}})",
-         R"("old_user.reference_id" is not a string)"},
+        {R"({"type":"user_reauth","new_user":{"user_id":"b"},"old_user":{"user_id":"a","reference_id":1e99}})",
+         R"("old_user.reference_id" is neither a string nor a 64-bit integer)"},
         // provider_user_id
         {R"({"type":"athlete","user":{"user_id":"a"},"athlete":{"provider_user_id":true}})",
          R"("provider_user_id" is neither a string nor a 64-bit integer)"},
@@ -154,7 +161,8 @@ TEST(EventReaderTest, AnyOtherTypeNeedsNone) {
 TEST(EventReaderTest, WhatAnEventWithoutUserHasIsNotJudged) {
     const Event event = read(R"({"type":"auth_cancelled","reference_id":5,"provider":7,"user":null})");
     EXPECT_EQ(event.problem, "");
-    EXPECT_EQ(event.reference_id, std::nullopt);
+    EXPECT_EQ(event.reference_id, "5");
+    EXPECT_EQ(read(R"({"type":"auth_cancelled","reference_id":{}})").reference_id, std::nullopt);
     EXPECT_EQ(read(R"({"type":"auth_cancelled","reference_id":" r "})").reference_id, "r");
     EXPECT_EQ(read({{"type", "s3_payload"}, {"reference_id", std::string(513, 'r')}}).problem, "");
 }
@@ -165,9 +173,9 @@ TEST(EventReaderTest, StatusDecidesWhatAnAuthIs) {
     };
     EXPECT_EQ(kind(R"("success")"), EventKind::auth_success);
     EXPECT_EQ(kind(R"(" success\n")"), EventKind::auth_success);
-    EXPECT_EQ(kind(R"("SUCCESS")"), EventKind::auth_failure);
     EXPECT_EQ(kind(R"("error")"), EventKind::auth_failure);
-    EXPECT_EQ(kind(R"("warning")"), EventKind::auth_failure);
+    EXPECT_EQ(kind(R"(" error ")"), EventKind::auth_failure);
+    EXPECT_EQ(kind(R"("warning")"), EventKind::nothing);
 }
 
 TEST(EventReaderTest, AnswersOfGetAthleteHaveNoType) {
@@ -179,6 +187,9 @@ TEST(EventReaderTest, AnswersOfGetAthleteHaveNoType) {
         EXPECT_EQ(event.kind, EventKind::athlete) << type;
         EXPECT_EQ(event.provider_user_id, "x") << type;
     }
+    EXPECT_EQ(read(R"({"athlete":[null,{"provider_user_id":"x"}],"user":{"user_id":"a"}})").provider_user_id, "x");
+    EXPECT_NE(read(R"({"athlete":["x"],"user":{"user_id":"a"}})").problem, "");
+    EXPECT_NE(read(R"({"data":{"provider_user_id":"x"},"user":{"user_id":"a"}})").problem, "");
 }
 
 TEST(EventReaderTest, IdsAreTrimmedAndEmptyOnesNull) {
@@ -304,6 +315,17 @@ TEST(EventReaderTest, AReauthDoesNotLookAtUser) {
     EXPECT_EQ(event.old_user->user_id, "B");
 }
 
+TEST(EventReaderTest, AReferenceIdMayBeAnInteger) {
+    EXPECT_EQ(read(R"({"type":"body","user":{"user_id":"a","reference_id":4711}})").user->reference_id, "4711");
+    EXPECT_EQ(read(R"({"type":"body","reference_id":-1,"user":{"user_id":"a"}})").user->reference_id, "-1");
+    EXPECT_EQ(read(R"({"type":"body","reference_id":18446744073709551615,"user":{"user_id":"a"}})").reference_id,
+              "18446744073709551615");
+    const Event event = read(
+        R"({"type":"user_reauth","new_user":{"user_id":"b","reference_id":2},"old_user":{"user_id":"a","reference_id":1}})");
+    EXPECT_EQ(event.old_user->reference_id, "1");
+    EXPECT_EQ(event.user->reference_id, "2");
+}
+
 struct Account {
     const char* rest; ///< of an athlete event
     std::optional<std::string> account;
@@ -322,10 +344,15 @@ TEST(EventReaderTest, TheAccountIsTheFirstThatIsNotEmpty) {
         {R"("athlete":{"provider_user_id":""},"data":[{"provider_user_id":"y"}])", "y"},
         {R"("athlete":{"provider_user_id":"x"},"data":[{"provider_user_id":"y"}])", "x"},
         {R"("athlete":{"provider_user_id":"x"},"data":[{"provider_user_id":true}])", "x"},
-        {R"("athlete":[{"provider_user_id":"x"}])", std::nullopt},
+        {R"("athlete":[{"provider_user_id":"x"}])", "x"},
+        {R"("athlete":[7,{"provider_user_id":"x"},{"provider_user_id":"y"}])", "x"},
+        {R"("athlete":[{},{"provider_user_id":"y"}])", std::nullopt},
+        {R"("athlete":[{}],"data":{"provider_user_id":8})", "8"},
+        {R"("athlete":{"provider_user_id":"x"},"data":{"provider_user_id":"y"})", "x"},
         {R"("athlete":"x","data":[null,5,"x",[],{},{"provider_user_id":" "},{"provider_user_id":"y"}])", "y"},
         {R"("data":[{"provider_user_id":"y"},{"provider_user_id":true}])", "y"},
-        {R"("data":{"provider_user_id":"x"})", std::nullopt},
+        {R"("data":{"provider_user_id":"x"})", "x"},
+        {R"("data":{"provider_user_id":" "})", std::nullopt},
         {R"("data":"x")", std::nullopt},
         {R"("data":[])", std::nullopt},
         {R"("provider_user_id":"x")", std::nullopt},
@@ -344,8 +371,8 @@ TEST(EventReaderTest, OnlyAthleteEventsNameAnAccount) {
 }
 
 TEST(EventReaderTest, TheFirstProblemIsTold) {
-    EXPECT_EQ(read(R"({"type":"auth","reference_id":1,"user":{"user_id":2}})").problem,
-              R"("reference_id" is not a string)");
+    EXPECT_EQ(read(R"({"type":"auth","reference_id":true,"user":{"user_id":2}})").problem,
+              R"("reference_id" is neither a string nor a 64-bit integer)");
     Headers headers;
     headers.problem = "the trace id is odd";
     EXPECT_EQ(read(json{{"type", 5}}, headers).problem, "the trace id is odd");

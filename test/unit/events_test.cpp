@@ -201,7 +201,7 @@ TEST(EventsTest, LinkWhatAReauthNames) {
         const auto reauth = reauth_of(event);
         EXPECT_EQ(reauth.has_value(), row.old_user != "-");
         if (reauth) {
-            EXPECT_EQ(*reauth, (Reauth{event.old_user->user_id, event.user->user_id}));
+            EXPECT_EQ(*reauth, (Reauth{event.old_user->user_id, event.user->user_id, false}));
         }
     }
 }

@@ -1,6 +1,6 @@
 // Facts combine in any order: merging is associative, commutative and idempotent, and `absorbs`
 // knows beforehand whether it would change anything. And: a dead connection does not come back
-// without proof.
+// without proof; what is dated; what a user_reauth links.
 #include "deliveries.h"
 #include "history.h"
 
@@ -162,6 +162,61 @@ INSTANTIATE_TEST_SUITE_P(
                     Ending{"NoProofByPermissionChange", {permission_change("a").at(3), deauth("a").at(2)}, true},
                     Ending{"NoProofByBeingOld", {reauth("a", "b").at(3).old_created(9)}, true}),
     [](const auto& ending) { return ending.param.name; });
+
+Facts facts_of(const Delivery& delivery) { return contributions_of(read(delivery)).back().facts; }
+
+TEST(DatedTest, WhoHasACreatedAtOrIsConfirmedIsDated) {
+    EXPECT_FALSE(Facts().dated());
+    for (const Delivery& delivery :
+         {body("a"), athlete("a", "x"), permission_change("a"), connection_error("a"), deauth("a"), auth_error("a")}) {
+        EXPECT_FALSE(facts_of(delivery.at(5)).dated()) << delivery.payload;
+        EXPECT_TRUE(facts_of(delivery.at(5).created(3)).dated()) << delivery.payload;
+    }
+    EXPECT_TRUE(facts_of(auth("a").received(5)).dated());
+    EXPECT_TRUE(facts_of(reauth("b", "a").received(5)).dated());
+    EXPECT_FALSE(contributions_of(read(reauth("a", "b").at(5))).front().facts.dated());
+    EXPECT_TRUE(contributions_of(read(reauth("a", "b").at(5).old_created(3))).front().facts.dated());
+}
+
+TEST(DatedTest, CreatedAtCountsBeforeTheFirstSight) {
+    EXPECT_EQ(facts_of(body("a").at(5)).connected_at(), second(5));
+    EXPECT_EQ(facts_of(body("a").at(5).created(3)).connected_at(), second(3));
+    EXPECT_EQ(facts_of(body("a").at(5).created(9)).connected_at(), second(9));
+}
+
+/// What one user_reauth says: whether the account went from one end user to another.
+bool is_transfer_between(const nlohmann::json& from, const nlohmann::json& to, const nlohmann::json& at_the_top) {
+    Delivery delivery = reauth("a", "b");
+    delivery.payload["old_user"]["reference_id"] = from;
+    delivery.payload["new_user"]["reference_id"] = to;
+    delivery.payload["reference_id"] = at_the_top;
+    return reauth_of(read(delivery))->transfer;
+}
+
+TEST(ReauthTest, IsATransferIfItNamesTwoPeople) {
+    const nlohmann::json null;
+    EXPECT_TRUE(is_transfer_between("anna", "bert", null));
+    EXPECT_TRUE(is_transfer_between("anna", "Anna", null));
+    EXPECT_TRUE(is_transfer_between("anna", 7, null));
+    EXPECT_TRUE(is_transfer_between("anna", null, "bert"));
+    EXPECT_TRUE(is_transfer_between(null, "anna", "bert"));
+    EXPECT_FALSE(is_transfer_between("anna", "anna", null));
+    EXPECT_FALSE(is_transfer_between("anna", " anna ", null));
+    EXPECT_FALSE(is_transfer_between("7", 7, null));
+    EXPECT_FALSE(is_transfer_between("anna", null, null));
+    EXPECT_FALSE(is_transfer_between("anna", " ", null));
+    EXPECT_FALSE(is_transfer_between(null, "anna", null));
+    EXPECT_FALSE(is_transfer_between(null, null, null));
+    EXPECT_FALSE(is_transfer_between(null, null, "anna"));
+    EXPECT_FALSE(is_transfer_between("anna", null, "anna"));
+}
+
+TEST(ReauthTest, OnlyAReauthOfTwoConnectionsIsOne) {
+    EXPECT_EQ(reauth_of(read(auth("a"))), std::nullopt);
+    EXPECT_EQ(reauth_of(read(reauth("", "a"))), std::nullopt);
+    EXPECT_EQ(reauth_of(read(reauth("a", "a"))), std::nullopt);
+    EXPECT_EQ(reauth_of(read(reauth("a", "b"))), (Reauth{"a", "b", false}));
+}
 
 /// The register after all that is written to it, in this order.
 Register written(const std::vector<Written>& all) {

@@ -10,8 +10,9 @@ std::string text(const std::optional<Micros>& time) { return time ? format_iso86
 
 std::string describe(const Truth& truth) {
     return truth.status + ", successor " + text(truth.successor_user_id) + ", ended " + text(truth.ended_at) +
-           ", account " + text(truth.provider_user_id) + ", lineage of '" + truth.lineage + "', resolves to " +
-           text(truth.resolved) + (truth.duplicate ? ", duplicate" : "") + (truth.cyclic ? ", cyclic" : "");
+           ", connected " + text(std::optional(truth.connected_at)) + ", account " + text(truth.provider_user_id) +
+           ", lineage of '" + truth.lineage + "', resolves to " + text(truth.resolved) +
+           (truth.duplicate ? ", duplicate" : "") + (truth.cyclic ? ", cyclic" : "");
 }
 
 std::string describe(const Connection& connection) {
@@ -20,8 +21,9 @@ std::string describe(const Connection& connection) {
         << to_string(connection.status) << ", successor " << text(connection.successor_user_id) << ", ended "
         << text(connection.ended_at) << ", account " << text(connection.provider_user_id) << ", provider "
         << text(connection.provider()) << ", reference " << text(connection.reference_id()) << ", connected "
-        << text(std::optional(connection.place().connected_at)) << (connection.facts.live ? ", live" : "")
-        << (connection.sdk ? ", sdk" : "") << (connection.account_exclusive ? ", exclusive" : "")
+        << text(std::optional(connection.connected_at)) << (connection.facts.dated() ? ", dated" : "")
+        << (connection.facts.live ? ", live" : "") << (connection.sdk ? ", sdk" : "")
+        << (connection.account_exclusive ? ", exclusive" : "") << (connection.account_unusable ? ", unusable" : "")
         << (connection.duplicate ? ", duplicate" : "") << (connection.cyclic ? ", cyclic" : "");
     return out.str();
 }
@@ -32,6 +34,7 @@ Rules rules_under(AccountPolicy policy) {
     Rules rules;
     rules.account_policy = policy;
     rules.sdk_providers = {"APPLE", "SAMSUNG", "HEALTH_CONNECT"};
+    rules.unusable_providers = {"DASH"};
     return rules;
 }
 
@@ -65,10 +68,12 @@ Truths truths_of(const std::map<std::string, Connection>& stored) {
     }
     Truths truths;
     for (const auto& [user_id, connection] : stored) {
-        const Connection* resolved = current.at(connection.lineage_id);
+        const Connection* const resolved =
+            connection.status == Status::active ? &connection : current.at(connection.lineage_id);
         truths[user_id] = {std::string(to_string(connection.status)),
                            connection.successor_user_id,
                            connection.ended_at,
+                           connection.connected_at,
                            connection.provider_user_id,
                            connection.duplicate,
                            connection.cyclic,
@@ -100,16 +105,25 @@ Fold fold_of(const std::vector<Event>& events) {
     return fold;
 }
 
+std::set<Reauth> reauths_of(const std::vector<Event>& events) {
+    std::map<std::pair<std::string, std::string>, bool> transfers;
+    for (const Event& event : events)
+        if (const auto reauth = reauth_of(event)) {
+            bool& transfer = transfers.try_emplace({reauth->old_user_id, reauth->new_user_id}, true).first->second;
+            transfer = transfer && reauth->transfer;
+        }
+    std::set<Reauth> reauths;
+    for (const auto& [ends, transfer] : transfers)
+        reauths.insert({ends.first, ends.second, transfer});
+    return reauths;
+}
+
 Truths brute_force(const std::vector<Event>& events, const Rules& rules) {
     std::map<std::string, Facts> facts;
-    std::set<Reauth> reauths;
-    for (const Event& event : events) {
+    for (const Event& event : events)
         for (const Contribution& contribution : contributions_of(event))
             facts[contribution.user_id].merge(contribution.facts);
-        if (auto reauth = reauth_of(event))
-            reauths.insert(std::move(*reauth));
-    }
-    return brute_force(facts, reauths, rules);
+    return brute_force(facts, reauths_of(events), rules);
 }
 
 std::vector<Change> World::insert(const std::vector<Event>& batch) {
@@ -130,7 +144,9 @@ std::vector<Change> World::insert_what_is_new(const std::vector<Event>& batch) {
 }
 
 bool World::is_known(const Event& event) const {
-    if (const auto reauth = reauth_of(event); reauth && !store_.stored_reauths().count(*reauth))
+    if (const auto reauth = reauth_of(event);
+        reauth && !store_.stored_reauths().count(*reauth) &&
+        !store_.stored_reauths().count({reauth->old_user_id, reauth->new_user_id, false}))
         return false;
     for (const Contribution& contribution : contributions_of(event)) {
         const auto found = store_.stored().find(contribution.user_id);
@@ -152,7 +168,8 @@ void World::rebuild(const Rules& rules) {
 void World::spoil() { store_.spoil(); }
 
 std::string World::faults() {
-    return difference(expected(), truths()) + faults_against_everything() + faults_of_lineage_ids();
+    return difference(expected(), truths()) + faults_against_everything() + faults_of_reauths() +
+           faults_of_lineage_ids();
 }
 
 Truths World::expected() const { return brute_force(ledger_, rules_); }
@@ -173,7 +190,21 @@ std::string World::faults_against_everything() {
     for (const Connection& vanished : oracle.vanished())
         result += vanished.user_id + " is stored, but in no event\n";
     if (!oracle.new_reauths().empty() || !oracle.vanished_reauths().empty())
-        result += "the stored reauths are not those of the events\n";
+        result += "the stored reauths are not those of the events by of_everything\n";
+    return result;
+}
+
+std::string World::faults_of_reauths() const {
+    std::string result;
+    const std::set<Reauth> wanted = reauths_of(ledger_);
+    const auto add_all_but = [&result](const char* what, const std::set<Reauth>& all, const std::set<Reauth>& others) {
+        for (const Reauth& reauth : all)
+            if (!others.count(reauth))
+                result += what + reauth.old_user_id + " to " + reauth.new_user_id +
+                          (reauth.transfer ? ", a transfer\n" : "\n");
+    };
+    add_all_but("not stored: the reauth from ", wanted, store_.stored_reauths());
+    add_all_but("wrongly stored: the reauth from ", store_.stored_reauths(), wanted);
     return result;
 }
 

@@ -8,18 +8,22 @@
 
 #include "core/changes.h"
 
+#include <set>
 #include <string>
 #include <vector>
 
 namespace terra_identity::test {
 
-/// With the SDK providers APPLE, SAMSUNG and HEALTH_CONNECT.
+/// With the SDK providers APPLE, SAMSUNG and HEALTH_CONNECT; the account ids of DASH are unusable.
 Rules rules_under(AccountPolicy policy);
 
 /// What one statement does between reading and writing: a derivation from the events of one batch.
 Derivation derive(Store& store, const Rules& rules, const std::vector<Event>& batch, std::int64_t first_event_id = 1);
 
 Fold fold_of(const std::vector<Event>& events);
+
+/// What these events say together, one reauth for each pair of connections.
+std::set<Reauth> reauths_of(const std::vector<Event>& events);
 
 /// What follows from these events.
 Truths brute_force(const std::vector<Event>& events, const Rules& rules);
@@ -62,6 +66,7 @@ public:
 private:
     bool is_known(const Event& event) const;
     std::string faults_against_everything();
+    std::string faults_of_reauths() const;
     std::string faults_of_lineage_ids() const;
 
     Rules rules_;

@@ -60,7 +60,7 @@ TEST(HeadersTest, TheOrderingTimestampIsAStringOrAnIntegerOrTheFirstOfAnArray) {
         {R"(["1767225598500"])", ordering},
         {R"(["1767225598500","1"])", ordering},
         {R"([1767225598500])", ordering},
-        {R"("0")", 0},
+        {R"("0")", std::nullopt},
         {R"([])", std::nullopt},
         {R"([["1767225598500"]])", std::nullopt},
         {R"([null,"1767225598500"])", std::nullopt},
@@ -79,7 +79,7 @@ TEST(HeadersTest, TheOrderingTimestampIsAStringOrAnIntegerOrTheFirstOfAnArray) {
         {R"(1767312000001)", std::nullopt},
         {R"("999999999999999999")", std::nullopt},
         // of a sender that takes seconds, or microseconds, for milliseconds
-        {R"("1767225598")", 1'767'225'598'000},
+        {R"("1767225598")", std::nullopt},
         {R"("1767225598500000")", std::nullopt},
     };
     for (const auto& [value, time] : table) {
@@ -87,6 +87,21 @@ TEST(HeadersTest, TheOrderingTimestampIsAStringOrAnIntegerOrTheFirstOfAnArray) {
         EXPECT_EQ(headers.ordering, time) << value;
         EXPECT_EQ(headers.problem, "") << value;
     }
+}
+
+TEST(HeadersTest, TheDevIdIsAStringOrTheFirstOfAnArray) {
+    const auto dev_id = [](const char* value) { return read(json::parse(R"({"DEV-id":)" + std::string(value) + "}")); };
+    EXPECT_EQ(dev_id(R"(" acme-prod-AbCdEf123\n")").dev_id, "acme-prod-AbCdEf123");
+    EXPECT_EQ(dev_id(R"(["a","b"])").dev_id, "a");
+    for (const char* none : {"null", "7", "{}", "[]", "[7]", R"("")", R"(" ")"}) {
+        EXPECT_EQ(dev_id(none).dev_id, std::nullopt) << none;
+        EXPECT_EQ(dev_id(none).problem, "") << none;
+    }
+    EXPECT_EQ(read({{"dev-id", std::string(512, 'd')}}).dev_id, std::string(512, 'd'));
+    const Headers headers = read({{"dev-id", std::string(513, 'd')}, {"X-Terra-Trace-Id", "t"}});
+    EXPECT_EQ(headers.dev_id, std::nullopt);
+    EXPECT_EQ(headers.trace_id, "t");
+    EXPECT_EQ(headers.problem, "the dev-id header is longer than 512 bytes");
 }
 
 struct TraceId {

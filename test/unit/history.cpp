@@ -1,7 +1,9 @@
 #include "history.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
+#include <utility>
 
 namespace terra_identity::test {
 namespace {
@@ -12,12 +14,25 @@ public:
     explicit Histories(std::uint64_t seed) : random_(seed) {
         for (int i = 0, count = between(2, 7); i < count; ++i)
             user_ids_.push_back(std::string(1, static_cast<char>('a' + i)));
-        providers_ = one_of<Names>({{"OURA"}, {"OURA"}, {"APPLE"}, {"OURA", "APPLE"}, {"OURA", "APPLE", ""}});
+        if (chance(50))
+            std::shuffle(user_ids_.begin(), user_ids_.end(), random_);
+        providers_ = one_of<Names>({{"OURA"},
+                                    {"OURA"},
+                                    {"APPLE"},
+                                    {"DASH"},
+                                    {"OURA", "APPLE"},
+                                    {"OURA", "DASH"},
+                                    {"OURA", "APPLE", ""},
+                                    {"OURA", "APPLE", "DASH"}});
         references_ = one_of<Names>({{"anna"}, {"anna", "bert"}, {"anna", ""}, {"anna", "bert", "cleo", ""}});
         accounts_ = one_of<Names>({{"x"}, {"x", ""}, {"x", "y"}, {"x", "y", ""}});
         seconds_ = one_of<int>({1, 3, 8, 40});
         settled_ = chance(50);
         narrow_ = chance(25);
+        chained_ = one_of<int>({0, 0, 50, 90});
+        transfers_ = one_of<int>({0, 10, 60});
+        dated_ = one_of<int>({0, 30, 30, 60, 100});
+        weight_of_passing_ = one_of<int>({2, 2, 8});
         weight_of_reauth_ = one_of<int>({0, 2, 5, 20});
         weight_of_athlete_ = one_of<int>({1, 3, 8});
         weight_of_end_ = one_of<int>({0, 1, 4});
@@ -62,7 +77,7 @@ private:
         put("reference_id", chance(10) ? "" : said(references_, user_id));
         if (chance(20))
             put("scopes", one_of<std::string>({"read", "write"}));
-        if (chance(narrow_ ? 50 : 30))
+        if (chance(dated_))
             put("created_at", format_iso8601(second(between(1, seconds_))));
     }
 
@@ -75,13 +90,37 @@ private:
                             : body(predecessor);
     }
 
+    /// A pair that was told before, two neighbours in the chain of all, or any two.
+    Delivery any_reauth() {
+        std::pair<std::string, std::string> pair(one_of(user_ids_), one_of(user_ids_));
+        const auto next = std::find(user_ids_.begin(), user_ids_.end(), pair.first) + 1;
+        if (!pairs_.empty() && chance(20))
+            pair = one_of(pairs_);
+        else if (next != user_ids_.end() && chance(chained_))
+            pair.second = *next;
+        else if (chance(5))
+            pair.first = "";
+        pairs_.push_back(pair);
+        return reauth(pair.first, pair.second);
+    }
+
+    /// To another end user, or to one who is not named.
+    void transfer(nlohmann::json& reauth) {
+        reauth["old_user"]["reference_id"] = "anna";
+        reauth["new_user"]["reference_id"] = "bert";
+        if (chance(20))
+            reauth[chance(50) ? "old_user" : "new_user"].erase("reference_id");
+    }
+
     Delivery undescribed() {
         const std::string user_id = one_of(user_ids_);
-        int dice = between(1, 8 + weight_of_reauth_ + weight_of_athlete_ + 4 * weight_of_end_);
+        int dice = between(1, 6 + weight_of_passing_ + weight_of_reauth_ + weight_of_athlete_ + 4 * weight_of_end_);
         if (narrow_ && chance(40))
             return heir_or_predecessor();
         if ((dice -= weight_of_reauth_) <= 0)
-            return reauth(chance(5) ? "" : one_of(user_ids_), user_id);
+            return any_reauth();
+        if ((dice -= weight_of_passing_) <= 0)
+            return body(user_id);
         if ((dice -= weight_of_athlete_) <= 0)
             return athlete(user_id, said(accounts_, user_id));
         if ((dice -= 4 * weight_of_end_) <= 0)
@@ -90,9 +129,7 @@ private:
                                         : deauth(user_id);
         if (dice <= 4)
             return auth(user_id);
-        if (dice <= 6)
-            return body(user_id);
-        return dice == 7 ? permission_change(user_id) : connection_error(user_id);
+        return dice == 5 ? permission_change(user_id) : connection_error(user_id);
     }
 
     Delivery delivery() {
@@ -100,6 +137,8 @@ private:
         for (const char* user : {"user", "new_user", "old_user"})
             if (result.payload.contains(user) && result.payload[user].is_object())
                 describe(result.payload[user]);
+        if (result.payload.contains("old_user") && result.payload["old_user"].is_object() && chance(transfers_))
+            transfer(result.payload);
         const int time = between(1, seconds_);
         told_ = chance(60) ? result.at(time) : result.received(time);
         return *told_;
@@ -110,7 +149,11 @@ private:
     int seconds_ = 1;
     bool settled_ = false; ///< attributes mostly stay
     bool narrow_ = false;  ///< reauths mostly lead to one connection
-    int weight_of_reauth_ = 0, weight_of_athlete_ = 0, weight_of_end_ = 0;
+    int chained_ = 0;      ///< how many percent of the reauths are between neighbours in the chain of all
+    int transfers_ = 0;    ///< how many percent of the reauths are between two end users, or one is not named
+    int dated_ = 0;        ///< how many percent of the user objects have a created_at
+    int weight_of_passing_ = 0, weight_of_reauth_ = 0, weight_of_athlete_ = 0, weight_of_end_ = 0;
+    std::vector<std::pair<std::string, std::string>> pairs_; ///< of the reauths
     std::optional<Delivery> told_;
 };
 

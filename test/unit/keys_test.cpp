@@ -39,7 +39,7 @@ std::set<std::string> common(const Keys& a, const Keys& b) {
 /// The keys of the slots of a connection.
 Keys slot_keys(const Connection& connection) {
     Keys keys;
-    if (connection.facts.provider && connection.provider_user_id)
+    if (connection.facts.provider && connection.provider_user_id && !connection.account_unusable)
         keys.insert(SlotKey{connection.facts.provider->value, connection.provider_user_id, std::nullopt});
     if (connection.sdk && connection.facts.reference_id)
         keys.insert(SlotKey{connection.facts.provider->value, std::nullopt, connection.facts.reference_id->value});
@@ -148,6 +148,50 @@ TEST(KeysTest, DerivationsWithoutACommonKeyDoNotDisturbEachOther) {
     }
 }
 
+/// The last two batches together, under either policy, whoever writes first.
+void expect_no_disturbance(const History& history) {
+    for (const AccountPolicy policy : policies)
+        for (const bool second_first : {false, true})
+            EXPECT_EQ(play_together(history, policy, second_first, nullptr), "")
+                << "the second first: " << second_first;
+}
+
+/// Old and new connection are of two end users: they are of two lineages.
+Delivery transfer(const std::string& old_user_id, const std::string& new_user_id) {
+    Delivery delivery = reauth(old_user_id, new_user_id);
+    delivery.payload["old_user"]["reference_id"] = old_user_id;
+    delivery.payload["new_user"]["reference_id"] = new_user_id;
+    return delivery;
+}
+
+TEST(KeysTest, AnAccountMayComeOverATransferThatIsReadOnly) {
+    expect_no_disturbance({{transfer("a", "b").at(1), auth("b").provider("APPLE").reference("b").at(2)},
+                           {athlete("a", "x").reference("a").at(3)},
+                           {auth("b").reference("b").at(4)}});
+}
+
+TEST(KeysTest, ThePlaceOfAPredecessorMayDecideOverAnAccount) {
+    expect_no_disturbance({{athlete("a", "x").reference("a").at(1), athlete("b", "y").reference("b").at(2),
+                            transfer("a", "c").at(3), transfer("b", "c").at(4)},
+                           {auth("a").reference("a").at(5)},
+                           {auth("b").reference("b").at(6)}});
+}
+
+TEST(KeysTest, TwoTransfersMayCloseACycleOfTransfers) {
+    expect_no_disturbance(
+        {{transfer("b", "c").at(1), transfer("d", "a").at(2)}, {transfer("a", "b").at(3)}, {transfer("c", "d").at(4)}});
+    expect_no_disturbance({{transfer("b", "c").at(1), transfer("c", "d").at(2), transfer("e", "f").at(3),
+                            transfer("f", "a").at(4), athlete("f", "x").reference("f").at(5)},
+                           {transfer("a", "b").at(6)},
+                           {transfer("d", "e").at(7)}});
+}
+
+TEST(KeysTest, TwoTransfersMayJoinChainsThatAreInTheWrongOrder) {
+    expect_no_disturbance({{transfer("b", "c").at(8), transfer("d", "e").at(1), athlete("a", "x").reference("a").at(9)},
+                           {transfer("a", "b").at(9)},
+                           {transfer("c", "d").at(9)}});
+}
+
 TEST(KeysTest, UnrelatedConnectionsHaveNoCommonKey) {
     World world = world_of({auth("a").at(1), athlete("a", "x").at(2), auth("b").reference("bert").at(3),
                             athlete("b", "y").reference("bert").at(4)});
@@ -172,6 +216,15 @@ TEST(KeysTest, HoldersOfOneAccountHaveItInCommonUnderEitherPolicy) {
             common(keys_of(world, {deauth("a").at(5)}), keys_of(world, {athlete("b", "x").reference("bert").at(6)})),
             (std::set<std::string>{"slot OURA account x reference null", "lineage 1"}));
     }
+}
+
+TEST(KeysTest, WhoHasTheSameUnusableAccountHasNothingInCommon) {
+    World world = world_of({auth("a").provider("DASH").at(1), auth("b").provider("DASH").reference("bert").at(2)},
+                           AccountPolicy::replace);
+    const Keys a = keys_of(world, {athlete("a", "0").provider("DASH").at(3)});
+    const Keys b = keys_of(world, {athlete("b", "0").provider("DASH").reference("bert").at(4)});
+    EXPECT_EQ(describe(a), (std::set<std::string>{"connection a", "lineage 1"}));
+    EXPECT_EQ(describe(b), (std::set<std::string>{"connection b", "lineage 2"}));
 }
 
 TEST(KeysTest, DevicesOfOnePersonHaveTheReferenceInCommon) {

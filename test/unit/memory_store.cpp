@@ -51,15 +51,18 @@ std::vector<Reauth> MemoryStore::reauths(const std::vector<std::string>& user_id
     return disordered(std::move(result));
 }
 
-std::vector<Connection> MemoryStore::neighbours(const std::vector<NeighbourQuery>& queries,
-                                                const std::vector<std::string>& except) {
+bool MemoryStore::has_transfers() {
+    return std::any_of(stored_reauths_.begin(), stored_reauths_.end(), [](const Reauth& reauth) { return reauth.transfer; });
+}
+
+std::vector<Connection> MemoryStore::neighbours(const std::vector<NeighbourQuery>& queries, const UserIds& except) {
     std::vector<Connection> result;
     for (const NeighbourQuery& query : queries) {
         const bool older = query.direction == Direction::older;
         const Connection* nearest = nullptr;
         for (const auto& [user_id, one] : stored_) {
             const bool on_side = older ? one.place() < query.place : query.place < one.place();
-            if (!on_side || !one.facts.live || contains(except, user_id) || !contains(one.slots(), query.slot))
+            if (!on_side || !one.facts.live || except.contains(user_id) || !contains(one.slots(), query.slot))
                 continue;
             if (nearest == nullptr || (older ? nearest->place() < one.place() : one.place() < nearest->place()))
                 nearest = &one;
@@ -70,11 +73,12 @@ std::vector<Connection> MemoryStore::neighbours(const std::vector<NeighbourQuery
     return disordered(std::move(result));
 }
 
-std::vector<Connection> MemoryStore::group_members(const std::vector<Group>& groups) {
+std::vector<Connection> MemoryStore::group_members(const std::vector<Group>& groups, const UserIds& except) {
     std::vector<Connection> result;
     for (const Group& group : groups)
         append(result, some(2, [&](const Connection& one) {
-                   return one.reference_id() == group.reference_id && contains(one.slots(), group.slot);
+                   return one.reference_id() == group.reference_id && contains(one.slots(), group.slot) &&
+                          !except.contains(one.user_id);
                }));
     return disordered(std::move(result));
 }
@@ -116,11 +120,19 @@ void MemoryStore::spoil() {
         connection.status = Status::failed;
         connection.successor_user_id = user_id;
         connection.ended_at = 0;
+        connection.connected_at += 1;
         connection.sdk = !connection.sdk;
+        connection.account_exclusive = !connection.account_exclusive;
+        connection.account_unusable = !connection.account_unusable;
         connection.duplicate = !connection.duplicate;
         connection.cyclic = !connection.cyclic;
     }
-    stored_reauths_ = {{"spoilt", "reauth"}};
+    std::set<Reauth> spoilt{{"spoilt", "reauth", false}};
+    bool kept = false; // every other one
+    for (const Reauth& reauth : stored_reauths_)
+        if ((kept = !kept))
+            spoilt.insert({reauth.old_user_id, reauth.new_user_id, !reauth.transfer});
+    stored_reauths_ = std::move(spoilt);
 }
 
 std::vector<Connection> MemoryStore::all() const {

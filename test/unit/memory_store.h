@@ -18,14 +18,14 @@ public:
 
     std::vector<Connection> connections(const std::vector<std::string>& user_ids) override;
     std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) override;
-    std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries,
-                                       const std::vector<std::string>& except) override;
-    std::vector<Connection> group_members(const std::vector<Group>& groups) override;
+    bool has_transfers() override;
+    std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries, const UserIds& except) override;
+    std::vector<Connection> group_members(const std::vector<Group>& groups, const UserIds& except) override;
     std::vector<Connection> active_connections(const std::vector<AccountQuery>& queries) override;
     std::vector<Connection> lineages(const std::vector<std::int64_t>& lineage_ids) override;
     std::int64_t new_connection_id() override { return next_connection_id_++; }
 
-    /// Writes what a derivation changed.
+    /// Writes what a derivation changed. A reauth that is another kind of link than before vanishes and is new.
     void write(const Derivation& derivation);
 
     /// Spoils all that is derived.

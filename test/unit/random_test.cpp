@@ -11,12 +11,32 @@ namespace {
 
 constexpr AccountPolicy policies[] = {AccountPolicy::keep, AccountPolicy::replace};
 
+/// As users may have them; in half of the cases the usual ones.
+Rules some_rules(std::uint64_t number) {
+    Rules rules = rules_under(policies[number % 2]);
+    switch (number / 2 % 6) {
+    case 0:
+        rules.sdk_providers = {"OURA", "DASH"};
+        break;
+    case 1:
+        rules.unusable_providers = {"APPLE"};
+        break;
+    case 2:
+        rules.sdk_providers = {"DASH"};
+        rules.unusable_providers = {"OURA"};
+        break;
+    default:
+        break;
+    }
+    return rules;
+}
+
 /// Says what is wrong after a history; empty if nothing.
 using Play = std::function<std::string(const History&)>;
 
 /// The faults after the first batch that leads to any.
-std::string play(const History& history, AccountPolicy policy, bool skip_known) {
-    World world(rules_under(policy));
+std::string play(const History& history, const Rules& rules, bool skip_known) {
+    World world(rules);
     for (const std::vector<Delivery>& batch : history) {
         if (skip_known)
             world.insert_what_is_new(read_all(batch));
@@ -45,9 +65,12 @@ void for_each_seed(const Test& test) {
 
 TEST(RandomTest, EveryBatchLeadsToTheStateOfTheWholeSet) {
     for_each_seed([](std::uint64_t seed) {
-        for (const AccountPolicy policy : policies)
+        for (const AccountPolicy policy : policies) {
+            Rules rules = some_rules(seed);
+            rules.account_policy = policy;
             expect_no_faults(seed, policy == AccountPolicy::keep ? "keep" : "replace",
-                             [&](const History& history) { return play(history, policy, seed % 2 == 0); });
+                             [&](const History& history) { return play(history, rules, seed % 2 == 0); });
+        }
     });
 }
 
@@ -65,11 +88,11 @@ TEST(RandomTest, ARebuildRepairsWhatIsSpoilt) {
     });
 }
 
-TEST(RandomTest, AnotherPolicyGivesTheStateAsIfItHadAlwaysBeen) {
+TEST(RandomTest, OtherRulesGiveTheStateAsIfTheyHadAlwaysBeen) {
     for_each_seed([](std::uint64_t seed) {
         expect_no_faults(seed, "switch", [&](const History& history) {
-            World switched(rules_under(policies[seed % 2]));
-            World direct(rules_under(policies[(seed + 1) % 2]));
+            World switched(some_rules(seed));
+            World direct(some_rules(seed * 7 + 1));
             std::string faults;
             for (const std::vector<Delivery>& batch : history) {
                 switched.insert(read_all(batch));

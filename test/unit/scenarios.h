@@ -14,7 +14,7 @@ struct Outcome {
     /// `user_id:status`, and `>successor` if there is one, in the order of user_ids: "a:replaced>b
     /// b:active".
     std::string statuses;
-    /// What the first of these user_ids resolves to; "" if to nothing.
+    /// What each of these user_ids resolves to, in the same order, `-` if to nothing: "b b".
     std::string resolved;
     /// How many connections are duplicates.
     int duplicates = 0;
@@ -33,6 +33,7 @@ struct Scenario {
 
 std::vector<Scenario> scenarios_of_one_connection();
 std::vector<Scenario> scenarios_of_reauths();
+std::vector<Scenario> scenarios_of_transfers();
 std::vector<Scenario> scenarios_of_shared_accounts();
 std::vector<Scenario> scenarios_of_changed_facts();
 

@@ -5,7 +5,7 @@ namespace terra_identity::test {
 
 std::vector<Scenario> scenarios_of_one_connection() {
     const Outcome active{"a:active", "a", 0, "a"};
-    const Outcome deauthenticated{"a:deauthenticated", "", 0, "a"};
+    const Outcome deauthenticated{"a:deauthenticated", "-", 0, "a"};
     return {
         {"Connect", {auth("a").at(1)}, active},
 
@@ -45,29 +45,29 @@ std::vector<Scenario> scenarios_of_one_connection() {
 
         {"ProofBetweenTwoEndsIsNone", {deauth("a").at(3), auth("a").at(5), access_revoked("a").at(7)}, deauthenticated},
 
-        {"AuthError", {auth_error("a").at(1)}, {"a:failed", "", 0, "a"}},
+        {"AuthError", {auth_error("a").at(1)}, {"a:failed", "-", 0, "a"}},
 
         {"AuthErrorThenSuccess", {auth_error("a").at(1), auth("a").at(2)}, active},
 
-        {"AuthErrorAfterSuccess", {auth("a").at(1), auth_error("a").at(2)}, {"a:failed", "", 0, "a"}},
+        {"AuthErrorAfterSuccess", {auth("a").at(1), auth_error("a").at(2)}, {"a:failed", "-", 0, "a"}},
 
-        {"Revoked", {auth("a").at(1), access_revoked("a").at(2)}, {"a:revoked", "", 0, "a"}},
+        {"Revoked", {auth("a").at(1), access_revoked("a").at(2)}, {"a:revoked", "-", 0, "a"}},
 
         {"RevokedThenDeauthenticated",
          {auth("a").at(1), access_revoked("a").at(3), deauth("a").at(5)},
          deauthenticated},
 
-        {"RevokedThenFailed", {access_revoked("a").at(3), auth_error("a").at(5)}, {"a:revoked", "", 0, "a"}},
+        {"RevokedThenFailed", {access_revoked("a").at(3), auth_error("a").at(5)}, {"a:revoked", "-", 0, "a"}},
 
         {"ConnectionErrorEndsNothing", {auth("a").at(1), connection_error("a").at(4)}, active},
 
         {"ReconnectAfterADeauthIsNotLinked",
          {auth("a").at(1), deauth("a").at(5), auth("b").at(10)},
-         {"a:deauthenticated b:active", "", 0, "a|b"}},
+         {"a:deauthenticated b:active", "- b", 0, "a|b"}},
 
         {"ReconnectAfterADeauthIsLinkedByTheAccount",
          {auth("a").at(1), athlete("a", "x").at(2), deauth("a").at(5), auth("b").at(10), athlete("b", "x").at(11)},
-         {"a:deauthenticated b:active", "b", 0, "a b"}},
+         {"a:deauthenticated b:active", "b b", 0, "a b"}},
     };
 }
 

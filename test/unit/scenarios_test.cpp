@@ -11,8 +11,8 @@
 namespace terra_identity::test {
 
 void PrintTo(const Outcome& outcome, std::ostream* out) {
-    *out << outcome.statuses << "; the first resolves to " << (outcome.resolved.empty() ? "nothing" : outcome.resolved)
-         << "; " << outcome.duplicates << " duplicates; lineages " << outcome.lineages;
+    *out << outcome.statuses << "; they resolve to " << outcome.resolved << "; " << outcome.duplicates
+         << " duplicates; lineages " << outcome.lineages;
 }
 
 void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scenario.name; }
@@ -26,12 +26,11 @@ Outcome outcome_of(const Truths& truths) {
         outcome.statuses += (outcome.statuses.empty() ? "" : " ") + user_id + ":" + truth.status;
         if (truth.successor_user_id)
             outcome.statuses += ">" + *truth.successor_user_id;
+        outcome.resolved += (outcome.resolved.empty() ? "" : " ") + truth.resolved.value_or("-");
         outcome.duplicates += truth.duplicate ? 1 : 0;
         std::string& members = lineages[truth.lineage];
         members += (members.empty() ? "" : " ") + user_id;
     }
-    if (!truths.empty())
-        outcome.resolved = truths.begin()->second.resolved.value_or("");
     for (const auto& [first, members] : lineages)
         outcome.lineages += (outcome.lineages.empty() ? "" : "|") + members;
     return outcome;
@@ -102,8 +101,8 @@ private:
 
 std::vector<Scenario> all_scenarios() {
     std::vector<Scenario> all;
-    for (const auto& topic : {scenarios_of_one_connection(), scenarios_of_reauths(), scenarios_of_shared_accounts(),
-                              scenarios_of_changed_facts()})
+    for (const auto& topic : {scenarios_of_one_connection(), scenarios_of_reauths(), scenarios_of_transfers(),
+                              scenarios_of_shared_accounts(), scenarios_of_changed_facts()})
         all.insert(all.end(), topic.begin(), topic.end());
     return all;
 }

@@ -166,11 +166,19 @@ TEST(OrderingTimestampTest, IsMilliseconds) {
         EXPECT_EQ(parse_ordering_timestamp(text), time) << text;
 }
 
+TEST(BelievedTest, NotBeforeTerraWasThere) {
+    const Micros received_at = seconds(1'500'000'000);
+    EXPECT_EQ(believed(parse_iso8601("2015-01-01T00:00:00Z"), received_at), seconds(1'420'070'400));
+    EXPECT_EQ(believed(parse_iso8601("2014-12-31T23:59:59.999999Z"), received_at), std::nullopt);
+    EXPECT_EQ(believed(parse_iso8601("0001-01-01T00:00:00Z"), received_at), std::nullopt);
+    EXPECT_EQ(believed(parse_ordering_timestamp("1500000000"), received_at), std::nullopt); // seconds
+    EXPECT_EQ(believed(parse_iso8601("2015-01-01T00:00:00Z"), seconds(0)), std::nullopt);
+}
+
 TEST(BelievedTest, UntilADayAfterTheDelivery) {
-    const Micros received_at = seconds(1'000'000'000);
+    const Micros received_at = seconds(1'500'000'000);
     EXPECT_EQ(believed(received_at + micros_per_day, received_at), received_at + micros_per_day);
     EXPECT_EQ(believed(received_at + micros_per_day + 1, received_at), std::nullopt);
-    EXPECT_EQ(believed(seconds(-1'000'000'000), received_at), seconds(-1'000'000'000));
     EXPECT_EQ(believed(std::nullopt, received_at), std::nullopt);
 }
 

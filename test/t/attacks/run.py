@@ -98,7 +98,7 @@ def test_secrets(log):
         check(f"no dump has it: pg_dump {' '.join(options)}", done and SECRET not in dump.stdout and "0p3n" not in dump.stdout,
               dump.stderr.strip())
     check("a dump has the requirement",
-          "default\tkeep\tt\t" in subprocess.run(["pg_dump"], capture_output=True, text=True, check=True).stdout)
+          "default\t\\N\tkeep\tt\t" in subprocess.run(["pg_dump"], capture_output=True, text=True, check=True).stdout)
 
 
 BODIES = {

@@ -66,13 +66,16 @@ class Webhooks:
 
     def add_history(self, told, number):
         """The histories go into one environment: with connections of their own, but end users and accounts in common."""
-        by_trace = {}
+        by_trace, payloads, firsts = {}, {}, {}
         for i, event in enumerate(told.events):
             payload = with_prefix(event.payload, f"{number}/")
             trace_id = header(event.headers, "x-terra-trace-id", str) or ""
             trace_id = f"{number}-{trace_id}" if 0 < len(trace_id) < 100 else f"{number}-event-{i}"
             ordering = header(event.headers, "x-terra-ordering-timestamp", (str, int))
             ordering = None if ordering is None else str(ordering)
+            # Another payload under a trace id is another delivery; here each is told by a trace id of its own.
+            same = payloads.setdefault((trace_id, json.dumps(payload, sort_keys=True)), i)
+            trace_id = trace_id if firsts.setdefault(trace_id, same) == same else f"{trace_id}-{same}"
             if trace_id not in by_trace:
                 body = json.dumps(payload, ensure_ascii=self.rng.random() < 0.5, indent=self.rng.choice([None, None, 2]))
                 # No two alike: the same bytes signed in the same second are one delivery.

@@ -1,0 +1,164 @@
+// Newness: when a connection counts as connected. By its own events, but always before whatever replaced it, however
+// late its own events come.
+#include "core/neighbourhood.h"
+
+#include <algorithm>
+#include <queue>
+#include <stdexcept>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+namespace terra_identity {
+namespace {
+
+/// A microsecond before the first of the connections that replaced it, but for those on one cycle with it.
+Micros connected_at(Neighbourhood& neighbourhood, Node& node) {
+    Micros result = node.now.facts.connected_at();
+    for (const Link* const link : node.successors) {
+        Node& successor = *link->new_node;
+        if (node.now.cyclic && successor.now.cyclic) {
+            neighbourhood.cycle_of(node);
+            neighbourhood.cycle_of(successor);
+            if (node.cycle == successor.cycle)
+                continue;
+        }
+        result = std::min(result, successor.now.connected_at - 1);
+    }
+    return result;
+}
+
+/// The touched nodes are derived one after another, each after those that replaced it; after each, what was replaced
+/// before it, as far back as that changes. So each node is mostly derived once, however the times of a batch lie.
+class Newness {
+public:
+    explicit Newness(Neighbourhood& neighbourhood) : neighbourhood_(neighbourhood) {}
+
+    std::vector<Node*> derive() {
+        for (Node* const node : in_order(touched())) {
+            node->queued = false;
+            derive(*node);
+            while (!waiting_.empty()) {
+                Node& predecessor = *waiting_.top().node;
+                waiting_.pop();
+                predecessor.queued = false;
+                derive(predecessor);
+            }
+        }
+        std::vector<Node*> moved;
+        for (Node& node : neighbourhood_.nodes())
+            if (node.touched && (!node.stored || node.stored->place() != node.now.place()))
+                moved.push_back(&node);
+        return moved;
+    }
+
+private:
+    /// As it was when it began to wait.
+    struct Waiting {
+        Micros connected_at;
+        Node* node;
+        bool operator<(const Waiting& other) const { return connected_at < other.connected_at; }
+    };
+
+    /// All that are to be derived in any case, queued.
+    std::vector<Node*> touched() {
+        std::vector<Node*> touched, replaced;
+        for (Node& node : neighbourhood_.nodes())
+            if (node.touched) {
+                touched.push_back(&node);
+                if (node.now.facts.replaced)
+                    replaced.push_back(&node);
+            }
+        neighbourhood_.require_reauths(replaced);
+        for (Node* const node : touched) {
+            node->queued = true;
+            if (!node->stored)
+                node->now.connected_at = node->now.facts.connected_at();
+        }
+        return touched;
+    }
+
+    /// Those that replaced a node before it: by its links, or somewhere along stored ones, where the newer of a lineage
+    /// replaced the older. Without recursion: a chain of reauths may be long.
+    static std::vector<Node*> in_order(std::vector<Node*> touched) {
+        std::sort(touched.begin(), touched.end(), [](const Node* a, const Node* b) {
+            const std::int64_t a_lineage = lineage_of(*a), b_lineage = lineage_of(*b);
+            return a_lineage != b_lineage ? a_lineage < b_lineage : a->now.connected_at > b->now.connected_at;
+        });
+        std::unordered_map<const Node*, Node*> newer;
+        for (std::size_t i = 1; i < touched.size(); ++i)
+            if (touched[i]->stored && lineage_of(*touched[i - 1]) == lineage_of(*touched[i]))
+                newer.emplace(touched[i], touched[i - 1]);
+        struct Step {
+            Node* node;
+            std::size_t next = 0;
+        };
+        std::vector<Node*> result;
+        std::vector<Step> path;
+        std::unordered_set<const Node*> seen;
+        for (Node* const first : touched) {
+            if (seen.insert(first).second)
+                path.push_back({first});
+            while (!path.empty()) {
+                auto& [node, next] = path.back();
+                const std::size_t i = next++;
+                Node* before = nullptr;
+                if (i < node->successors.size()) {
+                    before = node->successors[i]->new_node;
+                } else if (const auto found = newer.find(node); i == node->successors.size() && found != newer.end()) {
+                    before = found->second;
+                } else if (i >= node->successors.size()) {
+                    result.push_back(node);
+                    path.pop_back();
+                    continue;
+                }
+                if (before != nullptr && before->queued && seen.insert(before).second)
+                    path.push_back({before});
+            }
+        }
+        return result;
+    }
+
+    static std::int64_t lineage_of(const Node& node) { return node.stored ? node.stored->lineage_id : 0; }
+
+    void push(Node& node) {
+        if (!std::exchange(node.queued, true))
+            waiting_.push({node.now.connected_at, &node});
+    }
+
+    void derive(Node& node) {
+        if (++derived_ > 1000 * neighbourhood_.nodes().size())
+            throw std::logic_error("a cycle of reauths is not marked as one: call terra_identity.rebuild()");
+        const Micros before = node.now.connected_at;
+        node.now.connected_at = connected_at(neighbourhood_, node);
+        if (node.now.connected_at == before)
+            return;
+        node.touched = true;
+        neighbourhood_.require_reauths({&node});
+        for (const Link* const link : node.predecessors) {
+            Node& predecessor = *link->old_node;
+            neighbourhood_.require_reauths({&predecessor}); // what else replaced it counts too
+            predecessor.follows(node);
+            push(predecessor);
+        }
+    }
+
+    Neighbourhood& neighbourhood_;
+    std::priority_queue<Waiting> waiting_;
+    std::size_t derived_ = 0;
+};
+
+} // namespace
+
+std::vector<Node*> derive_newness(Neighbourhood& neighbourhood) {
+    if (!neighbourhood.complete())
+        return Newness(neighbourhood).derive();
+    for (Node& node : neighbourhood.nodes())
+        node.now.connected_at = node.now.facts.connected_at();
+    const std::vector<Node*>& linked = neighbourhood.linked_nodes();
+    for (auto node = linked.rbegin(); node != linked.rend(); ++node)
+        (*node)->now.connected_at = connected_at(neighbourhood, **node);
+    return {};
+}
+
+} // namespace terra_identity
