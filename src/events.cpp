@@ -55,9 +55,7 @@ HeapTuple with(HeapTuple row, Relation relation, EventColumn column, const Nulla
 
 /// A row that was read before comes from a dump: the state that it led to is restored beside it, in whatever order, so
 /// that it has nothing to say here.
-HeapTuple without_contribution(HeapTuple row, Relation relation) {
-    return with(row, relation, event_contributes, {});
-}
+HeapTuple without_contribution(HeapTuple row, Relation relation) { return with(row, relation, event_contributes, {}); }
 
 /// The environment of an event, which is made, or learns what its deliveries' header says, if need be.
 std::string environment_of(const NullableValue& given, const std::optional<std::string>& header) {
@@ -76,7 +74,8 @@ HeapTuple read_event_row(TriggerData* trigger) {
         return without_contribution(row, relation);
     const NullableValue payload = attribute(row, relation, event_payload);
     if (payload.is_null)
-        return with(row, relation, event_dev_id, text_of(dev_id_or_setting({}))); // the constraint of payload says it best
+        return with(row, relation, event_dev_id,
+                    text_of(dev_id_or_setting({}))); // the constraint of payload says it best
 
     const Micros received_at = received_at_of(attribute(row, relation, event_received_at));
     const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
@@ -87,9 +86,8 @@ HeapTuple read_event_row(TriggerData* trigger) {
                     event.type.empty() ? "" : "The event's type is \"" + event.type + "\".",
                     "Set terra_identity.strict to off to store it with this as its problem."};
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
-    if (headers.trace_id &&
-        !take_delivery(relation->rd_rel->relowner, {dev_id, *headers.trace_id, digest_of(jsonb)},
-                       DatumGetInt64(attribute(row, relation, event_event_id).value)))
+    if (headers.trace_id && !take_delivery(relation->rd_rel->relowner, {dev_id, *headers.trace_id, digest_of(jsonb)},
+                                           DatumGetInt64(attribute(row, relation, event_event_id).value)))
         return nullptr;
 
     std::array<int, event_columns> columns{};

@@ -49,7 +49,9 @@ public:
             const std::vector<HeapTuple> rows = scan("connections_pkey").fetch(keys().equals(string_of(user_id)));
             if (rows.empty())
                 return std::nullopt;
-            const auto value = [&](ConnectionColumn column) { return attribute(rows.front(), table_.columns(), column).value; };
+            const auto value = [&](ConnectionColumn column) {
+                return attribute(rows.front(), table_.columns(), column).value;
+            };
             return string_of(value(col_status)) == active_ ? value(col_user_id) : newest_active(value(col_lineage_id));
         }
         if (const Value active = ask(select_active_user, TEXTOID, user_id))

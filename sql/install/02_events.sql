@@ -49,7 +49,7 @@ COMMENT ON COLUMN terra_identity.events.contributes IS
 CREATE TABLE terra_identity.deliveries (
     dev_id   text COLLATE "C" NOT NULL,
     trace_id text COLLATE "C" NOT NULL,
-    digest   bytea NOT NULL,
+    digest   bytea NOT NULL DEFAULT '',
     event_id bigint NOT NULL,
     PRIMARY KEY (dev_id, trace_id, digest)
 );
@@ -57,5 +57,5 @@ COMMENT ON TABLE terra_identity.deliveries IS
     'What was delivered under which trace id, and its event: the same again is skipped, another payload under the same trace id is another event.';
 COMMENT ON COLUMN terra_identity.deliveries.dev_id IS 'Environment';
 COMMENT ON COLUMN terra_identity.deliveries.trace_id IS 'X-Terra-Trace-Id';
-COMMENT ON COLUMN terra_identity.deliveries.digest IS 'SHA-256 of the payload as it is stored';
+COMMENT ON COLUMN terra_identity.deliveries.digest IS 'SHA-256 of the payload as it is stored; empty if it comes from a dump of version 0.1.0';
 COMMENT ON COLUMN terra_identity.deliveries.event_id IS 'The event of the first such delivery';

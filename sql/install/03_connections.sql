@@ -18,7 +18,7 @@ CREATE TABLE terra_identity.connections (
     connected_at            timestamptz NOT NULL,
     ended_at                timestamptz,
     live                    boolean NOT NULL,
-    dated                   boolean NOT NULL,
+    dated                   boolean NOT NULL DEFAULT false,
     alive_at                timestamptz,
     replaced_at             timestamptz,
     replaced_by             text COLLATE "C",
@@ -134,7 +134,7 @@ CREATE TABLE terra_identity.reauths (
     dev_id      text COLLATE "C" NOT NULL,
     old_user_id text COLLATE "C" NOT NULL,
     new_user_id text COLLATE "C" NOT NULL,
-    transfer    boolean NOT NULL,
+    transfer    boolean NOT NULL DEFAULT false,
     PRIMARY KEY (dev_id, old_user_id, new_user_id)
 );
 CREATE INDEX reauths_new_user_id_idx ON terra_identity.reauths (dev_id, new_user_id);

@@ -1,5 +1,5 @@
-// Cycles of reauths: connections that replaced one another in a circle, which only Terra's mistakes can tell of. They are
-// the strongly connected components of the graph of reauths that have more than one member.
+// Cycles of reauths: connections that replaced one another in a circle, which only Terra's mistakes can tell of. They
+// are the strongly connected components of the graph of reauths that have more than one member.
 #include "core/neighbourhood.h"
 
 #include <algorithm>

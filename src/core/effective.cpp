@@ -29,8 +29,8 @@ private:
     const Node* newest_ = nullptr;
 };
 
-/// What a member of a cycle takes that has no account of its own: a cycle has no order, so that all take the same. It is
-/// that of the newest member that has one, else of the newest that they replaced.
+/// What a member of a cycle takes that has no account of its own: a cycle has no order, so that all take the same. It
+/// is that of the newest member that has one, else of the newest that they replaced.
 std::optional<std::string> account_of_cycle(const std::vector<Node*>& cycle) {
     Newest member, predecessor;
     for (const Node* const node : cycle) {

@@ -41,7 +41,7 @@ struct Headers {
     std::optional<Micros> ordering; ///< null if absent, unreadable or not believed
     std::optional<std::string> trace_id;
     std::optional<std::string> dev_id; ///< the Terra environment that the delivery says it is of; nobody signs it
-    std::string problem; ///< empty, or why the delivery cannot be told from others
+    std::string problem;               ///< empty, or why the delivery cannot be told from others
 
     bool operator==(const Headers&) const = default;
 };

@@ -87,7 +87,8 @@ void derive_settings(Neighbourhood& neighbourhood);
 /// it changes. @return those whose place changed
 std::vector<Node*> derive_newness(Neighbourhood& neighbourhood);
 
-/// Sets `now.provider_user_id` of the nodes that were told of and of their heirs; marks as touched those that it changes.
+/// Sets `now.provider_user_id` of the nodes that were told of and of their heirs; marks as touched those that it
+/// changes.
 /// @param moved the nodes whose place has changed
 void derive_effective_accounts(Neighbourhood& neighbourhood, const std::vector<Node*>& moved);
 

@@ -88,8 +88,8 @@ private:
         load(std::move(queries));
     }
 
-    /// The nearest neighbours of places, of which those of one slot are all asked about in one direction. A look-up skips
-    /// what has moved away: so that this is skipped once, places between which nothing stays have one look-up.
+    /// The nearest neighbours of places, of which those of one slot are all asked about in one direction. A look-up
+    /// skips what has moved away: so that this is skipped once, places between which nothing stays have one look-up.
     std::vector<Connection> load(std::vector<NeighbourQuery> queries) {
         std::sort(queries.begin(), queries.end(), [](const NeighbourQuery& a, const NeighbourQuery& b) {
             if (a.slot != b.slot)
@@ -124,13 +124,14 @@ private:
         for (const Connection& connection : found)
             for (Slot& slot : connection.slots()) {
                 const Place place = connection.place();
-                const auto query = std::lower_bound(
-                    queries.begin(), queries.end(), slot,
-                    [](const NeighbourQuery& one, const Slot& wanted) { return one.slot < wanted; });
+                const auto query =
+                    std::lower_bound(queries.begin(), queries.end(), slot,
+                                     [](const NeighbourQuery& one, const Slot& wanted) { return one.slot < wanted; });
                 if (query == queries.end() || query->slot != slot || !is_beyond(*query, place))
                     continue;
                 const auto [nearest, is_first] = result.emplace(std::move(slot), place);
-                if (!is_first && (query->direction == Direction::older ? nearest->second < place : place < nearest->second))
+                if (!is_first &&
+                    (query->direction == Direction::older ? nearest->second < place : place < nearest->second))
                     nearest->second = place;
             }
         return result;

@@ -51,8 +51,7 @@ public:
     virtual bool has_transfers() = 0;
 
     /// For each query the nearest live connection whose user_id is not among `except`, if there is one.
-    virtual std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries,
-                                               const UserIds& except) = 0;
+    virtual std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries, const UserIds& except) = 0;
 
     /// For each group up to two of its members whose user_id is not among `except`.
     virtual std::vector<Connection> group_members(const std::vector<Group>& groups, const UserIds& except) = 0;

@@ -29,8 +29,8 @@ Digest digest_of(const Jsonb* payload);
 /// Whether this is the first delivery of its kind; concurrent ones wait for each other.
 bool take_delivery(Oid owner, const DeliveryKey& key, std::int64_t event_id);
 
-/// Notes what `take_delivery` finds for the event of one INSERT, for whoever has to know why no row came of it. Triggers
-/// of the application may insert other events meanwhile.
+/// Notes what `take_delivery` finds for the event of one INSERT, for whoever has to know why no row came of it.
+/// Triggers of the application may insert other events meanwhile.
 class DeliveryWatch {
 public:
     explicit DeliveryWatch(std::int64_t event_id);

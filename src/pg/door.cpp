@@ -64,9 +64,7 @@ Query::Parameter parameter(TimestampTz time) { return {TIMESTAMPTZOID, NullableV
 
 Query::Parameter event_id_parameter(std::int64_t event_id) { return {INT8OID, NullableValue(Int64GetDatum(event_id))}; }
 
-Micros received_micros(const Delivery& delivery) {
-    return micros_of(TimestampTzGetDatum(delivery.received_at));
-}
+Micros received_micros(const Delivery& delivery) { return micros_of(TimestampTzGetDatum(delivery.received_at)); }
 
 /// 401: counted, and logged once a minute, but not kept, for whoever has no secret must not fill the disk.
 /// @param dev_id the environment that counts it
@@ -142,8 +140,7 @@ std::optional<std::int64_t> take_signature(const std::string& dev_id, const Dige
                                            std::int64_t event_id) {
     std::optional<std::int64_t> earlier;
     as_owner(owner_of_tables(), [&] {
-        insert_signature.run(
-            {text_parameter(dev_id), bytea_parameter(signed_content), event_id_parameter(event_id)});
+        insert_signature.run({text_parameter(dev_id), bytea_parameter(signed_content), event_id_parameter(event_id)});
         if (Query::rows() > 0)
             return;
         const SPITupleTable* const row =
@@ -217,9 +214,8 @@ std::optional<Answer> deliver(const Delivery& delivery, const Route& route, cons
 std::optional<Answer> receive_at(Delivery& delivery, const Route& route, const Headers& headers) {
     const Micros at = received_micros(delivery);
     delivery.dev_id = route.dev_id;
-    const SigningPolicy policy = route.by_header
-                                     ? signing_policy_by_header(route.dev_id, dev_id_or_setting({}), at)
-                                     : signing_policy(route.dev_id, at);
+    const SigningPolicy policy = route.by_header ? signing_policy_by_header(route.dev_id, dev_id_or_setting({}), at)
+                                                 : signing_policy(route.dev_id, at);
     delivery.signed_content.reset();
     if (policy.required) {
         delivery.signed_content.emplace();
@@ -304,7 +300,8 @@ std::optional<Answer> replay(const std::string& dev_id, std::int64_t rejected_id
     const Query::Parameter id{INT8OID, NullableValue(Int64GetDatum(rejected_id))};
     std::optional<Answer> answer;
     if (const std::optional<Delivery> delivery = lock_rejected(dev_id, id))
-        answer = deliver(*delivery, {.dev_id = dev_id}, read_headers(view_of(delivery->headers), received_micros(*delivery)));
+        answer = deliver(*delivery, {.dev_id = dev_id},
+                         read_headers(view_of(delivery->headers), received_micros(*delivery)));
     if (answer && answer->event_id)
         as_owner(owner_of_tables(), [&] { delete_rejected.run({text_parameter(dev_id), id}); });
     return answer;

@@ -127,7 +127,9 @@ bool settle(const Route& route, const std::optional<std::string>& header) {
     const Route now = look_up(dev_id_or_setting({}), *header);
     const bool is_same = now.dev_id == route.dev_id && now.kind == route.kind;
     if (is_same)
-        as_owner(table.owner(), [&] { learn_terra_dev_id.run({text_parameter(route.dev_id), text_parameter(*header)}); });
+        as_owner(table.owner(), [&] {
+            learn_terra_dev_id.run({text_parameter(route.dev_id), text_parameter(*header)});
+        });
     table.close();
     return is_same;
 }

@@ -48,9 +48,8 @@ Digest hmac_sha256(std::string_view secret, std::string_view prefix, std::string
             ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
         check(hmac, pg_hmac_init(hmac, bytes(secret), secret.size()));
         check(hmac, pg_hmac_update(hmac, bytes(prefix), prefix.size()));
-        update_in_chunks(body, [hmac](const uint8* chunk, std::size_t size) {
-            check(hmac, pg_hmac_update(hmac, chunk, size));
-        });
+        update_in_chunks(
+            body, [hmac](const uint8* chunk, std::size_t size) { check(hmac, pg_hmac_update(hmac, chunk, size)); });
         check(hmac, pg_hmac_final(hmac, digest.data(), digest.size()));
         pg_hmac_free(hmac);
         return digest;

@@ -46,8 +46,7 @@ std::vector<Connection> TableStore::connections(const std::vector<std::string>& 
     return decode(find_connections(*table_, dev_id_, user_ids, reads_));
 }
 
-std::vector<Connection> TableStore::neighbours(const std::vector<NeighbourQuery>& queries,
-                                               const UserIds& except) {
+std::vector<Connection> TableStore::neighbours(const std::vector<NeighbourQuery>& queries, const UserIds& except) {
     std::vector<Connection> result;
     for (const NeighbourQuery& query : queries) {
         const Slot& slot = query.slot;

@@ -19,8 +19,7 @@ public:
     std::vector<Connection> connections(const std::vector<std::string>& user_ids) override;
     std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) override;
     bool has_transfers() override;
-    std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries,
-                                       const UserIds& except) override;
+    std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries, const UserIds& except) override;
     std::vector<Connection> group_members(const std::vector<Group>& groups, const UserIds& except) override;
     std::vector<Connection> active_connections(const std::vector<AccountQuery>& queries) override;
     std::vector<Connection> lineages(const std::vector<std::int64_t>& lineage_ids) override;

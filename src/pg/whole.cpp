@@ -12,10 +12,11 @@
 namespace terra_identity::pg {
 namespace {
 
+/// The policy does not matter to SDK providers.
 Query select_other_policy = R"(
     SELECT FROM terra_identity.connections c
     LEFT JOIN terra_identity.environments e ON e.dev_id = c.dev_id
-    WHERE c.dev_id = $1 AND c.account_exclusive <> (coalesce(e.account_policy, 'keep') = 'replace' AND NOT c.sdk)
+    WHERE c.dev_id = $1 AND NOT c.sdk AND c.account_exclusive <> (coalesce(e.account_policy, 'keep') = 'replace')
     LIMIT 1)";
 
 /// $1: one provider, or null for all rules of all.
@@ -26,7 +27,7 @@ Query select_environments_of_other_rules = R"(
     WHERE (c.provider = $1 OR $1 IS NULL)
       AND (c.sdk <> coalesce(p.sdk, false) OR c.account_unusable <> (coalesce(p.account_ids, 'unique') = 'unusable')
            OR $1 IS NULL
-              AND c.account_exclusive <> (coalesce(e.account_policy, 'keep') = 'replace' AND NOT c.sdk))
+              AND NOT c.sdk AND c.account_exclusive <> (coalesce(e.account_policy, 'keep') = 'replace'))
     ORDER BY c.dev_id)";
 
 void derive_again(const Table& table, const std::string& dev_id) {

@@ -30,9 +30,7 @@ public:
     }
     std::vector<Reauth> reauths(const std::vector<std::string>&) override { return {}; }
     bool has_transfers() override { return false; }
-    std::vector<Connection> neighbours(const std::vector<NeighbourQuery>&, const UserIds&) override {
-        return {};
-    }
+    std::vector<Connection> neighbours(const std::vector<NeighbourQuery>&, const UserIds&) override { return {}; }
     std::vector<Connection> group_members(const std::vector<Group>&, const UserIds&) override { return {}; }
     std::vector<Connection> active_connections(const std::vector<AccountQuery>&) override { return {}; }
     std::vector<Connection> lineages(const std::vector<std::int64_t>&) override { return {}; }

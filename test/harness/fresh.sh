@@ -2,7 +2,7 @@
 # Runs the README's two commands, and others of its commands in every order, with the working tree's files on machines
 # where little or half of it is installed, as an ordinary user who has sudo. Each machine is a Debian made for it alone:
 #   minimal   git, make and sudo
-#   client    what many have: PostgreSQL without its server's headers, g++, CMake, Node.js
+#   client    what many have: PostgreSQL without its server's headers, g++, CMake, Node.js, half of Python
 #   foreign   another PostgreSQL's client programs first in PATH, which bring PGXS
 # Root only. $DISTRIBUTIONS (bookworm trixie) and $MACHINES choose, $SUITES is make check's. Promises a table and, as
 # the last line, `N passed, N failed` counting machines; each one's output is in build/fresh/DISTRIBUTION-MACHINE.log.

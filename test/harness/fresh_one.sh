@@ -11,7 +11,7 @@ name=$distribution-$machine
 
 case $machine in
 minimal) packages= ;;
-client | foreign) packages=,postgresql,libpq-dev,g++,cmake,nodejs ;;
+client | foreign) packages=,postgresql,libpq-dev,g++,cmake,nodejs,python3-minimal ;;
 *) echo "fresh_one.sh: no such machine: $machine" >&2 && exit 1 ;;
 esac
 

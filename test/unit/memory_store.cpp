@@ -52,7 +52,8 @@ std::vector<Reauth> MemoryStore::reauths(const std::vector<std::string>& user_id
 }
 
 bool MemoryStore::has_transfers() {
-    return std::any_of(stored_reauths_.begin(), stored_reauths_.end(), [](const Reauth& reauth) { return reauth.transfer; });
+    return std::any_of(stored_reauths_.begin(), stored_reauths_.end(),
+                       [](const Reauth& reauth) { return reauth.transfer; });
 }
 
 std::vector<Connection> MemoryStore::neighbours(const std::vector<NeighbourQuery>& queries, const UserIds& except) {
