@@ -135,6 +135,8 @@ std::vector<Node*> component_of(Neighbourhood& neighbourhood, Node& node, bool c
 
 } // namespace
 
+std::vector<Node*> Neighbourhood::predecessors_first() { return std::move(Components(nodes_).predecessors_first); }
+
 const std::vector<Node*>& Neighbourhood::linked_nodes() {
     if (linked_nodes_.empty() && !nodes_.links().empty()) {
         Components components(nodes_);

@@ -43,8 +43,11 @@ public:
     /// @return what is stored, and the ledger does not have
     std::vector<Connection> replace(Nodes nodes);
 
-    /// Of everything: the nodes that have links, each after those that it replaced, but for members of one cycle, which
-    /// are next to one another.
+    /// The nodes that have loaded links, each after those that it replaced, but for members of one cycle, which are
+    /// next to one another.
+    std::vector<Node*> predecessors_first();
+
+    /// The same of everything, found once, with all cycles.
     const std::vector<Node*>& linked_nodes();
 
     /// The members of the cycle of reauths that a node is on: itself alone if on none.

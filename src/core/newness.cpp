@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <queue>
-#include <stdexcept>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -29,20 +28,26 @@ Micros connected_at(Neighbourhood& neighbourhood, Node& node) {
 }
 
 /// The touched nodes are derived one after another, each after those that replaced it; after each, what was replaced
-/// before it, as far back as that changes. So each node is mostly derived once, however the times of a batch lie.
+/// before it, as far back as that changes. So each node is mostly derived once, however the times of a batch lie. Where
+/// they are not, all that was replaced before the touched nodes is derived in order, however far back that changes.
 class Newness {
 public:
     explicit Newness(Neighbourhood& neighbourhood) : neighbourhood_(neighbourhood) {}
 
     std::vector<Node*> derive() {
-        for (Node* const node : in_order(touched())) {
+        const std::vector<Node*> touched = find_touched();
+        for (Node* const node : in_order(touched)) {
             node->queued = false;
             derive(*node);
-            while (!waiting_.empty()) {
+            while (!waiting_.empty() && !derived_too_often()) {
                 Node& predecessor = *waiting_.top().node;
                 waiting_.pop();
                 predecessor.queued = false;
                 derive(predecessor);
+            }
+            if (derived_too_often()) {
+                derive_all_before(touched);
+                break;
             }
         }
         std::vector<Node*> moved;
@@ -60,8 +65,11 @@ private:
         bool operator<(const Waiting& other) const { return connected_at < other.connected_at; }
     };
 
+    /// By a batch whose times lie badly, or by a cycle that the store does not know as one, which would have no end.
+    bool derived_too_often() const { return derived_ > 4 * neighbourhood_.nodes().size(); }
+
     /// All that are to be derived in any case, queued.
-    std::vector<Node*> touched() {
+    std::vector<Node*> find_touched() {
         std::vector<Node*> touched, replaced;
         for (Node& node : neighbourhood_.nodes())
             if (node.touched) {
@@ -126,9 +134,30 @@ private:
             waiting_.push({node.now.connected_at, &node});
     }
 
+    /// Each once, after those that replaced it.
+    void derive_all_before(std::vector<Node*> nodes) {
+        std::unordered_set<const Node*> seen(nodes.begin(), nodes.end());
+        for (std::size_t first = 0; first < nodes.size();) {
+            const std::vector<Node*> next(nodes.begin() + static_cast<std::ptrdiff_t>(first), nodes.end());
+            first = nodes.size();
+            neighbourhood_.require_reauths(next);
+            for (const Node* const node : next)
+                for (const Link* const link : node->predecessors)
+                    if (seen.insert(link->old_node).second)
+                        nodes.push_back(link->old_node);
+        }
+        for (Node* const node : nodes)
+            node->queued = true; // that what is derived does not wait
+        const std::vector<Node*> linked = neighbourhood_.predecessors_first();
+        for (auto node = linked.rbegin(); node != linked.rend(); ++node)
+            if (seen.contains(*node))
+                derive(**node);
+        for (Node* const node : nodes)
+            node->queued = false;
+    }
+
     void derive(Node& node) {
-        if (++derived_ > 1000 * neighbourhood_.nodes().size())
-            throw std::logic_error("a cycle of reauths is not marked as one: call terra_identity.rebuild()");
+        ++derived_;
         const Micros before = node.now.connected_at;
         node.now.connected_at = connected_at(neighbourhood_, node);
         if (node.now.connected_at == before)

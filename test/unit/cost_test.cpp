@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <numeric>
 #include <random>
+#include <tuple>
 
 namespace terra_identity::test {
 namespace {
@@ -72,6 +73,13 @@ struct Times {
 
 void PrintTo(const Times& times, std::ostream* out) { *out << times.name; }
 
+auto all_times() {
+    return testing::Values(Times{"AsTheyHappened", [](int number, int) { return number; }},
+                           Times{"AsTheyAreTold", [](int, int told) { return told; }},
+                           Times{"TheOtherWayRound", [](int number, int) { return -number; }},
+                           Times{"AllAtOnce", [](int, int) { return 5; }});
+}
+
 class ChainInRandomOrderTest : public CostTest, public testing::WithParamInterface<Times> {};
 
 TEST_P(ChainInRandomOrderTest, CostsItsLengthTimesTheLogarithm) {
@@ -111,23 +119,48 @@ TEST_P(ChainInRandomOrderTest, CostsItsLengthInOneBatch) {
     expect_state_of_everything();
 }
 
-INSTANTIATE_TEST_SUITE_P(Times, ChainInRandomOrderTest,
-                         testing::Values(Times{"AsTheyHappened", [](int number, int) { return number; }},
-                                         Times{"AsTheyAreTold", [](int, int told) { return told; }},
-                                         Times{"TheOtherWayRound", [](int number, int) { return -number; }},
-                                         Times{"AllAtOnce", [](int, int) { return 5; }}),
+INSTANTIATE_TEST_SUITE_P(Times, ChainInRandomOrderTest, all_times(),
                          [](const auto& times) { return times.param.name; });
 
-/// The links between many short chains are told at once, and the later a chain, the earlier it was connected.
-TEST_F(CostTest, ManyChainsAreJoinedInOneBatchAtTheCostOfTheirLength) {
+/// Many short chains: each a lineage, each of transfers alone, or all of one lineage by their account.
+enum class Chains { lineages, transfers, one_lineage };
+
+class ManyChainsTest : public CostTest, public testing::WithParamInterface<std::tuple<Chains, Times>> {};
+
+/// The links between the chains are told at once.
+TEST_P(ManyChainsTest, AreJoinedInOneBatchAtTheCostOfTheirLength) {
     constexpr int chains = 3000, length_of_each = 4, length = chains * length_of_each;
+    const auto [kind, times] = GetParam();
     std::vector<Delivery> within, between;
-    for (int i = 1; i < length; ++i)
-        (i % length_of_each == 0 ? between : within).push_back(reauth(name(i - 1), name(i)).at(length - i));
+    for (int i = 0; i < length; ++i) {
+        const int time = times.time(i, 7919 * i % length);
+        Delivery link = reauth(name(i - 1), name(i)).at(time);
+        if (kind == Chains::transfers)
+            link.payload["new_user"]["reference_id"] = name(i);
+        if (i % length_of_each != 0)
+            within.push_back(link);
+        else if (i > 0)
+            between.push_back(link);
+        if (i % length_of_each == 0 && kind == Chains::one_lineage)
+            within.push_back(athlete(name(i), "x").at(time));
+    }
     insert(within);
     expect_linear(insert(between), length);
     expect_state_of_everything();
 }
+
+std::string name_of(Chains kind) {
+    return kind == Chains::lineages ? "Lineages" : kind == Chains::transfers ? "Transfers" : "OneLineage";
+}
+
+void PrintTo(Chains kind, std::ostream* out) { *out << name_of(kind); }
+
+INSTANTIATE_TEST_SUITE_P(Times, ManyChainsTest,
+                         testing::Combine(testing::Values(Chains::lineages, Chains::transfers, Chains::one_lineage),
+                                          all_times()),
+                         [](const auto& chains) {
+                             return name_of(std::get<Chains>(chains.param)) + std::get<Times>(chains.param).name;
+                         });
 
 TEST_F(CostTest, WhatChangesAWholeChainCostsItsLength) {
     constexpr int length = 10'000;

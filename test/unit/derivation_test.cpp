@@ -149,6 +149,15 @@ TEST(DerivationTest, WhoEntersASlotIsLinkedToWhoStaysThoughOthersLeave) {
     }
 }
 
+TEST(DerivationTest, ACycleThatTheStoreDoesNotKnowAsOneHasAnEnd) {
+    World world = world_of({reauth("a", "b").at(1), reauth("b", "c").at(2), reauth("c", "a").at(3)});
+    world.spoil();
+    ASSERT_FALSE(world.store().stored().at("a").cyclic);
+    world.insert(read_all({reauth("b", "c").at(4), auth("a").at(5)}));
+    world.rebuild();
+    EXPECT_EQ(world.faults(), "");
+}
+
 TEST(DerivationTest, ACycleIsKnownInEveryMember) {
     World world = world_of({reauth("a", "b").at(1), reauth("b", "c").at(2)});
     EXPECT_FALSE(world.store().stored().at("b").cyclic);
