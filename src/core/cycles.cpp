@@ -194,7 +194,7 @@ void Neighbourhood::link_and_find_cycle(const Reauth& reauth) {
         return;
     add_cycle(component_of(*this, old_node, false));
     for (Node* const member : cycles_.back()) {
-        member->relinked = member->touched = true;
+        member->touched = true;
         member->follows(new_node);
     }
 }
