@@ -77,6 +77,34 @@ ROLLBACK TO s;
 SELECT count(*) AS made FROM terra_identity.environments WHERE dev_id = 'app-r3';
 COMMIT;
 
+-- What is learned changes nothing else: not the policy, nor who must sign. A row that went and comes back opens no door.
+SET terra_identity.dev_id = 'app strict';
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('app strict', 'replace');
+INSERT INTO terra_identity.events (payload, headers) VALUES (pg_temp.auth('l1'), pg_temp.header('app-strict-K2'));
+SELECT * FROM pg_temp.learned WHERE dev_id = 'app strict';
+SELECT terra_identity.set_signing_secret('lost', dev_id => 'app-gone') > 0 AS set;
+DELETE FROM terra_identity.environments WHERE dev_id = 'app-gone';
+INSERT INTO terra_identity.events (payload, headers) VALUES (pg_temp.auth('l2'), pg_temp.header('app-gone'));
+SELECT * FROM pg_temp.learned WHERE dev_id = 'app-gone';
+SELECT pg_temp.ingested(pg_temp.auth('l3'), pg_temp.header('app-gone'));
+-- A default environment that has its Terra name learns that, and no other.
+SET terra_identity.dev_id = 'app-named';
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('app-named', 'replace');
+INSERT INTO terra_identity.events (payload, headers) VALUES (pg_temp.auth('m1'), pg_temp.header('app-named')), (pg_temp.auth('m2'), pg_temp.header('app-named-too')) RETURNING dev_id;
+SELECT * FROM pg_temp.learned WHERE dev_id LIKE 'app-named%';
+UPDATE terra_identity.environments SET terra_dev_id = 'app-other-L3' WHERE dev_id = 'app-named';
+INSERT INTO terra_identity.events (payload, headers) VALUES (pg_temp.auth('m3'), pg_temp.header('app-named')) RETURNING dev_id;
+-- What could not be stored before the header was learned goes where it belongs when it is tried again.
+SET terra_identity.dev_id = 'app late';
+SELECT outcome FROM unnest('{app-late-test,app late testing,app-late-live}'::text[]) header, terra_identity.ingest('{"type":'::text, pg_temp.header(header, header));
+SELECT outcome FROM terra_identity.ingest('{"type":'::text, pg_temp.header('app-late-test', 'explicit'), 'app late');
+INSERT INTO terra_identity.events (payload, headers) VALUES (pg_temp.auth('n1'), pg_temp.header('app-late-live'));
+SELECT terra_identity.set_signing_secret('late', dev_id => 'app late testing') > 0 AS set;
+UPDATE terra_identity.rejected SET body = '{"type": "deauth", "user": {"user_id": "n2"}}' WHERE dev_id = 'app late';
+SELECT outcome, detail FROM terra_identity.replay_rejected('app late');
+SELECT trace_id FROM terra_identity.rejected WHERE dev_id = 'app late';
+SELECT dev_id, event_type, headers ->> 'dev-id' AS header FROM terra_identity.events WHERE dev_id LIKE 'app_late%' ORDER BY event_id;
+
 --
 -- 4. Headers are not signed: no dev-id leads past signatures, nor makes environments before they are checked
 --

@@ -87,6 +87,14 @@ UPDATE terra_identity.environments SET dev_id = 'rules elsewhere' WHERE dev_id =
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
 UPDATE terra_identity.environments SET dev_id = 'rules policy' WHERE dev_id = 'rules elsewhere';
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
+-- An INSERT of a row that is there leaves what it does not give.
+BEGIN;
+INSERT INTO terra_identity.providers (provider, account_ids) VALUES ('APPLE', 'unusable'), ('NEW', 'unusable');
+INSERT INTO terra_identity.providers (provider, sdk) VALUES ('APPLE', true), ('NEWER', true);
+INSERT INTO terra_identity.environments (dev_id, signature_tolerance) VALUES ('rules policy', '1 hour'), ('rules new', '1 hour');
+SELECT * FROM terra_identity.providers WHERE provider IN ('APPLE', 'NEW', 'NEWER') ORDER BY 1;
+SELECT dev_id, account_policy, signature_tolerance FROM terra_identity.environments WHERE dev_id IN ('rules policy', 'rules new') ORDER BY 1;
+ROLLBACK;
 -- An edit is followed wherever it stands: within a COPY, in a trigger of a table that a COPY fills, as a COPY.
 BEGIN;
 COPY (UPDATE terra_identity.environments SET account_policy = 'keep' WHERE dev_id = 'rules policy' RETURNING dev_id) TO STDOUT;
@@ -122,7 +130,7 @@ SELECT account_policy, count(*) FROM terra_identity.environments WHERE dev_id LI
 \set VERBOSITY terse
 INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('rules policy', 'sometimes');
 INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('', 'keep');
-INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('rules policy', NULL);
+UPDATE terra_identity.environments SET account_policy = NULL WHERE dev_id = 'rules policy';
 \set VERBOSITY default
 SELECT * FROM pg_temp.right();
 

@@ -6,6 +6,7 @@
 #include "pg/trigger.h"
 #include "pg/whole.h"
 
+#include <algorithm>
 #include <set>
 
 namespace terra_identity {
@@ -13,31 +14,48 @@ namespace {
 
 using namespace pg;
 
-/// INSERT never relaxes the signature rules, nor forgets a terra_dev_id: what it leaves at its default it may not have
-/// meant.
+/// What an INSERT leaves out is null here, and stays as it is. It never relaxes the signature rules.
 Query update_environment = R"(
     UPDATE terra_identity.environments e
-    SET terra_dev_id = coalesce($2, e.terra_dev_id), account_policy = $3,
+    SET terra_dev_id = coalesce($2, e.terra_dev_id), account_policy = coalesce($3, e.account_policy),
         signature_required = e.signature_required OR $4,
         signature_tolerance = CASE WHEN $5 = interval '24 hours' THEN e.signature_tolerance ELSE $5 END
     WHERE e.dev_id = $1)";
 Query update_provider = R"(
-    UPDATE terra_identity.providers p SET sdk = $2, account_ids = $3 WHERE p.provider = $1)";
+    UPDATE terra_identity.providers p SET sdk = coalesce($2, p.sdk), account_ids = coalesce($3, p.account_ids)
+    WHERE p.provider = $1)";
 
 /// A column of the row that a trigger was fired for, as a parameter.
 Query::Parameter column_of(TriggerData* trigger, AttrNumber number, Oid type) {
     return {type, attribute(trigger->tg_trigtuple, trigger->tg_relation, number)};
 }
 
+/// What a new row has where nothing was given.
+struct Default {
+    AttrNumber column;
+    Datum value;
+};
+
 /// BEFORE INSERT FOR EACH ROW: a row whose key is there already changes that row, so that INSERT works for rows that
 /// the extension brought, in a restore too. As the user who inserts.
-HeapTuple insert_or_update(TriggerData* trigger, Query& update, std::initializer_list<Query::Parameter> row) {
+HeapTuple insert_or_update(TriggerData* trigger, Query& update, std::initializer_list<Query::Parameter> row,
+                           std::initializer_list<Default> defaults) {
     bool updated = false;
     as_owner(GetUserId(), [&] {
         update.run(row);
         updated = Query::rows() > 0;
     });
-    return updated ? nullptr : trigger->tg_trigtuple;
+    if (updated)
+        return nullptr;
+    HeapTuple added = trigger->tg_trigtuple;
+    const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
+    for (const Default& left_out : defaults)
+        if (attribute(added, columns, left_out.column).is_null)
+            added = call([=, column = static_cast<int>(left_out.column), value = left_out.value]() mutable {
+                bool is_null = false;
+                return heap_modify_tuple_by_cols(added, columns, 1, &column, &value, &is_null);
+            });
+    return added;
 }
 
 HeapTuple insert_environment(TriggerData* trigger) {
@@ -46,13 +64,15 @@ HeapTuple insert_environment(TriggerData* trigger) {
                              column_of(trigger, environment_terra_dev_id, TEXTOID),
                              column_of(trigger, environment_account_policy, TEXTOID),
                              column_of(trigger, environment_signature_required, BOOLOID),
-                             column_of(trigger, environment_signature_tolerance, INTERVALOID)});
+                             column_of(trigger, environment_signature_tolerance, INTERVALOID)},
+                            {{environment_account_policy, text_of("keep")}});
 }
 
 HeapTuple insert_provider(TriggerData* trigger) {
     return insert_or_update(trigger, update_provider,
                             {column_of(trigger, provider_provider, TEXTOID), column_of(trigger, provider_sdk, BOOLOID),
-                             column_of(trigger, provider_account_ids, TEXTOID)});
+                             column_of(trigger, provider_account_ids, TEXTOID)},
+                            {{provider_sdk, BoolGetDatum(false)}, {provider_account_ids, text_of("unique")}});
 }
 
 /// The values of one column in the row before and after, each once.
@@ -64,11 +84,24 @@ std::set<std::string> both_values(TriggerData* trigger, AttrNumber column) {
     return values;
 }
 
+/// Whether the trigger was fired for an UPDATE that leaves these columns as they are.
+bool changes_none(TriggerData* trigger, std::initializer_list<AttrNumber> columns) {
+    const TupleDesc described = RelationGetDescr(trigger->tg_relation);
+    return trigger->tg_newtuple != nullptr && std::all_of(columns.begin(), columns.end(), [&](AttrNumber column) {
+               const Datum before = attribute(trigger->tg_trigtuple, described, column).value;
+               const Datum after = attribute(trigger->tg_newtuple, described, column).value;
+               return TupleDescAttr(described, column - 1)->atttypid == BOOLOID ? before == after
+                                                                                : string_of(before) == string_of(after);
+           });
+}
+
 // Rules are followed by comparison: connections are derived again if they were derived by another rule than the row
 // says. So a restore, which brings connections and rules in any order, derives nothing.
 
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environments`.
 void follow_environment(TriggerData* trigger) {
+    if (changes_none(trigger, {environment_dev_id, environment_account_policy}))
+        return;
     Table table("connections", RowExclusiveLock);
     as_owner(table.owner(), [&] {
         for (const std::string& dev_id : both_values(trigger, environment_dev_id))
@@ -80,6 +113,8 @@ void follow_environment(TriggerData* trigger) {
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `providers`, whose rows hold for every environment: nobody writes
 /// connections meanwhile.
 void follow_provider(TriggerData* trigger) {
+    if (changes_none(trigger, {provider_provider, provider_sdk, provider_account_ids}))
+        return;
     Table table("connections", ShareRowExclusiveLock);
     as_owner(table.owner(), [&] {
         for (const std::string& provider : both_values(trigger, provider_provider))

@@ -24,15 +24,18 @@ using namespace pg;
 /// Statements with more contributing events than this are applied in parts, in environments of their own.
 constexpr std::size_t chunk_items = 10'000;
 
-/// Later times cannot be counted from 1970 in 64 bits, a day added.
+/// Later times cannot be counted from 1970 in 64 bits, a day added; earlier ones leave no room for what was replaced
+/// before.
 constexpr TimestampTz latest_received_at = INT64_MAX - postgres_epoch - micros_per_day;
+constexpr TimestampTz earliest_received_at = MIN_TIMESTAMP + 30 * micros_per_day;
 
 Micros received_at_of(const NullableValue& given) {
     if (given.is_null)
         return micros_of(TimestampTzGetDatum(GetCurrentTimestamp()));
     const TimestampTz time = DatumGetTimestampTz(given.value);
-    if (TIMESTAMP_NOT_FINITE(time) || time > latest_received_at)
-        throw Error{"22008", "received_at is out of range", "It must be finite and before the year 294247."};
+    if (TIMESTAMP_NOT_FINITE(time) || time > latest_received_at || time < earliest_received_at)
+        throw Error{"22008", "received_at is out of range",
+                    "It must be finite, after 4714 BC and before the year 294247."};
     return micros_of(given.value);
 }
 

@@ -39,6 +39,7 @@ CREATE TABLE terra_identity.rejected (
     headers     jsonb,
     reason      text NOT NULL,
     digest      bytea,
+    by_header   boolean NOT NULL DEFAULT false,
     PRIMARY KEY (dev_id, rejected_id)
 );
 -- A retry is kept once.
@@ -53,6 +54,7 @@ COMMENT ON COLUMN terra_identity.rejected.trace_id IS 'X-Terra-Trace-Id';
 COMMENT ON COLUMN terra_identity.rejected.body IS 'The body as it came';
 COMMENT ON COLUMN terra_identity.rejected.headers IS 'The headers as the handler passed them';
 COMMENT ON COLUMN terra_identity.rejected.reason IS 'Why it was rejected';
+COMMENT ON COLUMN terra_identity.rejected.by_header IS 'It was given no dev_id: replay_rejected asks again where its header leads';
 COMMENT ON COLUMN terra_identity.rejected.digest IS 'A hash of the time and the body that were signed, if they had to be: see signatures';
 
 CREATE TABLE terra_identity.refusal_counters (

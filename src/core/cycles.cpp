@@ -3,7 +3,6 @@
 #include "core/neighbourhood.h"
 
 #include <algorithm>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -135,7 +134,7 @@ std::vector<Node*> component_of(Neighbourhood& neighbourhood, Node& node, bool c
 
 } // namespace
 
-std::vector<Node*> Neighbourhood::predecessors_first() { return std::move(Components(nodes_).predecessors_first); }
+std::vector<Node*> Neighbourhood::predecessors_first() { return Components(nodes_).predecessors_first; }
 
 const std::vector<Node*>& Neighbourhood::linked_nodes() {
     if (linked_nodes_.empty() && !nodes_.links().empty()) {

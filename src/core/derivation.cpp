@@ -24,9 +24,8 @@ void Derivation::tell(const Contribution& contribution, std::int64_t event_id) {
 }
 
 void Derivation::link(const Reauth& reauth) {
-    const auto [told, is_new] =
-        told_reauths_.emplace(std::pair(reauth.old_user_id, reauth.new_user_id), reauth.transfer);
-    told->second = told->second && reauth.transfer;
+    bool& transfer = told_reauths_.emplace(std::pair(reauth.old_user_id, reauth.new_user_id), true).first->second;
+    transfer = transfer && reauth.transfer;
 }
 
 void Derivation::replace_facts(Fold ledger) {

@@ -93,8 +93,8 @@ public:
         while (!waiting_.empty()) {
             Node& node = *waiting_.top().node;
             waiting_.pop();
-            node.queued = false;
-            derive(node);
+            if (std::exchange(node.queued, false))
+                derive(node);
         }
     }
 
@@ -138,6 +138,8 @@ private:
         for (const Node* const one : derived)
             before.push_back(one->now.provider_user_id);
         if (derived.size() > 1) {
+            for (Node* const one : derived)
+                one->queued = false;
             neighbourhood_.require_reauths(derived);
             derive_cycle(derived);
         } else {

@@ -28,8 +28,8 @@ Micros connected_at(Neighbourhood& neighbourhood, Node& node) {
 }
 
 /// The touched nodes are derived one after another, each after those that replaced it; after each, what was replaced
-/// before it, as far back as that changes. So each node is mostly derived once, however the times of a batch lie. Where
-/// they are not, all that was replaced before the touched nodes is derived in order, however far back that changes.
+/// before it, as far back as that changes. So each node is mostly derived once. If nodes turn out to be derived again
+/// and again, everything that was replaced before the touched nodes is loaded instead, and derived in order.
 class Newness {
 public:
     explicit Newness(Neighbourhood& neighbourhood) : neighbourhood_(neighbourhood) {}
@@ -86,8 +86,8 @@ private:
         return touched;
     }
 
-    /// Those that replaced a node before it: by its links, or somewhere along stored ones, where the newer of a lineage
-    /// replaced the older. Without recursion: a chain of reauths may be long.
+    /// Orders nodes so that each comes after those that replaced it. Where stored links between them are not loaded,
+    /// the newer ones of a lineage count as replacing the older. Without recursion: a chain of reauths may be long.
     static std::vector<Node*> in_order(std::vector<Node*> touched) {
         std::sort(touched.begin(), touched.end(), [](const Node* a, const Node* b) {
             const std::int64_t a_lineage = lineage_of(*a), b_lineage = lineage_of(*b);
@@ -148,6 +148,9 @@ private:
         }
         for (Node* const node : nodes)
             node->queued = true; // that what is derived does not wait
+        for (Node* const node : nodes)
+            if (node->predecessors.empty() && node->successors.empty())
+                derive(*node);
         const std::vector<Node*> linked = neighbourhood_.predecessors_first();
         for (auto node = linked.rbegin(); node != linked.rend(); ++node)
             if (seen.contains(*node))

@@ -96,22 +96,39 @@ private:
                 return a.slot < b.slot;
             return a.direction == Direction::older ? a.place > b.place : a.place < b.place;
         });
+        std::vector<Asked> slots;
+        for (std::size_t i = 0; i < queries.size(); ++i)
+            if (i == 0 || queries[i - 1].slot != queries[i].slot)
+                slots.push_back({i, i + 1});
+            else
+                slots.back().end = i + 1;
         std::vector<Connection> result;
-        while (!queries.empty()) {
-            std::vector<NeighbourQuery> first_of_slots;
-            for (const NeighbourQuery& query : queries)
-                if (first_of_slots.empty() || first_of_slots.back().slot != query.slot)
-                    first_of_slots.push_back(query);
-            std::vector<Connection> found = neighbourhood_.store().neighbours(first_of_slots, moved_);
-            std::erase_if(queries, [found = nearest_in_slots(first_of_slots, found)](const NeighbourQuery& query) {
-                const auto nearest = found.find(query.slot);
-                return nearest == found.end() || is_beyond(query, nearest->second);
-            });
+        while (!slots.empty()) {
+            std::vector<NeighbourQuery> next;
+            next.reserve(slots.size());
+            for (const Asked& asked : slots)
+                next.push_back(queries[asked.next]);
+            std::vector<Connection> found = neighbourhood_.store().neighbours(next, moved_);
+            const std::map<Slot, Place> nearest = nearest_in_slots(next, found);
+            for (Asked& asked : slots) {
+                const auto place = nearest.find(queries[asked.next].slot);
+                if (place == nearest.end())
+                    asked.next = asked.end;
+                while (asked.next < asked.end && is_beyond(queries[asked.next], place->second))
+                    ++asked.next;
+            }
+            std::erase_if(slots, [](const Asked& asked) { return asked.next == asked.end; });
             neighbourhood_.adopt(found);
             result.insert(result.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
         }
         return result;
     }
+
+    /// The queries of one slot, from the first that has no answer yet.
+    struct Asked {
+        std::size_t next;
+        std::size_t end;
+    };
 
     /// Whether a place is on the side of a query's place that it asks about.
     static bool is_beyond(const NeighbourQuery& query, const Place& place) {

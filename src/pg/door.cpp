@@ -41,8 +41,8 @@ Query delete_delivery = R"(
     DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2 AND d.digest = $3)";
 
 Query insert_rejected = R"(
-    INSERT INTO terra_identity.rejected (dev_id, received_at, trace_id, body, headers, reason, digest)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    INSERT INTO terra_identity.rejected (dev_id, received_at, trace_id, body, headers, reason, digest, by_header)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT DO NOTHING)";
 
 /// A counter that no other transaction has locked, for refusals must not wait for each other: they would keep the
@@ -99,7 +99,8 @@ Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_
              {BYTEAOID, NullableValue(delivery.body)},
              {JSONBOID, delivery.headers},
              text_parameter(reason),
-             delivery.signed_content ? bytea_parameter(*delivery.signed_content) : Query::Parameter{BYTEAOID, {}}});
+             delivery.signed_content ? bytea_parameter(*delivery.signed_content) : Query::Parameter{BYTEAOID, {}},
+             {BOOLOID, NullableValue(BoolGetDatum(delivery.by_header))}});
     });
     return {.outcome = "rejected", .http_status = 400, .detail = std::move(reason)};
 }
@@ -233,7 +234,8 @@ Query select_rejected_ids = R"(
     SELECT r.rejected_id FROM terra_identity.rejected r WHERE r.dev_id = $1 ORDER BY r.rejected_id)";
 
 Query select_rejected = R"(
-    SELECT r.received_at, r.body, r.headers, r.digest FROM terra_identity.rejected r WHERE r.dev_id = $1 AND r.rejected_id = $2
+    SELECT r.received_at, r.body, r.headers, r.digest, r.by_header FROM terra_identity.rejected r
+    WHERE r.dev_id = $1 AND r.rejected_id = $2
     FOR UPDATE SKIP LOCKED)";
 
 Query delete_rejected = "DELETE FROM terra_identity.rejected r WHERE r.dev_id = $1 AND r.rejected_id = $2";
@@ -269,6 +271,7 @@ std::optional<Delivery> lock_rejected(const std::string& dev_id, Query::Paramete
                     .headers = headers.is_null ? headers : NullableValue(copy(headers.value))};
         if (const NullableValue digest = column(row, 0, 4); !digest.is_null)
             delivery->signed_content = digest_of(digest.value);
+        delivery->by_header = DatumGetBool(column(row, 0, 5).value);
     });
     return delivery;
 }
@@ -276,6 +279,7 @@ std::optional<Delivery> lock_rejected(const std::string& dev_id, Query::Paramete
 } // namespace
 
 Answer receive(Delivery delivery, const NullableValue& dev_id) {
+    delivery.by_header = dev_id.is_null;
     // Once: it is read for its signature and for what it says.
     delivery.body = detoasted(delivery.body);
     if (bytes_of(delivery.body).size() > max_body_bytes)
@@ -299,9 +303,23 @@ std::vector<std::int64_t> rejected_ids(const std::string& dev_id) {
 std::optional<Answer> replay(const std::string& dev_id, std::int64_t rejected_id) {
     const Query::Parameter id{INT8OID, NullableValue(Int64GetDatum(rejected_id))};
     std::optional<Answer> answer;
-    if (const std::optional<Delivery> delivery = lock_rejected(dev_id, id))
-        answer = deliver(*delivery, {.dev_id = dev_id},
-                         read_headers(view_of(delivery->headers), received_micros(*delivery)));
+    std::optional<Delivery> delivery = lock_rejected(dev_id, id);
+    if (!delivery)
+        return answer;
+    const Headers headers = read_headers(view_of(delivery->headers), received_micros(*delivery));
+    while (!answer) {
+        const Route route =
+            delivery->by_header && headers.dev_id ? look_up_route(dev_id, *headers.dev_id) : Route{.dev_id = dev_id};
+        if (route.by_header && signing_policy_by_header(route.dev_id, dev_id, received_micros(*delivery)).required) {
+            // What was checked when it came is not what this environment asks for.
+            answer = {.outcome = "rejected",
+                      .http_status = 401,
+                      .detail = "it belongs to environment \"" + route.dev_id + "\", which requires signatures"};
+            break;
+        }
+        delivery->dev_id = route.dev_id;
+        answer = deliver(*delivery, route, headers);
+    }
     if (answer && answer->event_id)
         as_owner(owner_of_tables(), [&] { delete_rejected.run({text_parameter(dev_id), id}); });
     return answer;

@@ -18,6 +18,7 @@ struct Delivery {
     TimestampTz received_at;
     Datum body; ///< bytea or text, which are alike
     NullableValue headers;
+    bool by_header = false;                    ///< it was given no dev_id
     std::optional<Digest> signed_content = {}; ///< if its signature was asked for: a hash of what was signed
 };
 

@@ -69,27 +69,12 @@ private:
     Table table_;
 };
 
-Route look_up(const std::string& default_dev_id, const std::string& header) {
-    Environments environments;
-    const std::optional<std::string> expected = environments.terra_dev_id_of(default_dev_id);
-    Route route{.dev_id = default_dev_id};
-    if (expected != header) {
-        if (auto other = environments.with_terra_dev_id(header))
-            route.dev_id = std::move(*other);
-        else if (environments.has(header))
-            route.dev_id = header;
-        else if (!expected)
-            route.kind = Route::learning;
-        else
-            route = {.dev_id = header, .kind = Route::making};
-    }
-    environments.close();
-    route.by_header = route.dev_id != default_dev_id;
-    return route;
-}
+Query update_terra_dev_id = "UPDATE terra_identity.environments e SET terra_dev_id = $2 WHERE e.dev_id = $1";
 
-Query learn_terra_dev_id = R"(
-    INSERT INTO terra_identity.environments AS e (dev_id, terra_dev_id) VALUES ($1, $2))";
+/// A row that went must not open the door when it comes back: where there are secrets, signatures are required.
+Query insert_environment = R"(
+    INSERT INTO terra_identity.environments (dev_id, terra_dev_id, signature_required)
+    SELECT $1, $2, EXISTS (SELECT FROM terra_identity.signing_secrets s WHERE s.dev_id = $1))";
 
 } // namespace
 
@@ -98,6 +83,25 @@ std::string dev_id_or_setting(const NullableValue& given) {
     if (dev_id.empty() || dev_id.size() > max_id_bytes)
         throw Error{"22023", "invalid dev_id", "A dev_id has 1 to " + std::to_string(max_id_bytes) + " bytes."};
     return dev_id;
+}
+
+Route look_up_route(const std::string& default_dev_id, const std::string& header) {
+    Environments environments;
+    const std::optional<std::string> expected = environments.terra_dev_id_of(default_dev_id);
+    Route route{.dev_id = default_dev_id, .default_dev_id = default_dev_id};
+    if (expected != header && !(expected && header == default_dev_id)) {
+        if (auto other = environments.with_terra_dev_id(header))
+            route.dev_id = std::move(*other);
+        else if (header != default_dev_id && environments.has(header))
+            route.dev_id = header;
+        else if (!expected)
+            route.kind = Route::learning;
+        else
+            route = {.dev_id = header, .default_dev_id = default_dev_id, .kind = Route::making};
+    }
+    environments.close();
+    route.by_header = route.dev_id != default_dev_id;
+    return route;
 }
 
 Route route_of(const NullableValue& given, const std::optional<std::string>& header) {
@@ -110,7 +114,7 @@ Route route_of(const NullableValue& given, const std::optional<std::string>& hea
             return {.dev_id = found->second, .by_header = found->second != route.dev_id};
     RememberedRules& known = memory();
     const std::uint64_t changes = known.changes;
-    route = look_up(route.dev_id, *header);
+    route = look_up_route(route.dev_id, *header);
     if (route.kind == Route::known && changes == known.changes) {
         if (known.routes.size() == max_remembered)
             known.routes.clear();
@@ -124,11 +128,14 @@ bool settle(const Route& route, const std::optional<std::string>& header) {
         return true;
     // One at a time: two first deliveries must not be taken for those of one environment.
     Table table("environments", ShareRowExclusiveLock);
-    const Route now = look_up(dev_id_or_setting({}), *header);
+    const Route now = look_up_route(route.default_dev_id, *header);
     const bool is_same = now.dev_id == route.dev_id && now.kind == route.kind;
     if (is_same)
-        as_owner(table.owner(), [&] {
-            learn_terra_dev_id.run({text_parameter(route.dev_id), text_parameter(*header)});
+        as_definer(table.owner(), [&] {
+            const auto parameters = {text_parameter(route.dev_id), text_parameter(*header)};
+            update_terra_dev_id.run(parameters);
+            if (Query::rows() == 0)
+                insert_environment.run(parameters);
         });
     table.close();
     return is_same;

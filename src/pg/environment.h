@@ -33,10 +33,15 @@ struct Route {
     };
 
     std::string dev_id;
+    std::string default_dev_id = {}; ///< the environment that it would be of without a header
     Kind kind = known;
     bool by_header = false; ///< the header leads it away from the default environment
 };
 
+/// Where the header dev-id leads from a default environment.
+Route look_up_route(const std::string& default_dev_id, const std::string& header);
+
+/// The same from the default environment that the setting names, as this backend remembers it.
 /// @param given the dev_id that it was given; null: none
 /// @param header what its header dev-id says
 Route route_of(const NullableValue& given, const std::optional<std::string>& header);

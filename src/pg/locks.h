@@ -2,6 +2,8 @@
 //
 // The order in which they are taken, so that single-statement transactions do not deadlock (README.md, "What it does
 // not", lists the kinds of statements that still can):
+//   0. table `environments`, SHARE ROW EXCLUSIVE, by the first delivery of a dev-id header alone
+//   (src/pg/environment.h),
 //   1. table `connections`, ROW EXCLUSIVE (an edit of `providers` takes it SHARE ROW EXCLUSIVE),
 //   2. for each environment, sorted by its name: the environment, shared or (bulk) exclusive; then, if shared,
 //   3. the connections, 4. the slots, 5. the lineages that the statement relies on, each level sorted by key.

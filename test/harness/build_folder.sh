@@ -9,7 +9,8 @@ if [[ ${1:-} == hand-over ]]; then
     owner=$(stat -c %u .)
     if [[ $(id -u) == 0 && $owner != 0 ]]; then
         for path in build examples/node/node_modules *.so *--*.sql; do
-            [[ ! -e $path ]] || chown -hR --reference=. "$path"
+            [[ ! -e $path ]] || chown -hR --reference=. "$path" ||
+                echo "$PWD/$path stays root's: chown failed" >&2
         done
     fi
     exit
@@ -19,8 +20,9 @@ if ! mkdir -p build 2>/dev/null; then
     echo "$PWD cannot be written by $(id -un): work in a clone of your own, or as root" >&2
     exit 1
 fi
-foreign=$(find build ! -writable -print -quit 2>&1)
+# Another build may be at work in it.
+foreign=$(find build -ignore_readdir_race ! -type l ! -writable -exec test -e {} \; -print -quit 2>/dev/null) || true
 if [[ -n $foreign ]]; then
-    echo "$PWD/${foreign%%$'\n'*} cannot be written by $(id -un): run \"sudo rm -rf $PWD/build\" and try again" >&2
+    echo "$PWD/$foreign cannot be written by $(id -un): run \"sudo rm -rf $PWD/build\" and try again" >&2
     exit 1
 fi

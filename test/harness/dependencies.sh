@@ -224,6 +224,10 @@ if can_be_root; then
     log=$(mktemp)
     apt update
     major=$(postgresql_major)
+    if [[ -z $major && ${packages[*]} == *NN* ]]; then
+        echo "dependencies.sh: no package of PostgreSQL's server is known here" >&2
+        exit 1
+    fi
     packages=("${packages[@]//NN/$major}")
     npm_install_pg
     if ((${#packages[@]})); then

@@ -1,7 +1,8 @@
 """
 The memory of a session is limited, a little less narrowly each time, while ingest reads a body that is deeply nested. So
 it runs out at every step: reading, copying the error that tells so, keeping the body. Wherever it does, the answer is an
-error or a row, and the session goes on. (The stack has grown before: the kernel kills a process that has no room for it.)
+error or a row, and the session goes on. (The stack has grown as far as the server lets it before: the kernel kills a
+process that has no room for more of it.)
 """
 
 import re
@@ -34,7 +35,7 @@ def memory(pid):
 run("\\set VERBOSITY sqlstate\n\\set SHOW_CONTEXT never\nSET client_min_messages = error")
 run("CREATE EXTENSION terra_identity")
 ingest = "SELECT outcome FROM terra_identity.ingest(repeat('[', 5000)::bytea)"
-run(ingest)
+run("SELECT repeat('[', 200000)::json")
 run("TRUNCATE terra_identity.rejected")
 pid = int(run("SELECT pg_backend_pid()"))
 answers = {}

@@ -144,9 +144,12 @@ TEST_P(ManyChainsTest, AreJoinedInOneBatchAtTheCostOfTheirLength) {
         if (i % length_of_each == 0 && kind == Chains::one_lineage)
             within.push_back(athlete(name(i), "x").at(time));
     }
+    within.push_back(auth("lonely").at(5)); // and one that is linked to nobody, which gets older
+    between.push_back(auth("lonely").at(6).created(1));
     insert(within);
     expect_linear(insert(between), length);
     expect_state_of_everything();
+    EXPECT_EQ(store_.stored().at("lonely").connected_at, second(1));
 }
 
 std::string name_of(Chains kind) {

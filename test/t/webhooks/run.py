@@ -76,7 +76,6 @@ class Test:
         self.all_well(good[0] + garbage[0] + forged[0])
         self.two_hundred_at_once(good[1])
         self.other_requests()
-        self.environments_by_header()
         self.handler_is_killed(good[2] + garbage[1] + forged[1])
         self.server_is_killed(good[3] + garbage[2] + forged[2])
         self.server_restarts_while_idle()
@@ -126,39 +125,6 @@ class Test:
         check("and the others are stored", {200, 503} <= {answer[0] for answer in answers} <= {200, 500, 503},
               sorted(str(answer[:2]) for answer in answers))
         self.send(deliveries)
-
-    def environments_by_header(self):
-        """A handler without TERRA_DEV_ID, and deliveries of several Terra environments, as their dev-id headers say."""
-        sql("""UPDATE terra_identity.environments SET terra_dev_id = 'app-live' WHERE dev_id = 'default';
-               SELECT terra_identity.set_signing_secret('of live');
-               SELECT terra_identity.set_signing_secret('of test', dev_id => 'app-test')""")
-        body = b'{"type": "auth", "status": "success", "user": {"user_id": "by-header", "provider": "GARMIN"}}'
-        directory = self.server.directory / "by-header"
-        directory.mkdir()
-        handler = Handler(directory)
-        handler.start()
-
-        def post(header, secret):
-            connection = http.client.HTTPConnection("127.0.0.1", handler.port, timeout=60)
-            headers = {"dev-id": header, "hook-type": "WEBHOOK"}
-            if secret:
-                at = int(time.time())
-                headers["X-Terra-Signature"] = f"t={at},v1={sign(secret, at, body)}"
-            connection.request("POST", "/terra", body, headers)
-            status = connection.getresponse().status
-            connection.close()
-            return status
-
-        found = [post(*sent) for sent in [("app-live", "of live"), ("app-test", "of test"), ("app-test", "of live"),
-                                          ("app-test", None), ("app-unheard-of", "of live"), ("app-unheard-of", None)]]
-        check("each environment takes what is signed for it, and no header leads past that",
-              found == [200, 200, 401, 401, 401, 401], found)
-        found = rows("""SELECT e.dev_id, count(c.user_id) AS n FROM terra_identity.environments e
-                        LEFT JOIN terra_identity.connections c ON c.dev_id = e.dev_id AND c.user_id = 'by-header'
-                        GROUP BY 1 HAVING e.dev_id LIKE 'app-%' OR e.dev_id = 'default' ORDER BY 1""")
-        check("so that production and testing are apart", found == [{"dev_id": "app-test", "n": 1}, {"dev_id": "default", "n": 1}],
-              found)
-        handler.stop(signal.SIGTERM)
 
     def other_requests(self):
         def status(method, path, body=None, **headers):
@@ -330,6 +296,37 @@ class Test:
         check("README.md has this curl command", CURL in Path("README.md").read_text())
         check("a handler that did nothing of late exits with status 0", handler.stop(signal.SIGTERM) == 0)
 
+    def environments_by_header(self, directory):
+        """A handler without TERRA_DEV_ID, and deliveries of several Terra environments, as their dev-id headers say."""
+        sql("""UPDATE terra_identity.environments SET terra_dev_id = 'app-live' WHERE dev_id = 'default';
+               SELECT terra_identity.set_signing_secret('of live');
+               SELECT terra_identity.set_signing_secret('of test', dev_id => 'app-test')""")
+        body = b'{"type": "auth", "status": "success", "user": {"user_id": "by-header", "provider": "GARMIN"}}'
+        handler = Handler(directory)
+        handler.start()
+
+        def post(header, secret):
+            connection = http.client.HTTPConnection("127.0.0.1", handler.port, timeout=60)
+            headers = {"dev-id": header, "hook-type": "WEBHOOK"}
+            if secret:
+                at = int(time.time())
+                headers["X-Terra-Signature"] = f"t={at},v1={sign(secret, at, body)}"
+            connection.request("POST", "/terra", body, headers)
+            status = connection.getresponse().status
+            connection.close()
+            return status
+
+        found = [post(*sent) for sent in [("app-live", "of live"), ("app-test", "of test"), ("app-test", "of live"),
+                                          ("app-test", None), ("app-unheard-of", "of live"), ("app-unheard-of", None)]]
+        check("each environment takes what is signed for it, and no header leads past that",
+              found == [200, 200, 401, 401, 401, 401], found)
+        found = rows("""SELECT e.dev_id, count(c.user_id) AS n FROM terra_identity.environments e
+                        LEFT JOIN terra_identity.connections c ON c.dev_id = e.dev_id AND c.user_id = 'by-header'
+                        GROUP BY 1 HAVING e.dev_id LIKE 'app-%' OR e.dev_id = 'default' ORDER BY 1""")
+        check("so that production and testing are apart", found == [{"dev_id": "app-test", "n": 1}, {"dev_id": "default", "n": 1}],
+              found)
+        handler.stop(signal.SIGTERM)
+
     def logs(self, directory):
         self.server.stop(signal.SIGINT)
         crashes = re.findall(".*(?:terminated by signal|PANIC|TRAP).*", (Path(directory) / "server.log").read_text())
@@ -342,6 +339,7 @@ def main():
     test = Test(sys.argv[1], seed)
     test.run()
     test.curl(sys.argv[1])
+    test.environments_by_header(sys.argv[1])
     test.logs(sys.argv[1])
     return 1 if failures else 0
 
