@@ -51,7 +51,7 @@ SELECT user_id, provider_user_id FROM terra_identity.current_connections WHERE d
 SELECT count(*) FROM terra_identity.duplicate_connections WHERE dev_id = 'views replace';
 SELECT user_id, other_user_ids FROM terra_identity.dashboard_connections WHERE dev_id = 'views replace' AND provider = 'GARMIN';
 SELECT provider, provider_user_id, from_reference_id, from_user_id, to_reference_id, to_user_id, transferred_at
-FROM terra_identity.transferred_accounts WHERE dev_id = 'views replace';
+FROM terra_identity.transferred_accounts WHERE dev_id = 'views replace' ORDER BY from_user_id;
 
 -- Degraded means that only errors came since: anything else ends it, a problem or an older event does not.
 CREATE VIEW pg_temp.degraded AS SELECT degraded FROM terra_identity.current_connections WHERE dev_id = 'views' AND user_id = 'ann 2';
