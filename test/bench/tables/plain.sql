@@ -4,3 +4,4 @@ CREATE SCHEMA plain;
 CREATE TABLE plain.events (LIKE terra_identity.events INCLUDING ALL);
 CREATE TABLE plain.connections (LIKE terra_identity.connections INCLUDING ALL);
 CREATE TABLE plain.changes (LIKE terra_identity.changes INCLUDING ALL);
+ALTER TABLE plain.events ALTER COLUMN dev_id SET DEFAULT 'default'; -- which the trigger of ours fills in
