@@ -95,12 +95,19 @@ bool changes_none(TriggerData* trigger, std::initializer_list<AttrNumber> column
            });
 }
 
+/// Whether an environment got or lost a row that says what holds without one: then there is nothing to follow, and the
+/// first delivery of an environment takes no lock of it.
+bool is_as_without_row(TriggerData* trigger) {
+    const Datum policy = attribute(trigger->tg_trigtuple, trigger->tg_relation, environment_account_policy).value;
+    return trigger->tg_newtuple == nullptr && account_policy_of(string_of(policy)) == AccountPolicy::keep;
+}
+
 // Rules are followed by comparison: connections are derived again if they were derived by another rule than the row
 // says. So a restore, which brings connections and rules in any order, derives nothing.
 
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environments`.
 void follow_environment(TriggerData* trigger) {
-    if (changes_none(trigger, {environment_dev_id, environment_account_policy}))
+    if (changes_none(trigger, {environment_dev_id, environment_account_policy}) || is_as_without_row(trigger))
         return;
     Table table("connections", RowExclusiveLock);
     as_owner(table.owner(), [&] {

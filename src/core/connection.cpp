@@ -35,7 +35,7 @@ std::optional<AccountPolicy> account_policy_of(std::string_view word) {
 }
 
 std::optional<Account> Connection::account() const {
-    if (!facts.provider || !provider_user_id || account_unusable)
+    if (!has_account())
         return std::nullopt;
     return Account{facts.provider->value, *provider_user_id};
 }

@@ -88,6 +88,8 @@ struct Connection {
     std::optional<std::string> reference_id() const { return value_of(facts.reference_id); }
     std::optional<std::string> scopes() const { return value_of(facts.scopes); }
 
+    bool has_account() const { return facts.provider && provider_user_id && !account_unusable; }
+
     /// Its provider account, if provider and effective provider_user_id are known and tell accounts apart.
     std::optional<Account> account() const;
 

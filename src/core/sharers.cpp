@@ -51,7 +51,7 @@ std::vector<Sharers> sharers(std::vector<Named> named, const NameOf& name_of) {
 }
 
 std::optional<Name> account_of(const Connection& connection) {
-    if (!connection.facts.provider || !connection.provider_user_id || connection.account_unusable)
+    if (!connection.has_account())
         return std::nullopt;
     return Name(connection.facts.provider->value, *connection.provider_user_id);
 }

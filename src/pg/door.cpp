@@ -215,7 +215,7 @@ std::optional<Answer> deliver(const Delivery& delivery, const Route& route, cons
 std::optional<Answer> receive_at(Delivery& delivery, const Route& route, const Headers& headers) {
     const Micros at = received_micros(delivery);
     delivery.dev_id = route.dev_id;
-    const SigningPolicy policy = route.by_header ? signing_policy_by_header(route.dev_id, dev_id_or_setting({}), at)
+    const SigningPolicy policy = route.by_header ? signing_policy_by_header(route.dev_id, route.default_dev_id, at)
                                                  : signing_policy(route.dev_id, at);
     delivery.signed_content.reset();
     if (policy.required) {
@@ -225,7 +225,7 @@ std::optional<Answer> receive_at(Delivery& delivery, const Route& route, const H
             verify_body(signatures, policy.rules, bytes_of(delivery.body), &*delivery.signed_content);
         // An environment that is not there counts nothing: anybody could name one.
         if (verdict != Verdict::good)
-            return refuse(delivery, route.kind == Route::making ? dev_id_or_setting({}) : route.dev_id, verdict);
+            return refuse(delivery, route.kind == Route::making ? route.default_dev_id : route.dev_id, verdict);
     }
     return deliver(delivery, route, headers);
 }

@@ -105,16 +105,17 @@ Route look_up_route(const std::string& default_dev_id, const std::string& header
 }
 
 Route route_of(const NullableValue& given, const std::optional<std::string>& header) {
-    Route route{.dev_id = dev_id_or_setting(given)};
+    const std::string dev_id = dev_id_or_setting(given);
+    Route route{.dev_id = dev_id, .default_dev_id = dev_id};
     if (!given.is_null || !header)
         return route;
-    const std::string key = route.dev_id + '\0' + *header;
+    const std::string key = dev_id + '\0' + *header;
     if (remembered != nullptr)
         if (const auto found = remembered->routes.find(key); found != remembered->routes.end())
-            return {.dev_id = found->second, .by_header = found->second != route.dev_id};
+            return {.dev_id = found->second, .default_dev_id = dev_id, .by_header = found->second != dev_id};
     RememberedRules& known = memory();
     const std::uint64_t changes = known.changes;
-    route = look_up_route(route.dev_id, *header);
+    route = look_up_route(dev_id, *header);
     if (route.kind == Route::known && changes == known.changes) {
         if (known.routes.size() == max_remembered)
             known.routes.clear();
