@@ -157,7 +157,10 @@ SELECT * FROM pg_temp.leaks($$SELECT terra_identity.set_signing_secret('s3cr3t-o
 ROLLBACK;
 -- Columns that somebody dropped open nothing either.
 BEGIN;
-ALTER TABLE terra_identity.environments DROP COLUMN signature_required;
+ALTER TABLE terra_identity.environment_settings DROP COLUMN signature_required;
+DROP VIEW terra_identity.environments;
+ROLLBACK;
+BEGIN;
 SELECT http_status FROM terra_identity.ingest('{}'::text);
 ALTER TABLE terra_identity.signing_secrets DROP COLUMN secret;
 SELECT * FROM pg_temp.leaks($$SELECT terra_identity.ingest('{}'::text)$$);

@@ -22,8 +22,8 @@ INSERT INTO pg_temp.matrix VALUES
     ('regress_writer', 'USAGE', '{terra_identity}'),
     ('regress_writer', 'EXECUTE', '{"ingest(bytea,jsonb,text)","ingest(text,jsonb,text)",webhook(json)}'),
     ('regress Reader', 'USAGE', '{terra_identity}'),
-    ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)"}'),
-    ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,environments,providers,signatures,rejected,refusal_counters,refusals,
+    ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)",_built_in_sdk_providers()}'),
+    ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,environments,providers,environment_settings,provider_settings,signatures,rejected,refusal_counters,refusals,
         current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,problems,stale_events}');
 
 -- Everything that CREATE EXTENSION made and that can be granted, but for row types: of those pg_dump cannot keep what is revoked,
@@ -80,7 +80,7 @@ CREATE TABLE pg_temp.tried AS
 SELECT role, privilege, object, pg_temp.try(role, statement) AS came_to
 FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress Reader}'::text[]) role, pg_temp.objects o,
      LATERAL (VALUES ('SELECT', format('SELECT * FROM terra_identity.%I', object)), ('INSERT', format('INSERT INTO terra_identity.%I DEFAULT VALUES', object)),
-                     ('UPDATE', format('UPDATE terra_identity.%I SET %I = NULL', object, CASE object WHEN 'providers' THEN 'sdk' ELSE 'dev_id' END)),
+                     ('UPDATE', format('UPDATE terra_identity.%I SET %I = NULL', object, CASE WHEN object IN ('providers', 'provider_settings') THEN 'sdk' ELSE 'dev_id' END)),
                      ('DELETE', format('DELETE FROM terra_identity.%I', object)), ('TRUNCATE', format('TRUNCATE terra_identity.%I', object))) s (privilege, statement)
 WHERE kind = 'table';
 -- Whatever role: views cannot be truncated (42809), and some not be written (55000).
@@ -144,7 +144,7 @@ SET client_min_messages = warning;
 RESET client_min_messages;
 CREATE FUNCTION pg_temp.environments_seen() RETURNS TABLE (relation text, dev_ids text[], all_rows boolean) LANGUAGE plpgsql AS $$
 BEGIN
-    FOR relation IN SELECT object FROM pg_temp.objects o WHERE kind = 'table' AND object NOT IN ('providers', 'signing_secrets') ORDER BY 1 LOOP
+    FOR relation IN SELECT object FROM pg_temp.objects o WHERE kind = 'table' AND object NOT IN ('providers', 'provider_settings', 'signing_secrets') ORDER BY 1 LOOP
         RETURN QUERY EXECUTE format('SELECT %L::text, array_agg(DISTINCT dev_id), count(*) > 0 FROM terra_identity.%I', relation, relation);
     END LOOP;
 END $$;

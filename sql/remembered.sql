@@ -29,7 +29,7 @@ INSERT INTO terra_identity.events (payload) VALUES (pg_temp.auth('c2', 'cid')), 
 COMMIT;
 SELECT * FROM pg_temp.mine;
 SET session_replication_role = replica;
-UPDATE terra_identity.environments SET account_policy = 'keep' WHERE dev_id = 'remembered';
+UPDATE terra_identity.environment_settings SET account_policy = 'keep' WHERE dev_id = 'remembered';
 RESET session_replication_role;
 SELECT terra_identity.rebuild() > 0 AS changed;
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.auth('d1', 'dan')), (pg_temp.athlete('d1', 'dan', 'watch'));

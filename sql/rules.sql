@@ -68,7 +68,7 @@ SELECT * FROM pg_temp.right();
 -- The end of the newest does not bring back what it superseded.
 CALL pg_temp.tell('14:00 deauth a2');
 SELECT * FROM pg_temp.state WHERE provider = 'GARMIN';
--- INSERT of a row that is there changes it, as UPDATE does; DELETE and TRUNCATE go back to the default. All in one transaction.
+-- INSERT of a row that is there changes it, as UPDATE does; DELETE goes back to the default. All in one transaction.
 BEGIN;
 INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('rules policy', 'keep');
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
@@ -78,7 +78,7 @@ DELETE FROM terra_identity.environments WHERE dev_id = 'rules policy';
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
 INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('rules policy', 'replace');
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
-TRUNCATE terra_identity.environments;
+DELETE FROM terra_identity.environments;
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'GARMIN';
 SELECT * FROM pg_temp.right();
 ROLLBACK;
@@ -160,10 +160,27 @@ INSERT INTO terra_identity.providers VALUES ('APPLE', true);
 DELETE FROM terra_identity.providers WHERE provider = 'FITBIT';
 SELECT user_id, status FROM pg_temp.state WHERE provider = 'FITBIT';
 SELECT * FROM pg_temp.right();
-TRUNCATE terra_identity.providers;
+DELETE FROM terra_identity.providers;
 SELECT user_id, account, status, resolve FROM pg_temp.state WHERE provider = 'APPLE';
 SELECT * FROM pg_temp.right();
 ROLLBACK;
+-- What is built in is there without a row behind it, can be changed, and comes back by DELETE. RETURNING tells what came of it.
+BEGIN;
+SELECT * FROM terra_identity.providers WHERE sdk ORDER BY 1;
+DELETE FROM terra_identity.providers WHERE provider = 'APPLE';
+UPDATE terra_identity.providers SET sdk = false WHERE provider = 'APPLE' RETURNING *;
+INSERT INTO terra_identity.providers (provider, account_ids) VALUES ('SAMSUNG', 'unusable'), ('WHOOP', 'unusable') RETURNING *;
+SELECT * FROM terra_identity.provider_settings WHERE provider IN ('APPLE', 'SAMSUNG', 'WHOOP') ORDER BY 1;
+DELETE FROM terra_identity.providers;
+SELECT count(*) FILTER (WHERE sdk) AS sdk, count(*) AS all FROM terra_identity.providers;
+UPDATE terra_identity.environments SET account_policy = 'replace' WHERE dev_id = 'default' RETURNING *;
+INSERT INTO terra_identity.environments (dev_id, signature_tolerance) VALUES ('default', '5 min') RETURNING *;
+DELETE FROM terra_identity.environments WHERE dev_id = 'default' RETURNING dev_id, account_policy;
+SELECT * FROM terra_identity.environments WHERE dev_id = 'default';
+UPDATE terra_identity.environments SET account_policy = 'replace' WHERE dev_id = 'unheard of';
+ROLLBACK;
+TRUNCATE terra_identity.provider_settings;
+TRUNCATE terra_identity.environment_settings;
 INSERT INTO terra_identity.providers VALUES ('Fitbit', true);
 SELECT * FROM pg_temp.right();
 

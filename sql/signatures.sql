@@ -189,15 +189,14 @@ CREATE FUNCTION pg_temp.unsigned() RETURNS text LANGUAGE sql
 UPDATE terra_identity.environments SET signature_tolerance = '5 min' WHERE dev_id = 'signatures too';
 INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('signatures too', 'keep');
 INSERT INTO terra_identity.environments (dev_id) VALUES ('signatures too') ON CONFLICT DO NOTHING;
-INSERT INTO terra_identity.environments (dev_id) VALUES ('signatures too') ON CONFLICT (dev_id) DO UPDATE SET account_policy = 'replace';
 SELECT account_policy, signature_required, signature_tolerance, pg_temp.unsigned() FROM terra_identity.environments WHERE dev_id = 'signatures too';
 BEGIN;
 UPDATE terra_identity.environments SET dev_id = 'signatures elsewhere' WHERE dev_id = 'signatures too';
 SELECT pg_temp.unsigned() AS renamed;
 DELETE FROM terra_identity.environments WHERE dev_id LIKE 'signatures%';
 SELECT pg_temp.unsigned() AS deleted;
-TRUNCATE terra_identity.environments;
-SELECT pg_temp.unsigned() AS truncated;
+INSERT INTO terra_identity.environments (dev_id) VALUES ('signatures too');
+SELECT pg_temp.unsigned() AS inserted;
 ROLLBACK;
 UPDATE terra_identity.environments SET signature_required = false WHERE dev_id = 'signatures too';
 SELECT pg_temp.unsigned() AS on_purpose;

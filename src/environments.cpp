@@ -1,4 +1,5 @@
-// The triggers of `environments` and `providers`: rules that change are followed in the same transaction.
+// The rules that users set: edits of the views `environments` and `providers`, and the triggers of the tables behind
+// them, which follow what changed in the same transaction.
 #include "pg/datum.h"
 #include "pg/environment.h"
 #include "pg/query.h"
@@ -8,6 +9,11 @@
 
 #include <algorithm>
 #include <set>
+#include <vector>
+
+extern "C" {
+#include "utils/acl.h"
+}
 
 namespace terra_identity {
 namespace {
@@ -15,64 +21,189 @@ namespace {
 using namespace pg;
 
 /// What an INSERT leaves out is null here, and stays as it is. It never relaxes the signature rules.
-Query update_environment = R"(
-    UPDATE terra_identity.environments e
-    SET terra_dev_id = coalesce($2, e.terra_dev_id), account_policy = coalesce($3, e.account_policy),
-        signature_required = e.signature_required OR $4,
-        signature_tolerance = CASE WHEN $5 = interval '24 hours' THEN e.signature_tolerance ELSE $5 END
-    WHERE e.dev_id = $1)";
-Query update_provider = R"(
-    UPDATE terra_identity.providers p SET sdk = coalesce($2, p.sdk), account_ids = coalesce($3, p.account_ids)
-    WHERE p.provider = $1)";
+Query merge_environment = R"(
+    UPDATE terra_identity.environment_settings s
+    SET terra_dev_id = coalesce($2, s.terra_dev_id), account_policy = coalesce($3, s.account_policy),
+        signature_required = s.signature_required OR $4,
+        signature_tolerance = CASE WHEN $5 = interval '24 hours' THEN s.signature_tolerance ELSE $5 END
+    WHERE s.dev_id = $1)";
+Query merge_provider = R"(
+    UPDATE terra_identity.provider_settings s
+    SET sdk = coalesce($2, s.sdk), account_ids = coalesce($3, s.account_ids)
+    WHERE s.provider = $1)";
 
-/// A column of the row that a trigger was fired for, as a parameter.
-Query::Parameter column_of(TriggerData* trigger, AttrNumber number, Oid type) {
-    return {type, attribute(trigger->tg_trigtuple, trigger->tg_relation, number)};
+Query select_has_secrets = "SELECT FROM terra_identity.signing_secrets t WHERE t.dev_id = $1 LIMIT 1";
+
+Query insert_environment = R"(
+    INSERT INTO terra_identity.environment_settings
+        (dev_id, terra_dev_id, account_policy, signature_required, signature_tolerance)
+    VALUES ($1, $2, $3, $4, $5))";
+Query insert_provider = R"(
+    INSERT INTO terra_identity.provider_settings (provider, sdk, account_ids) VALUES ($1, $2, $3))";
+
+Query select_environment = "SELECT s.* FROM terra_identity.environment_settings s WHERE s.dev_id = $1";
+Query select_provider = "SELECT s.* FROM terra_identity.provider_settings s WHERE s.provider = $1";
+
+// An UPDATE sets what it changes ($1 and on: the row as it was seen, then as it is to be), so that two that change
+// different columns at once both hold. One that sets a column to what it saw there counts as the earlier one, if another
+// has changed it meanwhile; but signatures that either wants stay required.
+Query update_environment = R"(
+    UPDATE terra_identity.environment_settings s
+    SET dev_id = $6, terra_dev_id = CASE WHEN $7 IS DISTINCT FROM $2 THEN $7 ELSE s.terra_dev_id END,
+        account_policy = CASE WHEN $8 IS DISTINCT FROM $3 THEN $8 ELSE s.account_policy END,
+        signature_required = CASE WHEN $9 IS DISTINCT FROM $4 THEN $9 ELSE s.signature_required OR $4 END,
+        signature_tolerance = CASE WHEN $10 IS DISTINCT FROM $5 THEN $10 ELSE s.signature_tolerance END
+    WHERE s.dev_id = $1
+    RETURNING *)";
+Query update_provider = R"(
+    UPDATE terra_identity.provider_settings s
+    SET provider = $4, sdk = CASE WHEN $5 IS DISTINCT FROM $2 THEN $5 ELSE s.sdk END,
+        account_ids = CASE WHEN $6 IS DISTINCT FROM $3 THEN $6 ELSE s.account_ids END
+    WHERE s.provider = $1
+    RETURNING *)";
+
+Query delete_environment = "DELETE FROM terra_identity.environment_settings s WHERE s.dev_id = $1 RETURNING *";
+Query delete_provider = "DELETE FROM terra_identity.provider_settings s WHERE s.provider = $1 RETURNING *";
+
+bool is_built_in_environment(const std::string& dev_id) { return dev_id == "default"; }
+
+bool is_built_in_provider(const std::string& provider) {
+    return std::find(built_in_sdk_providers.begin(), built_in_sdk_providers.end(), provider) !=
+           built_in_sdk_providers.end();
 }
 
-/// What a new row has where nothing was given.
-struct Default {
+/// A table of settings, and the view over it.
+struct Settings {
+    const char* table;
+    int columns; ///< the first is the key
+    bool (*is_built_in)(const std::string& key);
+    Query& merge;
+    Query& insert;
+    Query& select;
+    Query& update;
+    Query& remove;
+};
+
+const Settings environment_settings{"environment_settings", environment_signature_tolerance, is_built_in_environment,
+                                    merge_environment,      insert_environment,              select_environment,
+                                    update_environment,     delete_environment};
+const Settings provider_settings{"provider_settings", provider_account_ids, is_built_in_provider, merge_provider,
+                                 insert_provider,     select_provider,      update_provider,      delete_provider};
+
+using Parameters = std::vector<Query::Parameter>;
+
+void add_columns(Parameters& parameters, HeapTuple row, TupleDesc described, int columns) {
+    for (int column = 1; column <= columns; ++column)
+        parameters.push_back({TupleDescAttr(described, column - 1)->atttypid, attribute(row, described, column)});
+}
+
+/// An INSERT may change a row that is there, so that it takes the right to do so.
+void require_update_privilege(Relation view) {
+    call([view] {
+        if (pg_class_aclcheck(RelationGetRelid(view), GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
+            aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_VIEW, RelationGetRelationName(view));
+    });
+}
+
+/// INSTEAD OF INSERT OR UPDATE OR DELETE FOR EACH ROW on a view. Who may edit is a matter of privileges on it; one
+/// session at a time does. @return the row as it came to be
+HeapTuple edit(TriggerData* trigger, const Settings& settings) {
+    const TupleDesc described = RelationGetDescr(trigger->tg_relation);
+    const std::string key = string_of(attribute(trigger->tg_trigtuple, described, 1).value);
+    const bool inserts = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
+    if (inserts)
+        require_update_privilege(trigger->tg_relation);
+    Table table(settings.table, ShareRowExclusiveLock);
+    const MemoryContext caller = CurrentMemoryContext;
+    HeapTuple result = nullptr;
+    as_definer(table.owner(), [&] {
+        const auto run = [&](Query& query, const Parameters& parameters) {
+            const SPITupleTable* const rows = query.run(parameters);
+            if (Query::rows() > 0)
+                result = call([=] {
+                    const MemoryContext spi = MemoryContextSwitchTo(caller);
+                    const HeapTuple copy = heap_copytuple(rows->vals[0]);
+                    MemoryContextSwitchTo(spi);
+                    return copy;
+                });
+        };
+        Parameters row;
+        add_columns(row, trigger->tg_trigtuple, described, settings.columns);
+        if (inserts) {
+            settings.insert.run(row);
+            run(settings.select, {text_parameter(key)});
+        } else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event)) {
+            run(settings.remove, {text_parameter(key)});
+        } else {
+            // What is built in has no row that an UPDATE could find.
+            if (settings.select.run({text_parameter(key)}); Query::rows() == 0 && settings.is_built_in(key))
+                settings.insert.run(row);
+            add_columns(row, trigger->tg_newtuple, described, settings.columns);
+            run(settings.update, row);
+        }
+    });
+    table.close();
+    return result;
+}
+
+struct Value {
     AttrNumber column;
     Datum value;
 };
 
-/// BEFORE INSERT FOR EACH ROW: a row whose key is there already changes that row, so that INSERT works for rows that
-/// the extension brought, in a restore too. As the user who inserts.
-HeapTuple insert_or_update(TriggerData* trigger, Query& update, std::initializer_list<Query::Parameter> row,
-                           std::initializer_list<Default> defaults) {
-    bool updated = false;
-    as_owner(GetUserId(), [&] {
-        update.run(row);
-        updated = Query::rows() > 0;
+HeapTuple with_value(HeapTuple row, TupleDesc columns, const Value& given) {
+    return call([=, column = static_cast<int>(given.column), value = given.value]() mutable {
+        bool is_null = false;
+        return heap_modify_tuple_by_cols(row, columns, 1, &column, &value, &is_null);
     });
-    if (updated)
-        return nullptr;
-    HeapTuple added = trigger->tg_trigtuple;
+}
+
+/// What a new row has where nothing was given.
+HeapTuple with_defaults(HeapTuple row, TupleDesc columns, std::initializer_list<Value> defaults) {
+    for (const Value& left_out : defaults)
+        if (attribute(row, columns, left_out.column).is_null)
+            row = with_value(row, columns, left_out);
+    return row;
+}
+
+/// BEFORE INSERT FOR EACH ROW on a table of settings: a row whose key is there already changes that row, so that
+/// settings can be restored into a database that has some. @return null if it did
+HeapTuple merge(TriggerData* trigger, const Settings& settings) {
+    bool is_merged = false;
+    as_definer(trigger->tg_relation->rd_rel->relowner, [&] {
+        Parameters row;
+        add_columns(row, trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation), settings.columns);
+        settings.merge.run(row);
+        is_merged = Query::rows() > 0;
+    });
+    return is_merged ? nullptr : trigger->tg_trigtuple;
+}
+
+HeapTuple merge_environment_row(TriggerData* trigger) {
     const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
-    for (const Default& left_out : defaults)
-        if (attribute(added, columns, left_out.column).is_null)
-            added = call([=, column = static_cast<int>(left_out.column), value = left_out.value]() mutable {
-                bool is_null = false;
-                return heap_modify_tuple_by_cols(added, columns, 1, &column, &value, &is_null);
-            });
-    return added;
+    trigger->tg_trigtuple =
+        with_defaults(trigger->tg_trigtuple, columns, {{environment_signature_required, BoolGetDatum(false)}});
+    const HeapTuple row = merge(trigger, environment_settings);
+    if (row == nullptr)
+        return nullptr;
+    // A row that went must not open the door when it comes back: where there are secrets, signatures are required.
+    bool required = DatumGetBool(attribute(row, columns, environment_signature_required).value);
+    as_owner(trigger->tg_relation->rd_rel->relowner, [&] {
+        select_has_secrets.run({text_parameter(string_of(attribute(row, columns, environment_dev_id).value))});
+        required = required || Query::rows() > 0;
+    });
+    const HeapTuple whole = with_defaults(row, columns, {{environment_account_policy, text_of("keep")}});
+    return with_value(whole, columns, {environment_signature_required, BoolGetDatum(required)});
 }
 
-HeapTuple insert_environment(TriggerData* trigger) {
-    return insert_or_update(trigger, update_environment,
-                            {column_of(trigger, environment_dev_id, TEXTOID),
-                             column_of(trigger, environment_terra_dev_id, TEXTOID),
-                             column_of(trigger, environment_account_policy, TEXTOID),
-                             column_of(trigger, environment_signature_required, BOOLOID),
-                             column_of(trigger, environment_signature_tolerance, INTERVALOID)},
-                            {{environment_account_policy, text_of("keep")}});
-}
-
-HeapTuple insert_provider(TriggerData* trigger) {
-    return insert_or_update(trigger, update_provider,
-                            {column_of(trigger, provider_provider, TEXTOID), column_of(trigger, provider_sdk, BOOLOID),
-                             column_of(trigger, provider_account_ids, TEXTOID)},
-                            {{provider_sdk, BoolGetDatum(false)}, {provider_account_ids, text_of("unique")}});
+HeapTuple merge_provider_row(TriggerData* trigger) {
+    const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
+    const HeapTuple row = merge(trigger, provider_settings);
+    if (row == nullptr)
+        return nullptr;
+    const bool sdk = is_built_in_provider(string_of(attribute(row, columns, provider_provider).value));
+    return with_defaults(row, columns,
+                         {{provider_sdk, BoolGetDatum(sdk)}, {provider_account_ids, text_of("unique")}});
 }
 
 /// The values of one column in the row before and after, each once.
@@ -105,7 +236,7 @@ bool is_as_without_row(TriggerData* trigger) {
 // Rules are followed by comparison: connections are derived again if they were derived by another rule than the row
 // says. So a restore, which brings connections and rules in any order, derives nothing.
 
-/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environments`.
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environment_settings`.
 void follow_environment(TriggerData* trigger) {
     if (changes_none(trigger, {environment_dev_id, environment_account_policy}) || is_as_without_row(trigger))
         return;
@@ -117,8 +248,8 @@ void follow_environment(TriggerData* trigger) {
     table.close();
 }
 
-/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `providers`, whose rows hold for every environment: nobody writes
-/// connections meanwhile.
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `provider_settings`, whose rows hold for every environment: nobody
+/// writes connections meanwhile.
 void follow_provider(TriggerData* trigger) {
     if (changes_none(trigger, {provider_provider, provider_sdk, provider_account_ids}))
         return;
@@ -130,11 +261,12 @@ void follow_provider(TriggerData* trigger) {
     table.close();
 }
 
-/// AFTER TRUNCATE on either.
-void follow_rules() {
-    Table table("connections", ShareRowExclusiveLock);
-    as_owner(table.owner(), [&] { follow_all_rules(table); });
-    table.close();
+/// BEFORE TRUNCATE: it would have to wait for everybody who reads the rules while others wait for it.
+[[noreturn]] void refuse_truncate(TriggerData* trigger) {
+    const std::string table = RelationGetRelationName(trigger->tg_relation);
+    throw Error{"0A000", "table terra_identity." + table + " cannot be truncated", "",
+                "DELETE FROM terra_identity." + std::string(table == "provider_settings" ? "providers" : "environments") +
+                    "."};
 }
 
 } // namespace
@@ -144,26 +276,60 @@ namespace ti = terra_identity;
 
 extern "C" {
 
-PG_FUNCTION_INFO_V1(terra_identity_insert_environment);
-PG_FUNCTION_INFO_V1(terra_identity_insert_provider);
+PG_FUNCTION_INFO_V1(terra_identity_edit_environment);
+PG_FUNCTION_INFO_V1(terra_identity_edit_provider);
+PG_FUNCTION_INFO_V1(terra_identity_merge_environment);
+PG_FUNCTION_INFO_V1(terra_identity_merge_provider);
+PG_FUNCTION_INFO_V1(terra_identity_built_in_sdk_providers);
+PG_FUNCTION_INFO_V1(terra_identity_refuse_truncate);
 PG_FUNCTION_INFO_V1(terra_identity_follow_environment);
 PG_FUNCTION_INFO_V1(terra_identity_follow_provider);
-PG_FUNCTION_INFO_V1(terra_identity_follow_rules);
 PG_FUNCTION_INFO_V1(terra_identity_forget_rules);
 
-PGDLLEXPORT Datum terra_identity_insert_environment(PG_FUNCTION_ARGS) {
+PGDLLEXPORT Datum terra_identity_edit_environment(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::insert_environment(
-            ti::pg::trigger_data(fcinfo, "_insert_environment", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+        return PointerGetDatum(ti::edit(ti::pg::trigger_data(fcinfo, "_edit_environment",
+                                                             TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
+                                                             ti::pg::any_operation, "INSTEAD OF FOR EACH ROW"),
+                                        ti::environment_settings));
+    });
+}
+
+PGDLLEXPORT Datum terra_identity_edit_provider(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] {
+        return PointerGetDatum(ti::edit(ti::pg::trigger_data(fcinfo, "_edit_provider",
+                                                             TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
+                                                             ti::pg::any_operation, "INSTEAD OF FOR EACH ROW"),
+                                        ti::provider_settings));
+    });
+}
+
+PGDLLEXPORT Datum terra_identity_merge_environment(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] {
+        return PointerGetDatum(ti::merge_environment_row(
+            ti::pg::trigger_data(fcinfo, "_merge_environment", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
                                  TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW")));
     });
 }
 
-PGDLLEXPORT Datum terra_identity_insert_provider(PG_FUNCTION_ARGS) {
+PGDLLEXPORT Datum terra_identity_merge_provider(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::insert_provider(
-            ti::pg::trigger_data(fcinfo, "_insert_provider", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+        return PointerGetDatum(ti::merge_provider_row(
+            ti::pg::trigger_data(fcinfo, "_merge_provider", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
                                  TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW")));
+    });
+}
+
+PGDLLEXPORT Datum terra_identity_built_in_sdk_providers(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([] {
+        return ti::pg::text_array_of({ti::built_in_sdk_providers.begin(), ti::built_in_sdk_providers.end()});
+    });
+}
+
+PGDLLEXPORT Datum terra_identity_refuse_truncate(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo]() -> Datum {
+        ti::refuse_truncate(ti::pg::trigger_data(fcinfo, "_refuse_truncate", TRIGGER_EVENT_BEFORE,
+                                                 ti::pg::any_operation, "BEFORE TRUNCATE FOR EACH STATEMENT"));
     });
 }
 
@@ -180,15 +346,6 @@ PGDLLEXPORT Datum terra_identity_follow_provider(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
         ti::follow_provider(ti::pg::trigger_data(fcinfo, "_follow_provider", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
                                                  ti::pg::any_operation, "AFTER FOR EACH ROW"));
-        return PointerGetDatum(nullptr);
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_follow_rules(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::pg::trigger_data(fcinfo, "_follow_rules", TRIGGER_EVENT_AFTER, ti::pg::any_operation,
-                             "AFTER FOR EACH STATEMENT");
-        ti::follow_rules();
         return PointerGetDatum(nullptr);
     });
 }

@@ -8,6 +8,7 @@
 #include "pg/delivery.h"
 #include "pg/environment.h"
 #include "pg/event_row.h"
+#include "pg/ids.h"
 #include "pg/known_connections.h"
 #include "pg/query.h"
 #include "pg/settings.h"
@@ -89,8 +90,10 @@ HeapTuple read_event_row(TriggerData* trigger) {
                     event.type.empty() ? "" : "The event's type is \"" + event.type + "\".",
                     "Set terra_identity.strict to off to store it with this as its problem."};
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
-    if (headers.trace_id && !take_delivery(relation->rd_rel->relowner, {dev_id, *headers.trace_id, digest_of(jsonb)},
-                                           DatumGetInt64(attribute(row, relation, event_event_id).value)))
+    const std::int64_t event_id =
+        checked_id(event_ids, DatumGetInt64(attribute(row, relation, event_event_id).value));
+    if (headers.trace_id &&
+        !take_delivery(relation->rd_rel->relowner, {dev_id, *headers.trace_id, digest_of(jsonb)}, event_id))
         return nullptr;
 
     std::array<int, event_columns> columns{};
@@ -106,6 +109,7 @@ HeapTuple read_event_row(TriggerData* trigger) {
     const auto text_or_null = [](const std::string& text) {
         return text.empty() ? NullableValue() : NullableValue(text_of(text));
     };
+    set(event_event_id, Int64GetDatum(event_id));
     set(event_dev_id, text_of(dev_id));
     set(event_received_at, timestamptz_of(received_at));
     set(event_event_type, text_or_null(event.type));

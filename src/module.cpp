@@ -8,6 +8,7 @@
 //   maintenance.cpp   rebuild and verify
 #include "events.h"
 #include "pg/environment.h"
+#include "pg/ids.h"
 #include "pg/known_connections.h"
 #include "pg/locks.h"
 #include "pg/relations.h"
@@ -41,6 +42,7 @@ PGDLLEXPORT void _PG_init(void) {
     terra_identity::pg::define_settings();
     CacheRegisterRelcacheCallback(forget, Datum{0});
     terra_identity::pg::register_locks();
+    terra_identity::pg::register_ids();
     terra_identity::register_ledger();
 }
 

@@ -88,7 +88,7 @@ private:
     }
 
     IndexScan scan(const char* index) const {
-        return {.table = table_.relation(), .index = relation_named(index), .reads = Reads::statement, .limit = 1};
+        return {.table = table_.relation(), .index = index, .reads = Reads::statement, .limit = 1};
     }
 
     IndexKeys keys() const {

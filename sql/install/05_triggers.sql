@@ -8,16 +8,20 @@ CREATE FUNCTION terra_identity._apply_events() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_apply_events';
 CREATE FUNCTION terra_identity._refuse_change() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_refuse_change';
-CREATE FUNCTION terra_identity._insert_environment() RETURNS trigger
-    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_insert_environment';
-CREATE FUNCTION terra_identity._insert_provider() RETURNS trigger
-    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_insert_provider';
+CREATE FUNCTION terra_identity._refuse_truncate() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_refuse_truncate';
+CREATE FUNCTION terra_identity._edit_environment() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_edit_environment';
+CREATE FUNCTION terra_identity._edit_provider() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_edit_provider';
+CREATE FUNCTION terra_identity._merge_environment() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_merge_environment';
+CREATE FUNCTION terra_identity._merge_provider() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_merge_provider';
 CREATE FUNCTION terra_identity._follow_environment() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_environment';
 CREATE FUNCTION terra_identity._follow_provider() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_provider';
-CREATE FUNCTION terra_identity._follow_rules() RETURNS trigger
-    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_rules';
 CREATE FUNCTION terra_identity._forget_rules() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_forget_rules';
 
@@ -25,11 +29,13 @@ COMMENT ON FUNCTION terra_identity._read_event() IS 'Trigger: reads a delivery i
 COMMENT ON FUNCTION terra_identity._collect_event() IS 'Trigger: collects what an event says.';
 COMMENT ON FUNCTION terra_identity._apply_events() IS 'Trigger: applies what the statement''s events say.';
 COMMENT ON FUNCTION terra_identity._refuse_change() IS 'Trigger: the ledger is append-only.';
-COMMENT ON FUNCTION terra_identity._insert_environment() IS 'Trigger: inserting a row that is there changes it.';
-COMMENT ON FUNCTION terra_identity._insert_provider() IS 'Trigger: inserting a row that is there changes it.';
+COMMENT ON FUNCTION terra_identity._refuse_truncate() IS 'Trigger: rules are taken back by DELETE.';
+COMMENT ON FUNCTION terra_identity._edit_environment() IS 'Trigger: an edit of the view environments goes to environment_settings.';
+COMMENT ON FUNCTION terra_identity._edit_provider() IS 'Trigger: an edit of the view providers goes to provider_settings.';
+COMMENT ON FUNCTION terra_identity._merge_environment() IS 'Trigger: inserting a row that is there changes it.';
+COMMENT ON FUNCTION terra_identity._merge_provider() IS 'Trigger: inserting a row that is there changes it.';
 COMMENT ON FUNCTION terra_identity._follow_environment() IS 'Trigger: derives the connections again by the new rules.';
 COMMENT ON FUNCTION terra_identity._follow_provider() IS 'Trigger: derives the connections again by the new rules.';
-COMMENT ON FUNCTION terra_identity._follow_rules() IS 'Trigger: derives the connections again by the new rules.';
 COMMENT ON FUNCTION terra_identity._forget_rules() IS 'Trigger: every session reads the rules again.';
 
 -- Triggers of one kind fire in the order of their names: this one after those of others, which may still change the row.
@@ -42,23 +48,28 @@ CREATE TRIGGER apply_events AFTER INSERT ON terra_identity.events
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON terra_identity.events
     FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._refuse_change();
 
-CREATE TRIGGER insert_environment BEFORE INSERT ON terra_identity.environments
-    FOR EACH ROW EXECUTE FUNCTION terra_identity._insert_environment();
-CREATE TRIGGER follow_environment AFTER INSERT OR UPDATE OR DELETE ON terra_identity.environments
+CREATE TRIGGER edit_environment INSTEAD OF INSERT OR UPDATE OR DELETE ON terra_identity.environments
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._edit_environment();
+CREATE TRIGGER edit_provider INSTEAD OF INSERT OR UPDATE OR DELETE ON terra_identity.providers
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._edit_provider();
+
+CREATE TRIGGER merge_environment BEFORE INSERT ON terra_identity.environment_settings
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._merge_environment();
+CREATE TRIGGER merge_provider BEFORE INSERT ON terra_identity.provider_settings
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._merge_provider();
+CREATE TRIGGER follow_environment AFTER INSERT OR UPDATE OR DELETE ON terra_identity.environment_settings
     FOR EACH ROW EXECUTE FUNCTION terra_identity._follow_environment();
-CREATE TRIGGER follow_rules AFTER TRUNCATE ON terra_identity.environments
-    FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._follow_rules();
-CREATE TRIGGER insert_provider BEFORE INSERT ON terra_identity.providers
-    FOR EACH ROW EXECUTE FUNCTION terra_identity._insert_provider();
-CREATE TRIGGER follow_provider AFTER INSERT OR UPDATE OR DELETE ON terra_identity.providers
+CREATE TRIGGER follow_provider AFTER INSERT OR UPDATE OR DELETE ON terra_identity.provider_settings
     FOR EACH ROW EXECUTE FUNCTION terra_identity._follow_provider();
-CREATE TRIGGER follow_rules AFTER TRUNCATE ON terra_identity.providers
-    FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._follow_rules();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON terra_identity.environment_settings
+    FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._refuse_truncate();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON terra_identity.provider_settings
+    FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._refuse_truncate();
 
 -- Whatever changes the rules, a restore and logical replication included, no session may go on with others.
-CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.environments
+CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.environment_settings
     FOR EACH ROW EXECUTE FUNCTION terra_identity._forget_rules();
-CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.providers
+CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.provider_settings
     FOR EACH ROW EXECUTE FUNCTION terra_identity._forget_rules();
-ALTER TABLE terra_identity.environments ENABLE ALWAYS TRIGGER forget_rules;
-ALTER TABLE terra_identity.providers ENABLE ALWAYS TRIGGER forget_rules;
+ALTER TABLE terra_identity.environment_settings ENABLE ALWAYS TRIGGER forget_rules;
+ALTER TABLE terra_identity.provider_settings ENABLE ALWAYS TRIGGER forget_rules;

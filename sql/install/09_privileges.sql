@@ -23,12 +23,15 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);
     EXECUTE format('GRANT SELECT ON terra_identity.events, terra_identity.deliveries, terra_identity.connections,
                         terra_identity.reauths, terra_identity.changes, terra_identity.environments, terra_identity.providers,
-                        terra_identity.signatures, terra_identity.rejected, terra_identity.refusal_counters, terra_identity.refusals, terra_identity.current_connections,
+                        terra_identity.environment_settings, terra_identity.provider_settings,
+                        terra_identity.signatures, terra_identity.rejected, terra_identity.refusal_counters, terra_identity.refusals,
+                        terra_identity.current_connections,
                         terra_identity.duplicate_connections, terra_identity.transferred_accounts,
                         terra_identity.dashboard_connections, terra_identity.shared_references, terra_identity.problems,
                         terra_identity.stale_events TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION terra_identity.resolve(text, text), terra_identity.lineage_of(text, text),
-                        terra_identity.user_of(bigint, text), terra_identity.lineage(text, text) TO %s', role);
+                        terra_identity.user_of(bigint, text), terra_identity.lineage(text, text),
+                        terra_identity._built_in_sdk_providers() TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION terra_identity.grant_reader(regrole) IS
@@ -47,8 +50,8 @@ SELECT pg_catalog.pg_extension_config_dump('terra_identity.connections_connectio
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.reauths', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.changes', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.changes_change_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('terra_identity.environments', '');
-SELECT pg_catalog.pg_extension_config_dump('terra_identity.providers', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.environment_settings', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.provider_settings', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.signatures', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected_rejected_id_seq', '');

@@ -3,6 +3,7 @@
 
 #include "core/facts.h"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -24,6 +25,10 @@ enum class AccountPolicy { keep, replace };
 std::optional<AccountPolicy> account_policy_of(std::string_view word);
 
 using ProviderSet = std::set<std::string, std::less<>>;
+
+/// The providers that are connected by an SDK on the person's device, unless users say otherwise.
+inline constexpr std::array<std::string_view, 5> built_in_sdk_providers{"APPLE", "FREESTYLELIBRESDK", "GOOGLEFIT",
+                                                                        "HEALTH_CONNECT", "SAMSUNG"};
 
 /// What users decide: for an environment, and for the providers.
 struct Rules {

@@ -1,6 +1,7 @@
 #include "pg/connection_row.h"
 
 #include <array>
+#include <memory>
 
 namespace terra_identity::pg {
 namespace {
@@ -9,8 +10,14 @@ namespace {
 class Row {
 public:
     Row(HeapTuple row, TupleDesc columns) {
-        check_columns(columns, connection_columns);
-        heap_deform_tuple(row, columns, values_.data(), nulls_.data());
+        const auto count = static_cast<std::size_t>(columns->natts); // the owner may have added some
+        if (count > own_values_.size()) {
+            added_values_.resize(count);
+            added_nulls_.reset(new bool[count]);
+            values_ = added_values_.data();
+            nulls_ = added_nulls_.get();
+        }
+        heap_deform_tuple(row, columns, values_, nulls_);
     }
 
     std::int64_t number(ConnectionColumn column) const { return DatumGetInt64(value(column)); }
@@ -39,8 +46,12 @@ private:
     Datum value(ConnectionColumn column) const { return values_[static_cast<std::size_t>(column) - 1]; }
     bool is_null(ConnectionColumn column) const { return nulls_[static_cast<std::size_t>(column) - 1]; }
 
-    std::array<Datum, connection_columns> values_;
-    std::array<bool, connection_columns> nulls_;
+    std::array<Datum, connection_columns> own_values_;
+    std::array<bool, connection_columns> own_nulls_;
+    std::vector<Datum> added_values_;
+    std::unique_ptr<bool[]> added_nulls_;
+    Datum* values_ = own_values_.data();
+    bool* nulls_ = own_nulls_.data();
     bool consistent_ = true;
 };
 
@@ -82,14 +93,10 @@ Connection connection_of(HeapTuple tuple, TupleDesc columns) {
     return connection;
 }
 
-HeapTuple row_of(const Connection& connection, const std::string& dev_id, TupleDesc columns) {
-    check_columns(columns, connection_columns);
-    std::array<Datum, connection_columns> values{};
-    std::array<bool, connection_columns> nulls{};
-    nulls.fill(true);
+HeapTuple row_of(const Connection& connection, const std::string& dev_id, const Table& table, HeapTuple present) {
+    std::array<NullableValue, connection_columns> values{};
     const auto set = [&](ConnectionColumn column, const NullableValue& value) {
-        values[static_cast<std::size_t>(column) - 1] = value.value;
-        nulls[static_cast<std::size_t>(column) - 1] = value.is_null;
+        values[static_cast<std::size_t>(column) - 1] = value;
     };
     const auto set_written = [&](ConnectionColumn column, ConnectionColumn at, const Register& written) {
         if (!written)
@@ -132,7 +139,7 @@ HeapTuple row_of(const Connection& connection, const std::string& dev_id, TupleD
     set_written(col_scopes, col_scopes_at, facts.scopes);
     set(col_scopes_passing, passing(facts.scopes));
     set_written(col_own_provider_user_id, col_own_provider_user_id_at, facts.provider_user_id);
-    return call([&] { return heap_form_tuple(columns, values.data(), nulls.data()); });
+    return table.form_row(values, present);
 }
 
 } // namespace terra_identity::pg

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "pg/datum.h"
+#include "pg/relations.h"
 
 namespace terra_identity::pg {
 
@@ -54,6 +54,8 @@ enum ConnectionColumn : AttrNumber {
 
 Connection connection_of(HeapTuple row, TupleDesc columns);
 
-HeapTuple row_of(const Connection& connection, const std::string& dev_id, TupleDesc columns);
+/// @param present the row's present version, if there is one
+HeapTuple row_of(const Connection& connection, const std::string& dev_id, const Table& table,
+                 HeapTuple present = nullptr);
 
 } // namespace terra_identity::pg

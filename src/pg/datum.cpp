@@ -1,7 +1,6 @@
 #include "pg/datum.h"
 
 #include <algorithm>
-#include <memory>
 
 namespace terra_identity::pg {
 
@@ -36,25 +35,6 @@ NullableValue attribute(HeapTuple row, TupleDesc columns, int number) {
     bool is_null = true;
     const Datum value = heap_getattr(row, number, columns, &is_null);
     return {value, is_null};
-}
-
-void check_columns(TupleDesc columns, std::size_t expected) {
-    if (static_cast<std::size_t>(columns->natts) != expected)
-        throw Error{internal, "a table of extension terra_identity does not have the columns that its library expects",
-                    "It has " + std::to_string(columns->natts) + " columns instead of " + std::to_string(expected) +
-                        ".",
-                    "Run ALTER EXTENSION terra_identity UPDATE, and drop columns that were added."};
-}
-
-HeapTuple form_row(TupleDesc columns, const std::vector<NullableValue>& values) {
-    check_columns(columns, values.size());
-    std::vector<Datum> datums;
-    std::unique_ptr<bool[]> nulls(new bool[values.size()]);
-    for (const NullableValue& value : values) {
-        nulls[datums.size()] = value.is_null;
-        datums.push_back(value.value);
-    }
-    return call([&] { return heap_form_tuple(columns, datums.data(), nulls.get()); });
 }
 
 Datum array_of(const std::vector<NullableValue>& values, Oid element_type) {

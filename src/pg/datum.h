@@ -66,12 +66,6 @@ inline NullableValue argument(FunctionCallInfo fcinfo, int number) {
     return {PG_GETARG_DATUM(number), PG_ARGISNULL(number)};
 }
 
-/// An error if a table of the extension has other columns than the library was built for.
-void check_columns(TupleDesc columns, std::size_t expected);
-
-/// A row of a table from the values of all its columns.
-HeapTuple form_row(TupleDesc columns, const std::vector<NullableValue>& values);
-
 /// An array of an element type from values; null elements allowed.
 Datum array_of(const std::vector<NullableValue>& values, Oid element_type);
 

@@ -6,6 +6,7 @@
 
 #include "pg/delivery.h"
 #include "pg/environment.h"
+#include "pg/ids.h"
 #include "pg/json_input.h"
 #include "pg/query.h"
 #include "pg/relations.h"
@@ -41,8 +42,9 @@ Query delete_delivery = R"(
     DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2 AND d.digest = $3)";
 
 Query insert_rejected = R"(
-    INSERT INTO terra_identity.rejected (dev_id, received_at, trace_id, body, headers, reason, digest, by_header)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    INSERT INTO terra_identity.rejected
+        (dev_id, received_at, trace_id, body, headers, reason, digest, by_header, rejected_id)
+    OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT DO NOTHING)";
 
 /// A counter that no other transaction has locked, for refusals must not wait for each other: they would keep the
@@ -57,12 +59,12 @@ Query count_refusal = R"(
     RETURNING r.logged_at = $3)";
 
 Query add_refusal_counter = R"(
-    INSERT INTO terra_identity.refusal_counters (dev_id, reason, refused, first_at, last_at, logged_at)
-    VALUES ($1, $2, 1, $3, $3, $3))";
+    INSERT INTO terra_identity.refusal_counters (dev_id, reason, refused, first_at, last_at, logged_at, counter_id)
+    OVERRIDING SYSTEM VALUE VALUES ($1, $2, 1, $3, $3, $3, $4))";
 
 Query::Parameter parameter(TimestampTz time) { return {TIMESTAMPTZOID, NullableValue(TimestampTzGetDatum(time))}; }
 
-Query::Parameter event_id_parameter(std::int64_t event_id) { return {INT8OID, NullableValue(Int64GetDatum(event_id))}; }
+Query::Parameter id_parameter(std::int64_t id) { return {INT8OID, NullableValue(Int64GetDatum(id))}; }
 
 Micros received_micros(const Delivery& delivery) { return micros_of(TimestampTzGetDatum(delivery.received_at)); }
 
@@ -77,7 +79,8 @@ Answer refuse(const Delivery& delivery, const std::string& dev_id, Verdict verdi
         if (Query::rows() > 0)
             is_logged = DatumGetBool(column(counted, 0, 1).value);
         else
-            add_refusal_counter.run(parameters);
+            add_refusal_counter.run({text_parameter(dev_id), text_parameter(reason), parameter(delivery.received_at),
+                                     id_parameter(next_id(refusal_counter_ids))});
     });
     if (is_logged)
         call([name = dev_id.c_str(), why = reason.c_str()] {
@@ -100,7 +103,8 @@ Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_
              {JSONBOID, delivery.headers},
              text_parameter(reason),
              delivery.signed_content ? bytea_parameter(*delivery.signed_content) : Query::Parameter{BYTEAOID, {}},
-             {BOOLOID, NullableValue(BoolGetDatum(delivery.by_header))}});
+             {BOOLOID, NullableValue(BoolGetDatum(delivery.by_header))},
+             id_parameter(next_id(rejected_delivery_ids))});
     });
     return {.outcome = "rejected", .http_status = 400, .detail = std::move(reason)};
 }
@@ -141,7 +145,7 @@ std::optional<std::int64_t> take_signature(const std::string& dev_id, const Dige
                                            std::int64_t event_id) {
     std::optional<std::int64_t> earlier;
     as_owner(owner_of_tables(), [&] {
-        insert_signature.run({text_parameter(dev_id), bytea_parameter(signed_content), event_id_parameter(event_id)});
+        insert_signature.run({text_parameter(dev_id), bytea_parameter(signed_content), id_parameter(event_id)});
         if (Query::rows() > 0)
             return;
         const SPITupleTable* const row =
@@ -156,7 +160,7 @@ void settle_signature(const std::string& dev_id, const Digest& signed_content, s
     as_owner(owner_of_tables(), [&] {
         if (event_id)
             update_signature.run(
-                {text_parameter(dev_id), bytea_parameter(signed_content), event_id_parameter(*event_id)});
+                {text_parameter(dev_id), bytea_parameter(signed_content), id_parameter(*event_id)});
         else
             delete_signature.run({text_parameter(dev_id), bytea_parameter(signed_content)});
     });
@@ -172,7 +176,7 @@ Answer store(const Delivery& delivery, const JsonInput& payload, const std::opti
                                                               parameter(delivery.received_at),
                                                               {JSONBOID, NullableValue(payload.jsonb)},
                                                               {JSONBOID, delivery.headers},
-                                                              event_id_parameter(event_id)});
+                                                              id_parameter(event_id)});
         if (Query::rows() == 0)
             return;
         const NullableValue problem = column(stored, 0, 1);
@@ -194,7 +198,7 @@ std::optional<Answer> deliver(const Delivery& delivery, const Route& route, cons
     if (!payload.problem.empty())
         return reject(delivery, headers.trace_id, std::move(payload.problem));
 
-    const std::int64_t event_id = next_value("events_event_id_seq");
+    const std::int64_t event_id = next_id(event_ids);
     const std::optional<Digest>& signed_content = delivery.signed_content;
     if (signed_content)
         if (const auto earlier = take_signature(delivery.dev_id, *signed_content, event_id))

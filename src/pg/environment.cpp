@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
+#include <string_view>
 #include <utility>
 
 extern "C" {
@@ -17,10 +19,12 @@ extern "C" {
 namespace terra_identity::pg {
 namespace {
 
+/// The tables of rules.
+constexpr const char* rule_tables[] = {"environment_settings", "provider_settings"};
+
 /// The rules that this backend has read, until somebody commits others or takes them back.
 struct RememberedRules {
-    Oid environments = InvalidOid;
-    Oid providers = InvalidOid;
+    std::set<Oid> tables;
     std::uint64_t changes = 0;
     std::map<std::string, Rules> of_environment;
     std::map<std::string, std::string> routes; ///< the dev_id by the default one, a zero byte, and the header
@@ -30,30 +34,46 @@ RememberedRules* remembered = nullptr;
 
 constexpr std::size_t max_remembered = 100;
 
-RememberedRules& memory() {
-    if (remembered == nullptr)
-        remembered = new RememberedRules;
-    remembered->environments = relation_named("environments");
-    remembered->providers = relation_named("providers");
-    return *remembered;
+/// Whether every session hears of what changes in a table, whoever changes it. A restore with --disable-triggers
+/// leaves the trigger that tells it as an ordinary one, which replication does not fire: then nothing is remembered.
+bool is_told(const Table& table) {
+    const TriggerDesc* const triggers = table.relation()->trigdesc;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i)
+        if (std::string_view(triggers->triggers[i].tgname) == "forget_rules")
+            return triggers->triggers[i].tgenabled == TRIGGER_FIRES_ALWAYS;
+    return false;
 }
 
-/// What `environments` says of a route.
+/// The memory, for something that is about to be read; null if it must not be remembered.
+RememberedRules* memory() {
+    if (remembered == nullptr)
+        remembered = new RememberedRules;
+    bool told = true;
+    for (const char* const name : rule_tables) {
+        Table table(name, AccessShareLock);
+        remembered->tables.insert(RelationGetRelid(table.relation()));
+        told = told && is_told(table);
+        table.close();
+    }
+    return told ? remembered : nullptr;
+}
+
+/// What `environment_settings` says of a route.
 class Environments {
 public:
-    Environments() : table_("environments", AccessShareLock) {}
+    Environments() : table_("environment_settings", AccessShareLock) {}
 
-    bool has(const std::string& dev_id) const { return !rows("environments_pkey", dev_id).empty(); }
+    bool has(const std::string& dev_id) const { return !rows("environment_settings_pkey", dev_id).empty(); }
 
     std::optional<std::string> terra_dev_id_of(const std::string& dev_id) const {
-        for (const HeapTuple row : rows("environments_pkey", dev_id))
+        for (const HeapTuple row : rows("environment_settings_pkey", dev_id))
             if (const NullableValue found = attribute(row, table_.columns(), environment_terra_dev_id); !found.is_null)
                 return string_of(found.value);
         return std::nullopt;
     }
 
     std::optional<std::string> with_terra_dev_id(const std::string& terra_dev_id) const {
-        for (const HeapTuple row : rows("environments_terra_dev_id_key", terra_dev_id))
+        for (const HeapTuple row : rows("environment_settings_terra_dev_id_key", terra_dev_id))
             return string_of(attribute(row, table_.columns(), environment_dev_id).value);
         return std::nullopt;
     }
@@ -62,19 +82,15 @@ public:
 
 private:
     std::vector<HeapTuple> rows(const char* index, const std::string& key) const {
-        const IndexScan scan{.table = table_.relation(), .index = relation_named(index), .limit = 1};
+        const IndexScan scan{.table = table_.relation(), .index = index, .limit = 1};
         return scan.fetch(IndexKeys().equals(key));
     }
 
     Table table_;
 };
 
-Query update_terra_dev_id = "UPDATE terra_identity.environments e SET terra_dev_id = $2 WHERE e.dev_id = $1";
-
-/// A row that went must not open the door when it comes back: where there are secrets, signatures are required.
-Query insert_environment = R"(
-    INSERT INTO terra_identity.environments (dev_id, terra_dev_id, signature_required)
-    SELECT $1, $2, EXISTS (SELECT FROM terra_identity.signing_secrets s WHERE s.dev_id = $1))";
+/// If it is there, it learns.
+Query insert_environment = "INSERT INTO terra_identity.environment_settings (dev_id, terra_dev_id) VALUES ($1, $2)";
 
 } // namespace
 
@@ -113,13 +129,13 @@ Route route_of(const NullableValue& given, const std::optional<std::string>& hea
     if (remembered != nullptr)
         if (const auto found = remembered->routes.find(key); found != remembered->routes.end())
             return {.dev_id = found->second, .default_dev_id = dev_id, .by_header = found->second != dev_id};
-    RememberedRules& known = memory();
-    const std::uint64_t changes = known.changes;
+    RememberedRules* const known = memory();
+    const std::uint64_t changes = remembered->changes;
     route = look_up_route(dev_id, *header);
-    if (route.kind == Route::known && changes == known.changes) {
-        if (known.routes.size() == max_remembered)
-            known.routes.clear();
-        known.routes.emplace(key, route.dev_id);
+    if (known != nullptr && route.kind == Route::known && changes == known->changes) {
+        if (known->routes.size() == max_remembered)
+            known->routes.clear();
+        known->routes.emplace(key, route.dev_id);
     }
     return route;
 }
@@ -128,37 +144,36 @@ bool settle(const Route& route, const std::optional<std::string>& header) {
     if (route.kind == Route::known)
         return true;
     // One at a time: two first deliveries must not be taken for those of one environment.
-    Table table("environments", ShareRowExclusiveLock);
+    Table table("environment_settings", ShareRowExclusiveLock);
     const Route now = look_up_route(route.default_dev_id, *header);
     const bool is_same = now.dev_id == route.dev_id && now.kind == route.kind;
     if (is_same)
-        as_definer(table.owner(), [&] {
-            const auto parameters = {text_parameter(route.dev_id), text_parameter(*header)};
-            update_terra_dev_id.run(parameters);
-            if (Query::rows() == 0)
-                insert_environment.run(parameters);
-        });
+        as_definer(table.owner(),
+                   [&] { insert_environment.run({text_parameter(route.dev_id), text_parameter(*header)}); });
     table.close();
     return is_same;
 }
 
 Rules read_rules(const std::string& dev_id, Reads reads) {
     Rules rules;
-    Table environments("environments", AccessShareLock);
+    Table environments("environment_settings", AccessShareLock);
     const IndexScan by_key{
-        .table = environments.relation(), .index = relation_named("environments_pkey"), .reads = reads, .limit = 1};
+        .table = environments.relation(), .index = "environment_settings_pkey", .reads = reads, .limit = 1};
     for (const HeapTuple row : by_key.fetch(IndexKeys().equals(dev_id)))
         if (const auto policy =
                 account_policy_of(string_of(attribute(row, environments.columns(), environment_account_policy).value)))
             rules.account_policy = *policy;
     environments.close();
 
-    Table providers("providers", AccessShareLock);
+    rules.sdk_providers.insert(built_in_sdk_providers.begin(), built_in_sdk_providers.end());
+    Table providers("provider_settings", AccessShareLock);
     for (const HeapTuple row : providers.all(reads)) {
         const auto value = [&](ProviderColumn column) { return attribute(row, providers.columns(), column).value; };
         const std::string provider = string_of(value(provider_provider));
         if (DatumGetBool(value(provider_sdk)))
             rules.sdk_providers.insert(provider);
+        else
+            rules.sdk_providers.erase(provider);
         if (string_of(value(provider_account_ids)) == "unusable")
             rules.unusable_providers.insert(provider);
     }
@@ -167,17 +182,17 @@ Rules read_rules(const std::string& dev_id, Reads reads) {
 }
 
 void forget_rules(Oid changed) {
-    if (remembered == nullptr ||
-        (changed != InvalidOid && changed != remembered->environments && changed != remembered->providers))
+    if (remembered == nullptr || (changed != InvalidOid && !remembered->tables.contains(changed)))
         return;
+    remembered->tables.clear();
     ++remembered->changes;
     remembered->of_environment.clear();
     remembered->routes.clear();
 }
 
 void forget_rules_everywhere() {
-    for (const char* const table : {"environments", "providers"}) {
-        const Oid oid = relation_named(table);
+    for (const char* const table : rule_tables) {
+        const Oid oid = lock_relation(table, AccessShareLock);
         call([oid] { CacheInvalidateRelcacheByRelid(oid); });
     }
     forget_rules(InvalidOid); // here they are forgotten only when the command ends
@@ -189,13 +204,14 @@ Rules remembered_rules(const std::string& dev_id) {
     if (remembered != nullptr)
         if (const auto found = remembered->of_environment.find(dev_id); found != remembered->of_environment.end())
             return found->second;
-    RememberedRules& known = memory();
-    const std::uint64_t changes = known.changes;
+    RememberedRules* const known = memory();
+    const std::uint64_t changes = remembered->changes;
     Rules rules = read_rules(dev_id, Reads::latest);
-    if (known.of_environment.size() == max_remembered)
-        known.of_environment.clear();
-    if (changes == known.changes) // else they may have changed while they were read
-        known.of_environment.emplace(dev_id, rules);
+    if (known != nullptr && changes == known->changes) { // else they may have changed while they were read
+        if (known->of_environment.size() == max_remembered)
+            known->of_environment.clear();
+        known->of_environment.emplace(dev_id, rules);
+    }
     return rules;
 }
 

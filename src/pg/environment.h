@@ -9,7 +9,8 @@
 
 namespace terra_identity::pg {
 
-/// The columns of `environments`, in their order in sql/install/04_rules.sql, counted from 1.
+/// The columns of `environment_settings`, and of the view `environments`, in their order in sql/install/04_rules.sql,
+/// counted from 1.
 enum EnvironmentColumn : AttrNumber {
     environment_dev_id = 1,
     environment_terra_dev_id,
@@ -18,7 +19,7 @@ enum EnvironmentColumn : AttrNumber {
     environment_signature_tolerance,
 };
 
-/// The columns of `providers`, likewise.
+/// The columns of `provider_settings` and `providers`, likewise.
 enum ProviderColumn : AttrNumber { provider_provider = 1, provider_sdk, provider_account_ids };
 
 /// The environment that is meant: as given, else the setting. An error if that is no dev_id.
@@ -55,7 +56,7 @@ void forget_rules(Oid changed);
 /// Has every backend read the rules again, once this transaction is committed.
 void forget_rules_everywhere();
 
-/// The account policy (`keep` without a row in `environments`) and what is particular about providers.
+/// The account policy (`keep` without a row in `environment_settings`) and what is particular about providers.
 Rules read_rules(const std::string& dev_id, Reads reads);
 
 /// The same as they were committed last, read only if they have changed. Under the lock of the environment.

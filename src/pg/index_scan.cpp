@@ -1,5 +1,7 @@
 #include "pg/index_scan.h"
 
+#include "pg/relations.h"
+
 namespace terra_identity::pg {
 namespace {
 
@@ -48,6 +50,12 @@ IndexKeys& IndexKeys::equals(std::int64_t number) { return equals(Int64GetDatum(
 
 IndexKeys& IndexKeys::equals(bool flag) { return equals(BoolGetDatum(flag), F_BOOLEQ); }
 
+IndexKeys& IndexKeys::greater_than(const std::string& text) {
+    const AttrNumber column = next_column();
+    ScanKeyInit(&keys_.emplace_back(), column, BTGreaterStrategyNumber, F_TEXT_GT, text_of(text));
+    return *this;
+}
+
 IndexKeys& IndexKeys::equals(const std::optional<std::string>& text) {
     if (text)
         return equals(*text);
@@ -82,12 +90,7 @@ std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) co
     const Rows rows = call([&] {
         Rows found;
         const Snapshot snapshot = RegisterSnapshot(snapshot_of(reads));
-        const Relation opened = index_open(index, AccessShareLock);
-        if (!opened->rd_index->indisvalid) // an unfinished CREATE INDEX CONCURRENTLY: rows are missing in it
-            ereport(ERROR,
-                    (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                     errmsg("index \"%s\" of extension terra_identity is not valid", RelationGetRelationName(opened)),
-                     errhint("Reindex it.")));
+        const Relation opened = open_index(index);
         const int key_count = static_cast<int>(wanted.front().keys().size());
         const IndexScanDesc scan = begin_scan(table, opened, snapshot, key_count);
         TupleTableSlot* const slot = table_slot_create(table, nullptr);

@@ -30,6 +30,7 @@ public:
     IndexKeys& equals(const std::optional<std::string>& text); ///< null equals null
     IndexKeys& equals(std::int64_t number);
     IndexKeys& equals(bool flag);
+    IndexKeys& greater_than(const std::string& text);
 
     /// In columns (dated, connected_at, user_id), which come next. At most once, last.
     IndexKeys& newer_than(const Place& place) { return beyond(place, BTGreaterStrategyNumber); }
@@ -50,7 +51,7 @@ using RowFilter = bool (*)(const void* state, HeapTuple row, TupleDesc columns);
 
 struct IndexScan {
     Relation table;
-    Oid index;
+    const char* index; ///< its name
     Reads reads = Reads::latest;
     bool backward = false;
     std::size_t limit = SIZE_MAX; ///< rows for each of the keys

@@ -80,7 +80,7 @@ bool is_known(const std::string& dev_id, const Contribution& passing) {
 }
 
 void forget_connections_everywhere() {
-    const Oid table = relation_named("connections");
+    const Oid table = lock_relation("connections", AccessShareLock);
     call([table] { CacheInvalidateRelcacheByRelid(table); });
 }
 

@@ -47,7 +47,7 @@ void as_owner(Oid owner, const std::function<void()>& body) { run_as(owner, true
 
 void as_definer(Oid owner, const std::function<void()>& body) { run_as(owner, false, body); }
 
-SPITupleTable* Query::run(std::initializer_list<Parameter> parameters, Reads reads) {
+SPITupleTable* Query::run(std::span<const Parameter> parameters, Reads reads) {
     constexpr std::size_t max_parameters = 10;
     std::array<Oid, max_parameters> types{};
     std::array<Datum, max_parameters> values{};

@@ -33,7 +33,10 @@ public:
 
     /// Runs it. The result is good until the end of `as_owner` or `as_definer`, its count until the next query.
     /// At REPEATABLE READ and above a write to a row that the transaction cannot see raises 40001.
-    SPITupleTable* run(std::initializer_list<Parameter> parameters, Reads reads = Reads::latest);
+    SPITupleTable* run(std::span<const Parameter> parameters, Reads reads = Reads::latest);
+    SPITupleTable* run(std::initializer_list<Parameter> parameters, Reads reads = Reads::latest) {
+        return run(std::span(parameters.begin(), parameters.size()), reads);
+    }
 
     /// The number of rows that the last query returned or wrote.
     static std::uint64_t rows() { return SPI_processed; }

@@ -11,6 +11,11 @@
 extern "C" {
 #include "access/heapam.h"
 #include "access/tableam.h"
+#include "executor/executor.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/datum.h"
+#include "utils/inval.h"
 }
 
 namespace terra_identity::pg {
@@ -23,7 +28,9 @@ struct KnownRelation {
 };
 
 /// OIDs by name, until the catalogs say that the relation has changed. There are more places than names in the code.
-constinit std::array<KnownRelation, 32> known_relations{};
+constinit std::array<KnownRelation, 64> known_relations{};
+
+// What follows, down to `forget_relation`, runs within `call`.
 
 KnownRelation& known_relation(const char* name) {
     for (KnownRelation& known : known_relations) {
@@ -32,7 +39,27 @@ KnownRelation& known_relation(const char* name) {
         if (std::strcmp(known.name, name) == 0)
             return known;
     }
-    throw Error{internal, "too many relations"};
+    elog(ERROR, "too many relations");
+}
+
+Oid look_up(KnownRelation& known) {
+    if (!OidIsValid(known.oid)) {
+        const Oid schema = get_namespace_oid("terra_identity", false);
+        known.oid = get_relname_relid(known.name, schema);
+        if (!OidIsValid(known.oid))
+            ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                            errmsg("relation \"terra_identity.%s\" does not exist", known.name)));
+    }
+    return known.oid;
+}
+
+/// The value that a new row has in a column that nobody gave one.
+Datum default_of(Relation relation, AttrNumber column, bool* is_null) {
+    ExprContext* const evaluation = CreateStandaloneExprContext();
+    Expr* const expression = expression_planner(static_cast<Expr*>(static_cast<void*>(build_column_default(relation, column))));
+    const Datum value = ExecEvalExprSwitchContext(ExecInitExpr(expression, nullptr), evaluation, is_null);
+    const Form_pg_attribute type = TupleDescAttr(RelationGetDescr(relation), column - 1);
+    return *is_null ? value : datumCopy(value, type->attbyval, type->attlen);
 }
 
 } // namespace
@@ -43,29 +70,71 @@ void forget_relation(Oid changed) {
             known.oid = InvalidOid;
 }
 
-Oid relation_named(const char* name) {
-    KnownRelation& known = known_relation(name);
-    if (!OidIsValid(known.oid))
-        known.oid = call([name] {
-            const Oid schema = get_namespace_oid("terra_identity", false);
-            const Oid relation = get_relname_relid(name, schema);
-            if (!OidIsValid(relation))
-                ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-                                errmsg("relation \"terra_identity.%s\" does not exist", name)));
-            return relation;
-        });
-    return known.oid;
+Oid lock_relation(const char* name, LOCKMODE mode) {
+    return call([=] {
+        KnownRelation& known = known_relation(name);
+        while (true) {
+            const Oid oid = look_up(known);
+            LockRelationOid(oid, mode); // takes in what has changed
+            if (known.oid == oid)
+                return oid;
+            UnlockRelationOid(oid, mode);
+        }
+    });
 }
 
-std::int64_t next_value(const char* sequence) {
-    const Oid oid = relation_named(sequence);
-    // As the tables' owner would: who may insert events need not have a right to the sequences behind them.
-    return call([oid] { return nextval_internal(oid, false); });
+Relation open_index(const char* name) {
+    KnownRelation& known = known_relation(name);
+    for (bool is_fresh = !OidIsValid(known.oid);; is_fresh = true) {
+        const Oid oid = look_up(known);
+        const Relation index = try_relation_open(oid, AccessShareLock);
+        if (index != nullptr && known.oid == oid && index->rd_index->indisvalid)
+            return index;
+        if (index != nullptr)
+            relation_close(index, AccessShareLock);
+        if (index != nullptr && known.oid == oid && is_fresh) // an unfinished CREATE INDEX CONCURRENTLY
+            ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                            errmsg("index \"%s\" of extension terra_identity is not valid", name), errhint("Reindex it.")));
+        known.oid = InvalidOid;
+        AcceptInvalidationMessages();
+    }
 }
 
 Table::Table(const char* name, LOCKMODE mode) {
-    const Oid oid = relation_named(name);
-    relation_ = call([=] { return table_open(oid, mode); });
+    const Oid oid = lock_relation(name, mode);
+    relation_ = call([=] { return table_open(oid, NoLock); });
+}
+
+HeapTuple Table::form_row(std::span<const NullableValue> values, HeapTuple present) const {
+    return call([&] {
+        const auto columns = static_cast<std::size_t>(this->columns()->natts);
+        if (columns < values.size())
+            ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                            errmsg("columns of table terra_identity.%s are missing", RelationGetRelationName(relation_)),
+                            errhint("Run ALTER EXTENSION terra_identity UPDATE.")));
+        auto* const datums = static_cast<Datum*>(palloc(columns * sizeof(Datum)));
+        auto* const nulls = static_cast<bool*>(palloc(columns * sizeof(bool)));
+        for (std::size_t i = 0; i < columns; ++i) {
+            const auto column = static_cast<AttrNumber>(i + 1);
+            const Form_pg_attribute described = TupleDescAttr(this->columns(), i);
+            datums[i] = 0;
+            nulls[i] = true;
+            if (i < values.size()) {
+                datums[i] = values[i].value;
+                nulls[i] = values[i].is_null;
+            } else if (described->attisdropped || described->attgenerated != '\0') {
+                continue; // which the executor computes
+            } else if (present != nullptr) {
+                datums[i] = heap_getattr(present, column, this->columns(), &nulls[i]);
+            } else if (described->atthasdef || described->attidentity != '\0') {
+                datums[i] = default_of(relation_, column, &nulls[i]);
+            }
+        }
+        const HeapTuple row = heap_form_tuple(this->columns(), datums, nulls);
+        pfree(datums);
+        pfree(nulls);
+        return row;
+    });
 }
 
 void Table::close() {
@@ -93,7 +162,7 @@ std::vector<HeapTuple> Table::all(Reads reads) const {
 }
 
 Oid owner_of_tables() {
-    Table environments("environments", AccessShareLock);
+    Table environments("environment_settings", AccessShareLock);
     const Oid owner = environments.owner();
     environments.close();
     return owner;
@@ -101,13 +170,6 @@ Oid owner_of_tables() {
 
 std::vector<HeapTuple> find_connections(const Table& connections, const std::string& dev_id,
                                         const std::vector<std::string>& user_ids, Reads reads) {
-    const Oid primary_key = call([&] {
-#if PG_VERSION_NUM >= 180000
-        return RelationGetPrimaryKeyIndex(connections.relation(), false);
-#else
-        return RelationGetPrimaryKeyIndex(connections.relation());
-#endif
-    });
     // In the order of the index: neighbours in it lie on the same pages.
     std::vector<std::string_view> sorted(user_ids.begin(), user_ids.end());
     std::sort(sorted.begin(), sorted.end());
@@ -115,7 +177,7 @@ std::vector<HeapTuple> find_connections(const Table& connections, const std::str
     wanted.reserve(sorted.size());
     for (const std::string_view user_id : sorted)
         wanted.push_back(std::move(IndexKeys().equals(dev_id).equals(user_id)));
-    const IndexScan scan{.table = connections.relation(), .index = primary_key, .reads = reads, .limit = 1};
+    const IndexScan scan{.table = connections.relation(), .index = "connections_pkey", .reads = reads, .limit = 1};
     return scan.fetch(wanted);
 }
 

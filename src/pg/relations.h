@@ -1,7 +1,7 @@
 // The extension's own tables and indexes, by name.
 #pragma once
 
-#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,11 +12,14 @@ namespace terra_identity::pg {
 /// Forgets the OID of a changed relation, of all if InvalidOid.
 void forget_relation(Oid changed);
 
-/// The OID of a relation of schema terra_identity. An error if there is none.
-Oid relation_named(const char* name);
+/// The OID of a relation of schema terra_identity, locked until the end of the transaction. An error if there is none.
+/// It may be replaced or dropped at any time before the lock is granted: REINDEX CONCURRENTLY gives the name of an
+/// index to another one.
+Oid lock_relation(const char* name, LOCKMODE mode);
 
-/// The next value of an identity column's sequence.
-std::int64_t next_value(const char* sequence);
+/// Opens an index of schema terra_identity for reading; `index_close` with ACCESS SHARE closes it. An error if there is
+/// none, or if rows may be missing in it. To be called within `call`.
+Relation open_index(const char* name);
 
 /// One of the extension's tables, open. It is closed by `close`, or by the abort that a thrown error leads to; its
 /// lock stays until the end of the transaction.
@@ -28,6 +31,10 @@ public:
     Relation relation() const { return relation_; }
     Oid owner() const { return relation_->rd_rel->relowner; }
     TupleDesc columns() const { return RelationGetDescr(relation_); }
+
+    /// A row from the values of the columns that the extension knows, which are the first. Columns that the owner added
+    /// keep what they have in the row's present version, if there is one, else get their default.
+    HeapTuple form_row(std::span<const NullableValue> values, HeapTuple present = nullptr) const;
 
     /// All rows, in no order. For small tables.
     std::vector<HeapTuple> all(Reads reads) const;

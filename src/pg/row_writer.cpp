@@ -24,7 +24,8 @@ struct PlainIndex {
     Relation opened;      ///< while a writer has used it
 };
 
-/// What has to be known of a table to write it directly. It is kept until the catalogs say that the table has changed;
+/// What has to be known of a table to write it directly. It is kept until the catalogs say that the table or one of its
+/// indexes has changed (one that is being created takes entries from some moment on, of which only itself tells);
 /// opening every index for every row and compiling conditions and checks would cost more than writing.
 struct PlainTable {
     Oid oid;
@@ -32,6 +33,7 @@ struct PlainTable {
     bool plain;
     MemoryContext context;
     ExprContext* evaluation;
+    List* index_oids; ///< of all indexes, also of those that take no entries yet
     int index_count;
     PlainIndex* indexes;
     int check_count;
@@ -58,7 +60,7 @@ bool is_plain(const IndexInfo* info, Relation index) {
 // What follows runs within `call`.
 
 void describe_indexes(PlainTable& table, Relation relation) {
-    List* const oids = RelationGetIndexList(relation);
+    List* const oids = table.index_oids = RelationGetIndexList(relation);
     table.indexes = static_cast<PlainIndex*>(palloc0(sizeof(PlainIndex) * (list_length(oids) + 1)));
     ListCell* cell;
     foreach (cell, oids) {
@@ -72,7 +74,6 @@ void describe_indexes(PlainTable& table, Relation relation) {
         }
         index_close(index, AccessShareLock);
     }
-    list_free(oids);
 }
 
 void describe_checks(PlainTable& table, Relation relation) {
@@ -285,7 +286,7 @@ void update_heap(Relation relation, HeapTuple old, HeapTuple row) {
 
 void forget_table(Oid changed) {
     for (PlainTable& table : plain_tables)
-        if (changed == InvalidOid || table.oid == changed)
+        if (changed == InvalidOid || table.oid == changed || list_member_oid(table.index_oids, changed))
             table.current = false;
 }
 

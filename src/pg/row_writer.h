@@ -7,7 +7,7 @@
 
 namespace terra_identity::pg {
 
-/// Forgets what is known of a changed table, of all if InvalidOid.
+/// Forgets what is known of a table, if it or one of its indexes has changed; of all if InvalidOid.
 void forget_table(Oid changed);
 
 /// Writes to one table. A table that somebody gave triggers or indexes of other kinds than plain B-trees is written by

@@ -2,6 +2,7 @@
 
 #include "pg/environment.h"
 #include "pg/hmac.h"
+#include "pg/ids.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 
@@ -18,8 +19,8 @@ constexpr Micros default_tolerance = micros_per_day;
 std::optional<bool> read_environment(const std::string& dev_id, SignatureRules& rules) {
     std::optional<bool> required;
     rules.tolerance = default_tolerance;
-    Table environments("environments", AccessShareLock);
-    const IndexScan by_key{.table = environments.relation(), .index = relation_named("environments_pkey"), .limit = 1};
+    Table environments("environment_settings", AccessShareLock);
+    const IndexScan by_key{.table = environments.relation(), .index = "environment_settings_pkey", .limit = 1};
     for (const HeapTuple row : by_key.fetch(IndexKeys().equals(dev_id))) {
         // Null if somebody dropped the column.
         const NullableValue asked = attribute(row, environments.relation(), environment_signature_required);
@@ -35,7 +36,7 @@ std::optional<bool> read_environment(const std::string& dev_id, SignatureRules& 
 bool read_secrets(const std::string& dev_id, SignatureRules& rules) {
     Table secrets("signing_secrets", AccessShareLock);
     const IndexScan by_key{
-        .table = secrets.relation(), .index = relation_named("signing_secrets_pkey"), .backward = true};
+        .table = secrets.relation(), .index = "signing_secrets_pkey", .backward = true};
     const std::vector<HeapTuple> rows = by_key.fetch(IndexKeys().equals(dev_id));
     for (const HeapTuple row : rows) {
         const NullableValue valid_until = attribute(row, secrets.relation(), secret_valid_until);
@@ -48,17 +49,17 @@ bool read_secrets(const std::string& dev_id, SignatureRules& rules) {
     return !rows.empty();
 }
 
-Query require_signatures = "UPDATE terra_identity.environments e SET signature_required = true WHERE e.dev_id = $1";
-
-Query insert_environment = "INSERT INTO terra_identity.environments (dev_id, signature_required) VALUES ($1, true)";
+/// If it is there, it requires them from here on.
+Query require_signatures =
+    "INSERT INTO terra_identity.environment_settings (dev_id, signature_required) VALUES ($1, true)";
 
 Query update_secret = R"(
     UPDATE terra_identity.signing_secrets s SET valid_until = $3 WHERE s.dev_id = $1 AND s.secret = $2
     RETURNING s.secret_id)";
 
 Query insert_secret = R"(
-    INSERT INTO terra_identity.signing_secrets AS s (dev_id, secret, valid_until) VALUES ($1, $2, $3)
-    RETURNING s.secret_id)";
+    INSERT INTO terra_identity.signing_secrets (dev_id, secret, valid_until, secret_id)
+    OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4))";
 
 /// What the environment asks for, and the secrets that are valid.
 SigningPolicy read_policy(const std::string& dev_id, Micros at) {
@@ -107,19 +108,17 @@ Verdict verify_body(const std::vector<std::string>& headers, const SignatureRule
 
 std::int64_t set_signing_secret(const std::string& dev_id, Datum secret, const NullableValue& valid_until) {
     std::int64_t secret_id = 0;
-    Table environments("environments", ShareRowExclusiveLock); // one at a time, for there is no key but the secret
+    Table environments("environment_settings", ShareRowExclusiveLock); // one at a time, for there is no key but the secret
     as_owner(environments.owner(), [&] {
         require_signatures.run({text_parameter(dev_id)});
-        if (Query::rows() == 0)
-            insert_environment.run({text_parameter(dev_id)});
-        for (Query* const query : {&update_secret, &insert_secret}) {
-            const SPITupleTable* const written =
-                query->run({text_parameter(dev_id), {TEXTOID, secret}, {TIMESTAMPTZOID, valid_until}});
-            if (Query::rows() > 0) {
-                secret_id = DatumGetInt64(column(written, 0, 1).value);
-                break;
-            }
+        const Query::Parameter end{TIMESTAMPTZOID, valid_until};
+        const SPITupleTable* const updated = update_secret.run({text_parameter(dev_id), {TEXTOID, secret}, end});
+        if (Query::rows() > 0) {
+            secret_id = DatumGetInt64(column(updated, 0, 1).value);
+            return;
         }
+        secret_id = next_id(signing_secret_ids);
+        insert_secret.run({text_parameter(dev_id), {TEXTOID, secret}, end, {INT8OID, Int64GetDatum(secret_id)}});
     });
     environments.close();
     return secret_id;

@@ -1,6 +1,7 @@
 #include "pg/table_store.h"
 
 #include "pg/connection_row.h"
+#include "pg/ids.h"
 
 #include <iterator>
 #include <string_view>
@@ -31,7 +32,7 @@ void append(std::vector<Connection>& to, std::vector<Connection> from) {
 } // namespace
 
 IndexScan TableStore::scan(const char* index) const {
-    return {.table = table_->relation(), .index = relation_named(index), .reads = reads_};
+    return {.table = table_->relation(), .index = index, .reads = reads_};
 }
 
 std::vector<Connection> TableStore::decode(const std::vector<HeapTuple>& rows) const {
@@ -111,7 +112,7 @@ std::vector<Connection> TableStore::all_connections() {
 
 std::vector<Reauth> TableStore::read_reauths(const char* index, const std::vector<IndexKeys>& wanted) const {
     Table table("reauths", AccessShareLock);
-    const IndexScan reauths{.table = table.relation(), .index = relation_named(index), .reads = reads_};
+    const IndexScan reauths{.table = table.relation(), .index = index, .reads = reads_};
     std::vector<Reauth> result;
     for (const IndexKeys& keys : wanted)
         for (const HeapTuple row : reauths.fetch(keys)) {
@@ -135,7 +136,7 @@ std::vector<Reauth> TableStore::reauths(const std::vector<std::string>& user_ids
 bool TableStore::has_transfers() {
     Table table("reauths", AccessShareLock);
     const IndexScan transfers{
-        .table = table.relation(), .index = relation_named("reauths_transfer_idx"), .reads = reads_, .limit = 1};
+        .table = table.relation(), .index = "reauths_transfer_idx", .reads = reads_, .limit = 1};
     const bool found = !transfers.fetch(IndexKeys().equals(dev_id_)).empty();
     table.close();
     return found;
@@ -147,7 +148,7 @@ std::int64_t TableStore::new_connection_id() {
     if (reads_ == Reads::statement)
         return provisional_id_++;
     if (used_ids_ == ids_.size())
-        ids_.push_back(next_value("connections_connection_id_seq"));
+        ids_.push_back(next_id(connection_ids));
     return ids_[used_ids_++];
 }
 

@@ -19,15 +19,12 @@ Query select_other_policy = R"(
     WHERE c.dev_id = $1 AND NOT c.sdk AND c.account_exclusive <> (coalesce(e.account_policy, 'keep') = 'replace')
     LIMIT 1)";
 
-/// $1: one provider, or null for all rules of all.
-Query select_environments_of_other_rules = R"(
+/// Those whose connections were derived by other rules of the provider $1 than it has.
+Query select_environments_of_other_provider = R"(
     SELECT DISTINCT c.dev_id FROM terra_identity.connections c
-    LEFT JOIN terra_identity.environments e ON e.dev_id = c.dev_id
     LEFT JOIN terra_identity.providers p ON p.provider = c.provider
-    WHERE (c.provider = $1 OR $1 IS NULL)
-      AND (c.sdk <> coalesce(p.sdk, false) OR c.account_unusable <> (coalesce(p.account_ids, 'unique') = 'unusable')
-           OR $1 IS NULL
-              AND NOT c.sdk AND c.account_exclusive <> (coalesce(e.account_policy, 'keep') = 'replace'))
+    WHERE c.provider = $1
+      AND (c.sdk <> coalesce(p.sdk, false) OR c.account_unusable <> (coalesce(p.account_ids, 'unique') = 'unusable'))
     ORDER BY c.dev_id)";
 
 void derive_again(const Table& table, const std::string& dev_id) {
@@ -36,18 +33,6 @@ void derive_again(const Table& table, const std::string& dev_id) {
     Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
     derivation.derive();
     write(derivation, table, dev_id);
-}
-
-void derive_environments_again(const Table& table, const Query::Parameter& provider) {
-    const SPITupleTable* const found = select_environments_of_other_rules.run({provider});
-    std::vector<std::string> dev_ids;
-    for (std::uint64_t i = 0; i < Query::rows(); ++i)
-        dev_ids.push_back(string_of(column(found, i, 1).value));
-    for (const std::string& dev_id : dev_ids) {
-        EnvironmentLocks locks(dev_id);
-        locks.lock_environment(true);
-        derive_again(table, dev_id);
-    }
 }
 
 using Columns = std::vector<std::pair<const char*, std::optional<std::string>>>;
@@ -121,10 +106,16 @@ void follow_policy(const Table& table, const std::string& dev_id) {
 }
 
 void follow_provider(const Table& table, const std::string& provider) {
-    derive_environments_again(table, text_parameter(provider));
+    const SPITupleTable* const found = select_environments_of_other_provider.run({text_parameter(provider)});
+    std::vector<std::string> dev_ids;
+    for (std::uint64_t i = 0; i < Query::rows(); ++i)
+        dev_ids.push_back(string_of(column(found, i, 1).value));
+    for (const std::string& dev_id : dev_ids) {
+        EnvironmentLocks locks(dev_id);
+        locks.lock_environment(true);
+        derive_again(table, dev_id);
+    }
 }
-
-void follow_all_rules(const Table& table) { derive_environments_again(table, {TEXTOID, NullableValue()}); }
 
 std::int64_t rebuild(const std::string& dev_id) {
     Table table("connections", RowExclusiveLock);

@@ -11,15 +11,12 @@
 namespace terra_identity::pg {
 
 /// Derives an environment again if its connections were derived by another account policy than it has. It is taken for
-/// itself. Within `as_owner`, as the next two.
+/// itself. Within `as_owner`, as the next one.
 void follow_policy(const Table& table, const std::string& dev_id);
 
 /// Derives those environments again whose connections were derived by other rules of this provider than it has. Nobody
-/// may write connections meanwhile, nor in the next one.
+/// may write connections meanwhile.
 void follow_provider(const Table& table, const std::string& provider);
-
-/// Derives those environments again whose connections were derived by other rules than there are.
-void follow_all_rules(const Table& table);
 
 /// Derives everything again from the ledger, keeping connection_ids. @return how many rows changed
 std::int64_t rebuild(const std::string& dev_id);

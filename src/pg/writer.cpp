@@ -2,10 +2,12 @@
 #include "pg/writer.h"
 
 #include "pg/connection_row.h"
+#include "pg/ids.h"
 #include "pg/query.h"
 #include "pg/row_writer.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace terra_identity::pg {
@@ -41,7 +43,7 @@ void update(std::vector<Connection> connections, const Table& table, const std::
     std::vector<RowWriter::Update> updates;
     updates.reserve(present.size());
     for (std::size_t i = 0; i < present.size(); ++i)
-        updates.push_back({present[i], row_of(connections[i], dev_id, table.columns())});
+        updates.push_back({present[i], row_of(connections[i], dev_id, table, present[i])});
     RowWriter writer(table);
     writer.update(updates);
     writer.finish();
@@ -60,7 +62,7 @@ void write_connections(const Nodes& changed, const Table& table, const std::stri
     std::vector<HeapTuple> added;
     for (const Node* node : changed) {
         if (!node->stored) {
-            added.push_back(row_of(node->now, dev_id, table.columns()));
+            added.push_back(row_of(node->now, dev_id, table));
         } else if (!frees_slots(*node)) {
             staying.push_back(node->now);
         } else if (node->now.status != Status::active) {
@@ -80,7 +82,7 @@ void write_connections(const Nodes& changed, const Table& table, const std::stri
 void move_lineages(const Derivation& derivation, const Table& table, const std::string& dev_id) {
     if (derivation.moved_lineages().empty())
         return;
-    const IndexScan members{.table = table.relation(), .index = relation_named("connections_lineage_idx")};
+    const IndexScan members{.table = table.relation(), .index = "connections_lineage_idx"};
     for (const auto& [old_lineage_id, new_lineage_id] : derivation.moved_lineages()) {
         std::vector<Connection> moved;
         for (const HeapTuple row : members.fetch(IndexKeys().equals(dev_id).equals(old_lineage_id))) {
@@ -101,9 +103,9 @@ void insert_reauths(const std::set<Reauth>& reauths, const std::string& dev_id) 
     std::vector<HeapTuple> rows;
     rows.reserve(reauths.size());
     for (const Reauth& reauth : reauths)
-        rows.push_back(
-            form_row(table.columns(), {NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
-                                       NullableValue(text_of(reauth.new_user_id)), BoolGetDatum(reauth.transfer)}));
+        rows.push_back(table.form_row(std::array{
+            NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
+            NullableValue(text_of(reauth.new_user_id)), NullableValue(BoolGetDatum(reauth.transfer))}));
     insert(rows, table);
     table.close();
 }
@@ -141,14 +143,14 @@ void write_changes(const Derivation& derivation, const std::string& dev_id) {
     std::vector<HeapTuple> rows;
     rows.reserve(changes.size());
     for (const Change& change : changes)
-        rows.push_back(form_row(table.columns(),
-                                {NullableValue(Int64GetDatum(next_value("changes_change_id_seq"))),
-                                 NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),
-                                 change.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(change.event_id)),
-                                 NullableValue(text_of(change.kind)), NullableValue(text_of(dev_id)),
-                                 NullableValue(text_of(change.user_id)),
-                                 NullableValue(Int64GetDatum(change.lineage_id)), NullableValue(change.reference_id),
-                                 change.detail.is_null() ? NullableValue() : NullableValue(jsonb_of(change.detail))}));
+        rows.push_back(table.form_row(
+            std::array{NullableValue(Int64GetDatum(next_id(change_ids))),
+                       NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),
+                       change.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(change.event_id)),
+                       NullableValue(text_of(change.kind)), NullableValue(text_of(dev_id)),
+                       NullableValue(text_of(change.user_id)), NullableValue(Int64GetDatum(change.lineage_id)),
+                       NullableValue(change.reference_id),
+                       change.detail.is_null() ? NullableValue() : NullableValue(jsonb_of(change.detail))}));
     insert(rows, table);
     table.close();
 }

@@ -1,50 +1,139 @@
 #!/usr/bin/env bash
-# pg_dump and restore give back the same ledger, state and ids, and the restored database goes on where the other was.
+# Whatever way a dump is made and restored, the same ledger, state, ids, rules and sequences come back, no door opens, and
+# the restored database goes on where the other was.
 set -euo pipefail
 PSQL=(psql -X -q -A -t -v ON_ERROR_STOP=1)
 copy=${PGDATABASE}_copy
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
 
-check() { # NAME EXPECTED ACTUAL
-    if [[ $2 == "$3" ]]; then echo "ok - $1"; else echo "not ok - $1"; diff <(echo "$2") <(echo "$3") | head -n 20; fi
+check() { # NAME WANTED FOUND
+    if [[ $2 == "$3" ]]; then
+        echo "ok - $1"
+    else
+        echo "not ok - $1"
+        diff <(echo "$2") <(echo "$3") | grep '^[<>]' | cut -c 1-200 | head -n 20 || true
+        failures=1
+    fi
 }
 
-everything() {
+ask() { # DATABASE QUERY: its rows, or the error that it ends with
+    "${PSQL[@]}" -d "$1" -v VERBOSITY=sqlstate -c "$2" 2>&1 || true
+}
+
+# Of the events all but "contributes", which a restore does not keep. Secrets are in no dump, nor is their sequence.
+everything() { # DATABASE
     "${PSQL[@]}" -d "$1" <<'SQL'
 SELECT 'connections', to_jsonb(c) FROM terra_identity.connections c ORDER BY c.dev_id, c.user_id;
 SELECT 'reauths', r FROM terra_identity.reauths r ORDER BY r;
 SELECT 'deliveries', d FROM terra_identity.deliveries d ORDER BY d;
 SELECT 'changes', to_jsonb(c) FROM terra_identity.changes c ORDER BY c.change_id;
 SELECT 'events', to_jsonb(e) - 'contributes' FROM terra_identity.events e ORDER BY e.event_id;
-SELECT 'environments', e FROM terra_identity.environments e ORDER BY e;
-SELECT 'providers', p FROM terra_identity.providers p ORDER BY p;
+SELECT 'environments', to_jsonb(e) FROM terra_identity.environments e ORDER BY e.dev_id;
+SELECT 'providers', to_jsonb(p) FROM terra_identity.providers p ORDER BY p.provider;
 SELECT 'rejected', r FROM terra_identity.rejected r ORDER BY r;
-SELECT 'refusals', r FROM terra_identity.refusals r ORDER BY r;
+SELECT 'refusal_counters', r FROM terra_identity.refusal_counters r ORDER BY r;
 SELECT 'signatures', s FROM terra_identity.signatures s ORDER BY s;
+SELECT 'sequences', sequencename, last_value FROM pg_sequences
+WHERE schemaname = 'terra_identity' AND sequencename <> 'signing_secrets_secret_id_seq' ORDER BY 2;
+SELECT 'disabled', tgrelid::regclass, tgname FROM pg_trigger WHERE tgenabled = 'D' ORDER BY 2, 3;
 SQL
 }
 
-auth() { # DEV_ID USER_ID TRACE
-    "${PSQL[@]}" -d "$copy" -c "INSERT INTO terra_identity.events (dev_id, payload, headers) VALUES ('$1',
-        '{\"type\": \"auth\", \"status\": \"success\", \"user\": {\"user_id\": \"$2\", \"provider\": \"GARMIN\"}}',
-        '{\"x-terra-trace-id\": \"$3\"}')"
+# What the extension's objects are granted, to others than their owner.
+grants() { # DATABASE
+    "${PSQL[@]}" -d "$1" <<'SQL'
+SELECT object, grantee::regrole, privilege_type
+FROM (SELECT oid::regclass::text, relacl, relowner FROM pg_class WHERE relnamespace = 'terra_identity'::regnamespace
+      UNION ALL
+      SELECT oid::regprocedure::text, proacl, proowner FROM pg_proc WHERE pronamespace = 'terra_identity'::regnamespace
+      UNION ALL
+      SELECT nspname, nspacl, nspowner FROM pg_namespace WHERE nspname = 'terra_identity') o (object, acl, owner),
+     aclexplode(acl)
+WHERE grantee <> owner ORDER BY 1, 2, 3;
+SQL
 }
 
-"${PSQL[@]}" <<'SQL'
+# An auth and an athlete of each row (dev_id, user_id, provider, reference_id, provider_user_id).
+connect() { # DATABASE RECEIVED_AT ROWS
+    "${PSQL[@]}" -d "$1" -c "INSERT INTO terra_identity.events (dev_id, received_at, payload, headers)
+        SELECT dev_id, '$2', jsonb_build_object('type', type, 'status', 'success',
+                   'user', jsonb_build_object('user_id', user_id, 'provider', provider, 'reference_id', reference_id),
+                   'athlete', jsonb_build_object('provider_user_id', account)),
+               jsonb_build_object('x-terra-trace-id', user_id || type)
+        FROM (VALUES $3) v (dev_id, user_id, provider, reference_id, account), unnest('{auth,athlete}'::text[]) type"
+}
+
+# What comes after the dump was made: all that was delivered before, once more; then somebody else on the account of each
+# of the connections a1 to a4, of which another rule holds for each; and a header that leads to another environment.
+# Shows what the feed tells of it.
+go_on() { # DATABASE
+    local last
+    last=$(ask "$1" "SELECT max(change_id) FROM terra_identity.changes")
+    ask "$1" "INSERT INTO terra_identity.events (dev_id, payload, headers)
+        SELECT dev_id, payload, headers FROM terra_identity.events WHERE trace_id IS NOT NULL ORDER BY event_id"
+    connect "$1" 2024-02-02 "('other', 'b1', 'APPLE', 'bob', 'of-a1'), ('kept', 'b2', 'OURA', 'bob', 'of-a2'),
+        ('kept', 'b3', 'GARMIN', 'alice', 'of-b3'), ('other', 'b4', 'WAHOO', 'bob', 'of-a4')" 2>&1 || true
+    ask "$1" "INSERT INTO terra_identity.events (received_at, payload, headers)
+        VALUES ('2024-02-03', '{\"type\": \"auth\", \"status\": \"success\", \"user\": {\"user_id\": \"b5\"}}', '{\"dev-id\": \"acme-kept\"}')"
+    ask "$1" "SELECT dev_id, user_id, kind FROM terra_identity.changes WHERE change_id > $last ORDER BY user_id, kind"
+}
+
+# The same without the times at which it was written down.
+everything_but_times() { # DATABASE
+    everything "$1" | sed -E 's/"(changed_at|received_at)": "[^"]*"//g'
+}
+
+# How to restore $work/dump into $copy. Most do not stop at an error, which is a failure by itself: so the checks that
+# follow show what it led to.
+script() { psql -X -q -o /dev/null -d "$copy" -f "$work/dump" "$@"; }
+archive() { pg_restore -d "$copy" "$work/dump" "$@"; }
+prepared() { # COMMAND...: what brings data alone needs the extension.
+    ask "$copy" "CREATE EXTENSION terra_identity"
+    "$@"
+}
+# Rules that were set there before are merged with what comes.
+with_rules() { # COMMAND...
+    ask "$copy" "CREATE EXTENSION terra_identity;
+        INSERT INTO terra_identity.environments (dev_id) VALUES ('default'), ('signed');
+        INSERT INTO terra_identity.providers (provider, account_ids) VALUES ('APPLE', 'unique'), ('WAHOO', 'unique')"
+    "$@"
+}
+sections() {
+    local section
+    for section in pre-data data post-data; do
+        archive --section="$section"
+    done
+}
+# A dump of what was restored, restored, is dumped as it was. Only the key of \restrict is another in every dump.
+twice() {
+    script "$@"
+    pg_dump -d "$copy" -f "$work/dump"
+    dropdb "$copy"
+    createdb "$copy"
+    script "$@"
+    diff <(grep -v '^.\(un\)\?restrict ' "$work/dump" | sort) <(pg_dump -d "$copy" | grep -v '^.\(un\)\?restrict ' | sort)
+}
+
+"${PSQL[@]}" -o /dev/null <<'SQL'
 CREATE EXTENSION terra_identity;
 INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('other', 'replace');
-UPDATE terra_identity.environments SET account_policy = 'replace' WHERE dev_id = 'default';
-INSERT INTO terra_identity.providers VALUES ('GARMIN', true);
+INSERT INTO terra_identity.environments (dev_id, terra_dev_id) VALUES ('kept', 'acme-kept');
+UPDATE terra_identity.environments SET account_policy = 'replace', terra_dev_id = 'acme-prod' WHERE dev_id = 'default';
+INSERT INTO terra_identity.providers (provider, sdk) VALUES ('GARMIN', true);
+INSERT INTO terra_identity.providers (provider, account_ids) VALUES ('WAHOO', 'unusable');
 UPDATE terra_identity.providers SET sdk = false WHERE provider = 'APPLE';
-INSERT INTO terra_identity.events (dev_id, payload, headers)
-SELECT CASE WHEN i % 2 = 0 THEN 'default' ELSE 'other' END,
+INSERT INTO terra_identity.events (dev_id, received_at, payload, headers)
+SELECT ('{default,other,kept}'::text[])[1 + i % 3], timestamptz '2024-01-01' + i * interval '1 min',
        jsonb_build_object('type', t.type, 'status', 'success',
-                          'user', jsonb_build_object('user_id', 'u' || i % 20, 'provider', CASE i % 3 WHEN 0 THEN 'GARMIN' WHEN 1 THEN 'APPLE' ELSE 'OURA' END, 'reference_id', 'r' || i % 3),
+                          'user', jsonb_build_object('user_id', 'u' || i % 20, 'provider', ('{GARMIN,APPLE,OURA,WAHOO}'::text[])[1 + i % 4], 'reference_id', 'r' || i % 7),
                           'old_user', jsonb_build_object('user_id', 'u' || i % 7),
-                          'new_user', jsonb_build_object('user_id', 'u' || i % 20, 'reference_id', 'r' || i % 3),
+                          'new_user', jsonb_build_object('user_id', 'u' || i % 20, 'reference_id', 'r' || i % 7),
                           'athlete', jsonb_build_object('provider_user_id', 'p' || i % 5)),
        jsonb_build_object('x-terra-trace-id', 'trace-' || i)
-FROM generate_series(1, 200) i
-JOIN unnest('{auth,athlete,user_reauth,deauth,daily,nonsense}'::text[]) WITH ORDINALITY t (type, n) ON t.n = 1 + i % 6;
+FROM generate_series(1, 240) i
+JOIN unnest('{auth,athlete,auth,athlete,user_reauth,deauth,daily,nonsense}'::text[]) WITH ORDINALITY t (type, n) ON t.n = 1 + i / 3 % 8;
 INSERT INTO terra_identity.events (payload) VALUES ('[]');
 SELECT terra_identity.ingest('{'::bytea, '{"x-terra-trace-id": "rejected"}');
 SELECT terra_identity.set_signing_secret('key', dev_id => 'signed');
@@ -53,41 +142,102 @@ SELECT terra_identity.ingest('{}'::bytea, '{}', 'signed');
 SELECT terra_identity.ingest('123'::bytea, '{"terra-signature": "t=12345678,v1=dca55eca8f595bd4d80250ab9609c7cbecec8e581c5c3822294f7c2ee1c99377"}', 'signed');
 CREATE ROLE dump_writer;
 SELECT terra_identity.grant_writer('dump_writer');
+CREATE ROLE dump_reader;
+SELECT terra_identity.grant_reader('dump_reader');
 SQL
+connect "$PGDATABASE" 2024-02-01 "('other', 'a1', 'APPLE', 'alice', 'of-a1'), ('kept', 'a2', 'OURA', 'alice', 'of-a2'),
+    ('kept', 'a3', 'GARMIN', 'alice', 'of-a3'), ('other', 'a4', 'WAHOO', 'alice', 'of-a4')"
 
+check "there is something of everything to dump" "" "$(ask "$PGDATABASE" "
+    SELECT what FROM (VALUES
+        ('chains', (SELECT count(*) FROM terra_identity.reauths a JOIN terra_identity.reauths b
+                    ON b.dev_id = a.dev_id AND b.old_user_id = a.new_user_id AND b.new_user_id <> a.old_user_id)),
+        ('duplicates', (SELECT count(*) FROM terra_identity.duplicate_connections)),
+        ('superseded', (SELECT count(*) FROM terra_identity.connections WHERE status = 'superseded')),
+        ('rejected', (SELECT count(*) FROM terra_identity.rejected)),
+        ('refusals', (SELECT count(*) FROM terra_identity.refusals)),
+        ('signatures', (SELECT count(*) FROM terra_identity.signatures)),
+        ('problems', (SELECT count(*) FROM terra_identity.problems)),
+        ('writers', has_function_privilege('dump_writer', 'terra_identity.webhook(json)', 'EXECUTE')::int),
+        ('readers', has_table_privilege('dump_reader', 'terra_identity.environments', 'SELECT')::int)) v (what, n)
+    WHERE n = 0")"
 before=$(everything "$PGDATABASE")
-for format in plain custom; do
-    file=$(mktemp)
+granted=$(grants "$PGDATABASE")
+
+# A copy of the database's files, which went through no dump, shows how it is to go on.
+createdb -T "$PGDATABASE" "$copy"
+feed=$(go_on "$copy")
+after=$(everything_but_times "$copy")
+dropdb "$copy"
+check "each rule holds for what comes" "other|a1|superseded
+other|a1|transferred
+kept|a2|duplicate_opened
+kept|a3|superseded
+other|b1|account_identified
+other|b1|connected
+kept|b2|account_identified
+kept|b2|connected
+kept|b2|duplicate_opened
+kept|b3|account_identified
+kept|b3|reconnected
+other|b4|account_identified
+other|b4|connected
+kept|b5|connected" "$feed"
+
+while IFS='|' read -r -u 3 mode dump restore; do
+    mode=${mode%"${mode##*[! ]}"}
     createdb "$copy"
-    if [[ $format == plain ]]; then
-        pg_dump -f "$file" 2>"$file.err" && "${PSQL[@]}" -d "$copy" -f "$file" >/dev/null
-    else
-        pg_dump -Fc -f "$file" 2>"$file.err" && pg_restore -j 2 -d "$copy" "$file"
+    # shellcheck disable=SC2086  # these are several words
+    check "$mode: neither dump nor restore has anything to say" "" \
+        "$( (pg_dump -f "$work/dump" $dump && $restore) 2>&1 || echo "status $?")"
+    check "$mode: every row, rule and sequence is the same" "$before" "$(everything "$copy" 2>&1)"
+    check "$mode: the state is what the ledger says" "" "$(ask "$copy" "
+        SELECT e.dev_id, v FROM (SELECT dev_id FROM terra_identity.environments UNION SELECT dev_id FROM terra_identity.events) e,
+                                terra_identity.verify(e.dev_id) v")"
+    wanted=$granted
+    if [[ "$dump $restore" == *--data-only* || $dump == *--section=data* ]]; then
+        wanted=
     fi
-    check "pg_dump warns of nothing: $format" "" "$(<"$file.err")"
-    check "a $format dump gives back every row" "$before" "$(everything "$copy")"
-    for dev_id in default other; do
-        check "$format: the state of $dev_id is what the ledger says" "" \
-            "$("${PSQL[@]}" -d "$copy" -c "SELECT * FROM terra_identity.verify('$dev_id')")"
-    done
-    "${PSQL[@]}" -d "$copy" -c "INSERT INTO terra_identity.events (dev_id, payload, headers)
-        SELECT dev_id, payload, headers FROM terra_identity.events WHERE trace_id IS NOT NULL"
-    check "$format: a retry of what was delivered before the dump is skipped" "$before" "$(everything "$copy")"
-    auth default new new
-    check "$format: a new connection gets a new id" "1" "$("${PSQL[@]}" -d "$copy" -c "
-        SELECT count(*) FROM terra_identity.connections WHERE user_id = 'new'
-          AND connection_id > (SELECT max(connection_id) FROM terra_identity.connections WHERE user_id <> 'new')")"
+    check "$mode: the grants are the same, or none where no definitions are restored" "$wanted" "$(grants "$copy" 2>&1)"
+    check "$mode: a retry is skipped, and each rule holds for what comes" "$feed" "$(go_on "$copy")"
+    check "$mode: it goes on as if it had never been dumped, to the id" "$after" "$(everything_but_times "$copy" 2>&1)"
     # A restore brings no secret, and does not open the door for want of one.
-    check "$format: what was to be signed still is" "TI003" "$("${PSQL[@]}" -d "$copy" -v VERBOSITY=sqlstate \
-        -c "SELECT terra_identity.ingest('{}'::bytea, '{}', 'signed')" 2>&1 | sed 's/.*: *//')"
-    check "$format: once the secret is set again, the door is as it was" "duplicate rejected" "$("${PSQL[@]}" -d "$copy" -c "
+    check "$mode: what was to be signed still is" "ERROR:  TI003" \
+        "$(ask "$copy" "SELECT terra_identity.ingest('{}'::bytea, '{}', 'signed')")"
+    check "$mode: once the secret is set again, the door is as it was" "duplicate rejected" "$(ask "$copy" "
         DO \$\$ BEGIN PERFORM terra_identity.set_signing_secret('key', dev_id => 'signed'); END \$\$;
         SELECT string_agg(outcome, ' ' ORDER BY http_status) FROM (VALUES ('123'::bytea), ('124')) v (body), terra_identity.ingest(body,
             jsonb_build_object('terra-signature', 't=12345678,v1=dca55eca8f595bd4d80250ab9609c7cbecec8e581c5c3822294f7c2ee1c99377'), 'signed')")"
-    check "$format: the writer is one still" "t f" "$("${PSQL[@]}" -d "$copy" -c "
-        SELECT concat_ws(' ', has_function_privilege('dump_writer', 'terra_identity.webhook(json)', 'EXECUTE'),
-                              has_table_privilege('dump_writer', 'terra_identity.events', 'INSERT'))")"
     dropdb "$copy"
-    rm "$file" "$file.err"
-done
-"${PSQL[@]}" -c "DROP OWNED BY dump_writer; DROP ROLE dump_writer"
+    rm -rf "$work/dump"
+done 3<<'MODES'
+plain                           |                                           | script
+plain, in one transaction       |                                           | script --single-transaction
+plain, over what is there       | --clean --if-exists                       | prepared script
+plain, of what was restored     |                                           | twice
+plain, of the extension         | --extension=terra_identity                | script
+inserts                         | --inserts                                 | script
+inserts, with columns           | --column-inserts                          | script
+inserts, seven rows each        | --rows-per-insert=7                       | script
+data                            | --data-only                               | prepared script
+data, of the tables             | --data-only --table=terra_identity.*      | prepared script
+data, as a section              | --section=data                            | prepared script
+data, where rules were set      | --data-only                               | with_rules script
+data, inserts                   | --data-only --inserts                     | prepared script
+data, no triggers               | --data-only --disable-triggers            | prepared script
+data, no triggers, inserts      | --data-only --disable-triggers --inserts  | prepared script
+data, no triggers, no conflicts | --data-only --disable-triggers --inserts --on-conflict-do-nothing | prepared script
+custom                          | -Fc                                       | archive
+custom, in parallel             | -Fc                                       | archive -j 2
+custom, in one transaction      | -Fc                                       | archive --single-transaction --exit-on-error
+custom, over what is there      | -Fc                                       | prepared archive --clean --if-exists
+custom, by sections             | -Fc                                       | sections
+custom, inserts                 | -Fc --inserts                             | archive
+custom, data                    | -Fc                                       | prepared archive --data-only
+custom, data, no triggers       | -Fc                                       | prepared archive --data-only --disable-triggers
+directory, in parallel          | -Fd -j 2                                  | archive -j 2
+directory, data, no triggers    | -Fd -j 2                                  | prepared archive -j 2 --data-only --disable-triggers
+tar                             | -Ft                                       | archive
+MODES
+"${PSQL[@]}" -c "DROP OWNED BY dump_writer, dump_reader; DROP ROLE dump_writer, dump_reader"
+((failures == 0))

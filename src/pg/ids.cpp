@@ -1,0 +1,103 @@
+#include "pg/ids.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "pg/query.h"
+#include "pg/relations.h"
+
+extern "C" {
+#include "catalog/pg_class.h"
+#include "catalog/pg_subscription_rel.h"
+#include "utils/inval.h"
+#include "utils/syscache.h"
+}
+
+namespace terra_identity::pg {
+namespace {
+
+/// The sequences that this session has found to be beyond the rows that are there.
+constinit std::array<const IdColumn*, 8> checked{};
+
+std::int64_t draw(const IdColumn& column) {
+    const Oid sequence = lock_relation(column.sequence, RowExclusiveLock);
+    return call([sequence] { return nextval_internal(sequence, false); });
+}
+
+/// Whether a subscription brings rows into the table.
+bool is_subscribed(const Table& table) {
+    return call([&table] {
+        const Relation catalog = table_open(SubscriptionRelRelationId, AccessShareLock);
+        ScanKeyData key;
+        ScanKeyInit(&key, Anum_pg_subscription_rel_srrelid, BTEqualStrategyNumber, F_OIDEQ,
+                    ObjectIdGetDatum(RelationGetRelid(table.relation())));
+        const SysScanDesc scan =
+            systable_beginscan(catalog, SubscriptionRelSrrelidSrsubidIndexId, true, nullptr, 1, &key);
+        const bool found = HeapTupleIsValid(systable_getnext(scan));
+        systable_endscan(scan);
+        table_close(catalog, AccessShareLock);
+        return found;
+    });
+}
+
+/// From environment to environment, for an index leads with dev_id.
+std::int64_t greatest_id(const IdColumn& column, const Table& table) {
+    const IndexScan next{.table = table.relation(), .index = column.index, .limit = 1};
+    const IndexScan newest{.table = table.relation(), .index = column.index, .backward = true, .limit = 1};
+    std::int64_t greatest = 0;
+    std::string dev_id;
+    while (true) {
+        const std::vector<HeapTuple> first = next.fetch(IndexKeys().greater_than(dev_id));
+        if (first.empty())
+            break;
+        dev_id = string_of(attribute(first.front(), table.columns(), column.dev_id).value);
+        for (const HeapTuple last : newest.fetch(IndexKeys().equals(dev_id)))
+            greatest = std::max(greatest, DatumGetInt64(attribute(last, table.columns(), column.number).value));
+    }
+    return greatest;
+}
+
+/// Ids below the greatest are skipped one by one by whoever draws them meanwhile, never given twice: the sequence is
+/// only ever moved forward.
+void move_beyond(const IdColumn& column, std::int64_t id) {
+    const Oid sequence = lock_relation(column.sequence, RowExclusiveLock);
+    as_owner(owner_of_tables(), [=] {
+        call([=] {
+            LOCKTAG tag; // of the sequence, but not one that anybody else takes: one session at a time moves it
+            SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, sequence, 1);
+            LockAcquire(&tag, ExclusiveLock, false, false);
+            if (nextval_internal(sequence, false) <= id)
+                DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(id));
+            LockRelease(&tag, ExclusiveLock, false);
+        });
+    });
+}
+
+void forget(Datum, int, uint32) { checked.fill(nullptr); }
+
+} // namespace
+
+void register_ids() { CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP, forget, Datum{0}); }
+
+std::int64_t checked_id(const IdColumn& column, std::int64_t drawn) {
+    const auto place = std::find_if(checked.begin(), checked.end(),
+                                    [&](const IdColumn* other) { return other == nullptr || other == &column; });
+    if (*place == &column)
+        return drawn;
+    Table table(column.table, AccessShareLock);
+    const bool subscribed = is_subscribed(table);
+    if (const std::int64_t greatest = greatest_id(column, table); greatest >= drawn) {
+        move_beyond(column, greatest);
+        drawn = draw(column);
+    }
+    table.close();
+    if (!subscribed)
+        *place = &column;
+    return drawn;
+}
+
+std::int64_t next_id(const IdColumn& column) { return checked_id(column, draw(column)); }
+
+} // namespace terra_identity::pg
