@@ -48,6 +48,11 @@ CREATE TRIGGER apply_events AFTER INSERT ON terra_identity.events
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON terra_identity.events
     FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._refuse_change();
 
+-- PostgreSQL makes no table a partition, or a child, that has a row trigger with a transition table. Rows that come to a partition
+-- through its parent fire no triggers of statements, and would not be applied. Nothing ever fires this one, nor collects rows for it.
+CREATE TRIGGER insert_into_events_itself AFTER UPDATE ON terra_identity.events
+    REFERENCING NEW TABLE AS updated FOR EACH ROW EXECUTE FUNCTION terra_identity._refuse_change();
+
 CREATE TRIGGER edit_environment INSTEAD OF INSERT OR UPDATE OR DELETE ON terra_identity.environments
     FOR EACH ROW EXECUTE FUNCTION terra_identity._edit_environment();
 CREATE TRIGGER edit_provider INSTEAD OF INSERT OR UPDATE OR DELETE ON terra_identity.providers

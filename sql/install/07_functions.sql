@@ -29,7 +29,7 @@ CREATE FUNCTION terra_identity.lineage(
     dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
 RETURNS SETOF terra_identity.connections LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
 BEGIN ATOMIC
-    SELECT n.* FROM terra_identity.connections c
+    SELECT n FROM terra_identity.connections c -- the whole row, with the columns that the owner may add
     JOIN terra_identity.connections n ON n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id
     WHERE c.dev_id = lineage.dev_id AND c.user_id = lineage.user_id
     ORDER BY n.dated, n.connected_at, n.user_id;

@@ -4,6 +4,7 @@
 #include "pg/environment.h"
 #include "pg/locks.h"
 #include "pg/query.h"
+#include "pg/row_writer.h"
 #include "pg/table_store.h"
 #include "pg/writer.h"
 
@@ -65,6 +66,8 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Tabl
         const Derivation derivation = derive(store, rules, news, user_ids);
         const Keys needed = exclusive ? Keys() : derivation.keys();
         if (std::includes(keys.begin(), keys.end(), needed.begin(), needed.end())) {
+            if (IsolationUsesXactSnapshot())
+                refuse_unseen(table, find_connections(table, dev_id, user_ids, Reads::latest));
             write(derivation, table, dev_id);
             return;
         }

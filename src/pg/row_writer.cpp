@@ -24,8 +24,7 @@ struct PlainIndex {
     Relation opened;      ///< while a writer has used it
 };
 
-/// What has to be known of a table to write it directly. It is kept until the catalogs say that the table or one of its
-/// indexes has changed (one that is being created takes entries from some moment on, of which only itself tells);
+/// What has to be known of a table to write it directly. It is kept until the catalogs say that the table has changed;
 /// opening every index for every row and compiling conditions and checks would cost more than writing.
 struct PlainTable {
     Oid oid;
@@ -33,7 +32,6 @@ struct PlainTable {
     bool plain;
     MemoryContext context;
     ExprContext* evaluation;
-    List* index_oids; ///< of all indexes, also of those that take no entries yet
     int index_count;
     PlainIndex* indexes;
     int check_count;
@@ -60,7 +58,7 @@ bool is_plain(const IndexInfo* info, Relation index) {
 // What follows runs within `call`.
 
 void describe_indexes(PlainTable& table, Relation relation) {
-    List* const oids = table.index_oids = RelationGetIndexList(relation);
+    List* const oids = RelationGetIndexList(relation);
     table.indexes = static_cast<PlainIndex*>(palloc0(sizeof(PlainIndex) * (list_length(oids) + 1)));
     ListCell* cell;
     foreach (cell, oids) {
@@ -74,6 +72,7 @@ void describe_indexes(PlainTable& table, Relation relation) {
         }
         index_close(index, AccessShareLock);
     }
+    list_free(oids);
 }
 
 void describe_checks(PlainTable& table, Relation relation) {
@@ -286,8 +285,40 @@ void update_heap(Relation relation, HeapTuple old, HeapTuple row) {
 
 void forget_table(Oid changed) {
     for (PlainTable& table : plain_tables)
-        if (changed == InvalidOid || table.oid == changed || list_member_oid(table.index_oids, changed))
+        if (changed == InvalidOid || table.oid == changed)
             table.current = false;
+}
+
+void refuse_unseen(const Table& table, const std::vector<HeapTuple>& rows) {
+    call([&] {
+        CommandCounterIncrement(); // what the transaction wrote itself, it sees
+        TupleTableSlot* const version = table_slot_create(table.relation(), nullptr);
+        for (const HeapTuple row : rows) {
+            if (!table_tuple_fetch_row_version(table.relation(), &row->t_self, SnapshotAny, version))
+                elog(ERROR, "a row that was read is gone");
+            refuse_what_transaction_cannot_see(table.relation(), version);
+        }
+        ExecDropSingleTupleTableSlot(version);
+    });
+}
+
+std::vector<HeapTuple> lock_newest(const Table& table, const std::vector<HeapTuple>& rows) {
+    std::vector<HeapTuple> newest;
+    newest.reserve(rows.size());
+    for (const HeapTuple row : rows)
+        newest.push_back(call([&table, row] {
+            CHECK_FOR_INTERRUPTS();
+            TupleTableSlot* const slot = table_slot_create(table.relation(), nullptr);
+            TM_FailureData failure;
+            if (table_tuple_lock(table.relation(), &row->t_self, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
+                                 LockTupleNoKeyExclusive, LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
+                                 &failure) != TM_Ok)
+                elog(ERROR, "a connection is gone that is to be updated");
+            const HeapTuple locked = ExecCopySlotHeapTuple(slot);
+            ExecDropSingleTupleTableSlot(slot);
+            return locked;
+        }));
+    return newest;
 }
 
 RowWriter::RowWriter(const Table& table) : table_(table) {

@@ -37,9 +37,11 @@ void update(std::vector<Connection> connections, const Table& table, const std::
     user_ids.reserve(connections.size());
     for (const Connection& connection : connections)
         user_ids.push_back(connection.user_id);
-    const std::vector<HeapTuple> present = find_connections(table, dev_id, user_ids, Reads::latest);
+    std::vector<HeapTuple> present = find_connections(table, dev_id, user_ids, Reads::latest);
     if (present.size() != connections.size())
         throw Error{internal, "a connection is gone that is to be updated"};
+    if (table.columns()->natts > connection_columns)
+        present = lock_newest(table, present);
     std::vector<RowWriter::Update> updates;
     updates.reserve(present.size());
     for (std::size_t i = 0; i < present.size(); ++i)

@@ -65,6 +65,13 @@ CMAKE
 #endif"
 }
 
+# Not every PostgreSQL that can be tested has a package of it: then the test does without.
+has_repack_if_any() {
+    local major
+    major=$(postgresql_major)
+    has_programs pg_repack || [[ -z $(apt-cache madison "postgresql-$major-repack" 2>/dev/null) ]]
+}
+
 has_python() {
     python3 -c 'import sys
 assert sys.version_info >= (3, 9)
@@ -161,6 +168,7 @@ check_all() {
     need postgresql-NN "the server that the tests start privately, and pgbench" has_programs postgres initdb pg_ctl pgbench
     need postgresql-client-NN "psql" has_programs psql createdb pg_dump
     need postgresql-server-dev-NN "the server's headers, PGXS and pg_regress" has_pgxs
+    need postgresql-NN-repack "repacks tables beside writers" has_repack_if_any
     need nodejs "runs the example handler, 18 or newer" has_node
     need node-pg "the example handler's driver" has_node_pg
     need openssl "signs, in the README's example" command -v openssl
@@ -223,6 +231,7 @@ if can_be_root; then
     trap 'exit 1' HUP INT TERM
     log=$(mktemp)
     apt update
+    check_all 2>/dev/null # there are more packages now that could be missing
     major=$(postgresql_major)
     if [[ -z $major && ${packages[*]} == *NN* ]]; then
         echo "dependencies.sh: no package of PostgreSQL's server is known here" >&2

@@ -39,7 +39,8 @@ make_chroot() {
         --include="nodejs,node-pg,openssl,curl,iproute2" \
         --essential-hook='mkdir -p "$1/etc/postgresql-common/createcluster.d"' \
         --essential-hook='echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.d/none.conf"' \
-        --customize-hook='chroot "$1" sh -euc "$headers" _ postgresql-server-dev-'"$version"
+        --customize-hook='chroot "$1" sh -euc "$headers" _ postgresql-server-dev-'"$version" \
+        --customize-hook='chroot "$1" apt-get -qq -y install postgresql-'"$version"'-repack || true'
     mv "$chroot".new "$chroot"
 }
 
