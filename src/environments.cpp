@@ -2,6 +2,7 @@
 // them, which follow what changed in the same transaction.
 #include "pg/datum.h"
 #include "pg/environment.h"
+#include "pg/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/trigger.h"
@@ -240,6 +241,7 @@ bool is_as_without_row(TriggerData* trigger) {
 void follow_environment(TriggerData* trigger) {
     if (changes_none(trigger, {environment_dev_id, environment_account_policy}) || is_as_without_row(trigger))
         return;
+    lock_batches(true); // there may be more environments to come
     Table table("connections", RowExclusiveLock);
     as_owner(table.owner(), [&] {
         for (const std::string& dev_id : both_values(trigger, environment_dev_id))

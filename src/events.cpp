@@ -11,10 +11,12 @@
 #include "pg/ids.h"
 #include "pg/known_connections.h"
 #include "pg/query.h"
+#include "pg/relations.h"
 #include "pg/settings.h"
 #include "pg/trigger.h"
 
 #include <array>
+#include <map>
 #include <utility>
 
 namespace terra_identity {
@@ -22,7 +24,7 @@ namespace {
 
 using namespace pg;
 
-/// Statements with more contributing events than this are applied in parts, in environments of their own.
+/// Statements with more deliveries, or more to say, than this are applied in parts.
 constexpr std::size_t chunk_items = 10'000;
 
 /// Later times cannot be counted from 1970 in 64 bits, a day added; earlier ones leave no room for what was replaced
@@ -70,6 +72,62 @@ std::string environment_of(const NullableValue& given, const std::optional<std::
     }
 }
 
+/// What the statement in progress at one level of subtransactions has to say; the innermost level is on top. What is
+/// an abort leaves behind is dropped by end_transaction and end_subtransaction.
+struct Pending {
+    int level;
+    NewsByEnvironment news;
+    std::size_t items;                             ///< in the news: deliveries, and what their events say
+    std::map<DeliveryKey, std::int64_t> coming ; ///< deliveries on their way into the ledger, with their events
+    Pending* below;
+};
+
+Pending* top = nullptr;
+
+Pending* pending_here() { return top != nullptr && top->level == GetCurrentTransactionNestLevel() ? top : nullptr; }
+
+Pending& pending_or_new() {
+    if (pending_here() == nullptr)
+        top = new Pending{GetCurrentTransactionNestLevel(), {}, 0, {}, top};
+    return *top;
+}
+
+void drop_pending_from(int level) {
+    while (top != nullptr && top->level >= level)
+        delete std::exchange(top, top->below);
+}
+
+/// Whether a row of this statement that came before has really got into the ledger: triggers of others may skip rows.
+bool is_in_ledger(const std::string& dev_id, std::int64_t event_id) {
+    Table events("events", AccessShareLock);
+    const IndexScan by_key{.table = events.relation(), .index = "events_pkey", .limit = 1};
+    const bool found = !by_key.fetch(IndexKeys().equals(dev_id).equals(event_id)).empty();
+    events.close();
+    return found;
+}
+
+/// The event that a delivery repeats: of an earlier statement, waiting for one that is in progress elsewhere, or of this
+/// one. What is overlooked here is found when deliveries are taken.
+std::optional<std::int64_t> repeated_event(const DeliveryKey& key, std::int64_t event_id) {
+    if (auto earlier = find_delivery(key))
+        return earlier;
+    std::map<DeliveryKey, std::int64_t>& coming = pending_or_new().coming;
+    if (const auto found = coming.find(key); found != coming.end() && is_in_ledger(key.dev_id, found->second))
+        return found->second;
+    if (coming.size() == chunk_items)
+        coming.clear();
+    coming.insert_or_assign(key, event_id);
+    return std::nullopt;
+}
+
+/// The digest of the payload that was read last: of most statements the only one.
+struct LastDigest {
+    std::int64_t event_id = 0;
+    Digest digest{};
+};
+
+LastDigest last_digest;
+
 /// BEFORE INSERT FOR EACH ROW: reads the event into its columns. Skips a delivery that is there already.
 HeapTuple read_event_row(TriggerData* trigger) {
     const Relation relation = trigger->tg_relation;
@@ -92,9 +150,14 @@ HeapTuple read_event_row(TriggerData* trigger) {
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
     const std::int64_t event_id =
         checked_id(event_ids, DatumGetInt64(attribute(row, relation, event_event_id).value));
-    if (headers.trace_id &&
-        !take_delivery(relation->rd_rel->relowner, {dev_id, *headers.trace_id, digest_of(jsonb)}, event_id))
-        return nullptr;
+    if (headers.trace_id) {
+        last_digest = {event_id, digest_of(jsonb)};
+        if (const auto earlier = repeated_event({dev_id, *headers.trace_id, last_digest.digest}, event_id)) {
+            if (DeliveryWatch* const watch = DeliveryWatch::of(event_id))
+                watch->repeated = earlier;
+            return nullptr;
+        }
+    }
 
     std::array<int, event_columns> columns{};
     std::array<Datum, event_columns> values{};
@@ -126,57 +189,53 @@ HeapTuple read_event_row(TriggerData* trigger) {
     });
 }
 
-/// What the statement in progress at one level of subtransactions has to say; the innermost level is on top. What is
-/// an abort leaves behind is dropped by end_transaction and end_subtransaction.
-struct Pending {
-    int level;
-    NewsByEnvironment news;
-    std::size_t items;
-    Pending* below;
-};
-
-Pending* top = nullptr;
-
-Pending* pending_here() { return top != nullptr && top->level == GetCurrentTransactionNestLevel() ? top : nullptr; }
-
-Pending& pending_or_new() {
-    if (pending_here() == nullptr)
-        top = new Pending{GetCurrentTransactionNestLevel(), {}, 0, top};
-    return *top;
-}
-
-void drop_pending_from(int level) {
-    while (top != nullptr && top->level >= level)
-        delete std::exchange(top, top->below);
-}
-
 /// Takes everything that was collected at this level and applies it.
-void apply_pending(bool bulk) {
+void apply_pending(bool in_parts) {
     if (pending_here() == nullptr)
         return;
-    const NewsByEnvironment news = std::move(top->news);
+    NewsByEnvironment news = std::move(top->news);
     drop_pending_from(top->level);
-    apply_news(news, bulk);
+    apply_news(std::move(news), in_parts);
 }
 
-/// AFTER INSERT FOR EACH ROW: what the event says is collected, for only now is it sure to be in the ledger.
+/// AFTER INSERT FOR EACH ROW: the delivery and what its event says are collected, for only now is it sure that it is in
+/// the ledger, and that all others of the statement are.
 void collect_event_row(TriggerData* trigger) {
     const Relation relation = trigger->tg_relation;
     const HeapTuple row = trigger->tg_trigtuple;
-    const Micros received_at = micros_of(attribute(row, relation, event_received_at).value);
-    const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
-    const Event event =
-        read_delivery(detoasted_jsonb(attribute(row, relation, event_payload).value), headers, received_at);
     const std::int64_t event_id = DatumGetInt64(attribute(row, relation, event_event_id).value);
-
+    const NullableValue trace_id = attribute(row, relation, event_trace_id);
+    const DeliveryWatch* const watch = DeliveryWatch::of(event_id);
+    const bool is_signed = watch != nullptr && watch->signed_content();
+    const bool contributes = DatumGetBool(attribute(row, relation, event_contributes).value);
+    if (trace_id.is_null && !is_signed && !contributes)
+        return;
     Pending& pending = pending_or_new();
     News& news = pending.news[string_of(attribute(row, relation, event_dev_id).value)];
-    for (Contribution& contribution : contributions_of(event)) {
-        news.items.push_back({std::move(contribution), event_id});
+    const Jsonb* const payload = detoasted_jsonb(attribute(row, relation, event_payload).value);
+
+    if (!trace_id.is_null || is_signed) {
+        Delivered delivered{.event_id = event_id, .place = row->t_self};
+        if (!trace_id.is_null) {
+            delivered.trace_id = string_of(trace_id.value);
+            delivered.digest = last_digest.event_id == event_id ? last_digest.digest : digest_of(payload);
+        }
+        if (is_signed)
+            delivered.signed_content = watch->signed_content();
+        news.deliveries.push_back(std::move(delivered));
         ++pending.items;
     }
-    if (auto reauth = reauth_of(event))
-        news.reauths.push_back(std::move(*reauth));
+    if (contributes) {
+        const Micros received_at = micros_of(attribute(row, relation, event_received_at).value);
+        const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
+        const Event event = read_delivery(payload, headers, received_at);
+        for (Contribution& contribution : contributions_of(event)) {
+            news.items.push_back({std::move(contribution), event_id});
+            ++pending.items;
+        }
+        if (auto reauth = reauth_of(event))
+            news.reauths.push_back({std::move(*reauth), event_id});
+    }
     if (pending.items >= chunk_items)
         apply_pending(true);
 }

@@ -1,7 +1,9 @@
 // ingest, webhook and replay_rejected: deliveries as they come over HTTP, with their raw bodies.
+#include "pg/calls.h"
 #include "pg/door.h"
 #include "pg/environment.h"
 #include "pg/json_input.h"
+#include "pg/locks.h"
 
 #include <array>
 
@@ -95,6 +97,8 @@ PG_FUNCTION_INFO_V1(terra_identity_replay_rejected);
 
 PGDLLEXPORT Datum terra_identity_ingest(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
+        if (ti::pg::is_called_for_rows())
+            ti::pg::begin_batch();
         return ti::row_of(fcinfo, ti::pg::receive({.dev_id = {},
                                                    .received_at = GetCurrentTimestamp(),
                                                    .body = ti::body_argument(fcinfo),

@@ -26,8 +26,8 @@ CREATE FUNCTION terra_identity._forget_rules() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_forget_rules';
 
 COMMENT ON FUNCTION terra_identity._read_event() IS 'Trigger: reads a delivery into its columns, skips a repeated one.';
-COMMENT ON FUNCTION terra_identity._collect_event() IS 'Trigger: collects what an event says.';
-COMMENT ON FUNCTION terra_identity._apply_events() IS 'Trigger: applies what the statement''s events say.';
+COMMENT ON FUNCTION terra_identity._collect_event() IS 'Trigger: collects a delivery and what its event says.';
+COMMENT ON FUNCTION terra_identity._apply_events() IS 'Trigger: takes the statement''s deliveries, and applies what their events say.';
 COMMENT ON FUNCTION terra_identity._refuse_change() IS 'Trigger: the ledger is append-only.';
 COMMENT ON FUNCTION terra_identity._refuse_truncate() IS 'Trigger: rules are taken back by DELETE.';
 COMMENT ON FUNCTION terra_identity._edit_environment() IS 'Trigger: an edit of the view environments goes to environment_settings.';
@@ -42,7 +42,7 @@ COMMENT ON FUNCTION terra_identity._forget_rules() IS 'Trigger: every session re
 CREATE TRIGGER zz_read_event BEFORE INSERT ON terra_identity.events
     FOR EACH ROW EXECUTE FUNCTION terra_identity._read_event();
 CREATE TRIGGER collect_event AFTER INSERT ON terra_identity.events
-    FOR EACH ROW WHEN (new.contributes) EXECUTE FUNCTION terra_identity._collect_event();
+    FOR EACH ROW WHEN (new.contributes IS NOT NULL) EXECUTE FUNCTION terra_identity._collect_event();
 CREATE TRIGGER apply_events AFTER INSERT ON terra_identity.events
     FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._apply_events();
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON terra_identity.events

@@ -9,7 +9,9 @@
 #include "pg/writer.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
+#include <utility>
 
 namespace terra_identity::pg {
 namespace {
@@ -36,23 +38,32 @@ Derivation derive(Store& store, const Rules& rules, const News& news, const std:
     derivation.require(user_ids);
     for (const News::Item& item : news.items)
         derivation.tell(item.contribution, item.event_id);
-    for (const Reauth& reauth : news.reauths)
-        derivation.link(reauth);
+    for (const News::Link& link : news.reauths)
+        derivation.link(link.reauth);
     derivation.derive();
     return derivation;
 }
 
+/// Takes the deliveries, once. @return whether all that the news say is new: what is repeated is dropped from them
+bool take(const std::string& dev_id, News& news) {
+    if (news.deliveries.empty())
+        return true;
+    const std::set<std::int64_t> repeated = take_deliveries(dev_id, std::exchange(news.deliveries, {}));
+    const auto is_repeated = [&](const auto& said) { return repeated.contains(said.event_id); };
+    return std::erase_if(news.items, is_repeated) + std::erase_if(news.reauths, is_repeated) == 0;
+}
+
 /// What has to be locked is only known after reading, and what was read is only good under locks: so it is read,
 /// locked and read again until a reading needs nothing that is not held. The first guess is right for most.
-void apply_to(const std::string& dev_id, const News& news, bool bulk, const Table& table) {
-    const std::vector<std::string> user_ids = user_ids_of(news);
+void apply_to(const std::string& dev_id, News& news, bool whole, const Table& table) {
+    std::vector<std::string> user_ids = user_ids_of(news);
     EnvironmentLocks locks(dev_id);
     const auto lock_rules = [&](bool exclusive) {
         locks.lock_environment(exclusive);
         return remembered_rules(dev_id);
     };
     const auto too_many = [](std::size_t more) { return keys_of_transaction() + more > max_keys; };
-    bool exclusive = bulk || news.items.size() > bulk_items || locks.held_exclusive() || too_many(user_ids.size());
+    bool exclusive = whole || news.items.size() > bulk_items || locks.held_exclusive() || too_many(user_ids.size());
     Rules rules = lock_rules(exclusive);
     TableStore store(table, dev_id);
     Keys keys;
@@ -66,6 +77,10 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Tabl
         const Derivation derivation = derive(store, rules, news, user_ids);
         const Keys needed = exclusive ? Keys() : derivation.keys();
         if (std::includes(keys.begin(), keys.end(), needed.begin(), needed.end())) {
+            if (!take(dev_id, news)) {
+                user_ids = user_ids_of(news);
+                continue;
+            }
             if (IsolationUsesXactSnapshot())
                 refuse_unseen(table, find_connections(table, dev_id, user_ids, Reads::latest));
             write(derivation, table, dev_id);
@@ -82,13 +97,33 @@ void apply_to(const std::string& dev_id, const News& news, bool bulk, const Tabl
     }
 }
 
+/// Whether a statement with these news would wait for one thing while it holds another of the same kind.
+bool is_batch(const NewsByEnvironment& news) {
+    return news.size() > 1 || (!news.empty() && news.begin()->second.deliveries.size() > 1);
+}
+
 } // namespace
 
-void apply_news(const NewsByEnvironment& news, bool bulk) {
-    Table table("connections", RowExclusiveLock);
-    for (const auto& [dev_id, its_news] : news)
-        apply_to(dev_id, its_news, bulk, table);
-    table.close();
+void apply_news(NewsByEnvironment news, bool in_parts) {
+    if (in_parts || is_batch(news))
+        lock_batches(in_parts);
+    const bool whole = keeps_batches_out();
+    const bool has_items =
+        std::any_of(news.begin(), news.end(), [](const auto& its) { return !its.second.items.empty(); });
+    std::optional<Table> connections;
+    if (has_items)
+        connections.emplace("connections", RowExclusiveLock);
+    for (auto& [dev_id, its_news] : news) {
+        if (!its_news.items.empty()) {
+            apply_to(dev_id, its_news, whole, *connections);
+            continue;
+        }
+        if (whole)
+            EnvironmentLocks(dev_id).lock_environment(true);
+        take(dev_id, its_news);
+    }
+    if (connections)
+        connections->close();
 }
 
 } // namespace terra_identity::pg

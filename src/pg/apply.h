@@ -8,18 +8,23 @@
 #include <string>
 #include <vector>
 
-#include "pg/guard.h"
+#include "pg/delivery.h"
 
 namespace terra_identity::pg {
 
-/// What events say about connections, in the order of the events.
+/// What events say about connections, in the order of the events, and their deliveries.
 struct News {
     struct Item {
         Contribution contribution;
         std::int64_t event_id;
     };
+    struct Link {
+        Reauth reauth;
+        std::int64_t event_id;
+    };
     std::vector<Item> items;
-    std::vector<Reauth> reauths;
+    std::vector<Link> reauths;
+    std::vector<Delivered> deliveries; ///< of these events, and of others that have nothing to say
 };
 
 using NewsByEnvironment = std::map<std::string, News>;
@@ -27,7 +32,8 @@ using NewsByEnvironment = std::map<std::string, News>;
 /// More items than this in one environment, and a statement has the identity writes of that environment to itself.
 inline constexpr std::size_t bulk_items = 100;
 
-/// Applies them. @param bulk takes environments for itself even if there are few items
-void apply_news(const NewsByEnvironment& news, bool bulk);
+/// Takes the deliveries and applies what their events say, but for those that are repeated.
+/// @param in_parts there is more to come of the statement: it keeps other batches out, and takes whole environments
+void apply_news(NewsByEnvironment news, bool in_parts);
 
 } // namespace terra_identity::pg

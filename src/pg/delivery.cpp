@@ -1,16 +1,96 @@
 #include "pg/delivery.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
 #include "pg/hmac.h"
 #include "pg/query.h"
+#include "pg/relations.h"
 
-#include <utility>
+extern "C" {
+#include "access/heapam.h"
+}
 
 namespace terra_identity::pg {
 namespace {
 
 Query insert_delivery = R"(
     INSERT INTO terra_identity.deliveries (dev_id, trace_id, digest, event_id) VALUES ($1, $2, $3, $4)
+    ON CONFLICT DO NOTHING RETURNING event_id)";
+
+/// In the order in which they are given.
+Query insert_deliveries = R"(
+    INSERT INTO terra_identity.deliveries (dev_id, trace_id, digest, event_id)
+    SELECT $1, d.* FROM unnest($2::text[], $3::bytea[], $4::bigint[]) d (trace_id, digest, event_id)
+    ON CONFLICT DO NOTHING RETURNING event_id)";
+
+Query delete_delivery = R"(
+    DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2 AND d.digest = $3)";
+
+Query insert_signature = R"(
+    INSERT INTO terra_identity.signatures AS s (dev_id, digest, event_id)
+    VALUES ($1, $2, $3)
     ON CONFLICT DO NOTHING)";
+
+/// The columns of `deliveries` and `signatures` that hold the event_id, counted from 1.
+constexpr int delivery_event_id = 4;
+constexpr int signature_event_id = 3;
+
+std::string_view bytes_of(const Digest& digest) {
+    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+Query::Parameter id_parameter(std::int64_t id) { return {INT8OID, NullableValue(Int64GetDatum(id))}; }
+
+std::optional<std::int64_t> find_event(const char* table_name, const char* index, const IndexKeys& keys, int column) {
+    Table table(table_name, RowExclusiveLock);
+    const HeapTuple row = find_or_wait(table.relation(), index, keys);
+    std::optional<std::int64_t> event_id;
+    if (row != nullptr)
+        event_id = DatumGetInt64(attribute(row, table.columns(), column).value);
+    table.close();
+    return event_id;
+}
+
+/// @param deliveries with a trace id, sorted. @return the ids of the events whose key they have now
+std::set<std::int64_t> insert_keys(const std::string& dev_id, const std::vector<Delivered>& deliveries) {
+    const SPITupleTable* inserted = nullptr;
+    if (deliveries.size() == 1) {
+        const Delivered& only = deliveries.front();
+        inserted = insert_delivery.run({text_parameter(dev_id), text_parameter(*only.trace_id),
+                                        bytea_parameter(only.digest), id_parameter(only.event_id)});
+    } else {
+        std::vector<NullableValue> trace_ids, digests, event_ids;
+        for (const Delivered& delivery : deliveries) {
+            trace_ids.emplace_back(text_of(*delivery.trace_id));
+            digests.emplace_back(text_of(bytes_of(delivery.digest)));
+            event_ids.emplace_back(Int64GetDatum(delivery.event_id));
+        }
+        inserted = insert_deliveries.run({text_parameter(dev_id),
+                                          {TEXTARRAYOID, array_of(trace_ids, TEXTOID)},
+                                          {BYTEAARRAYOID, array_of(digests, BYTEAOID)},
+                                          {INT8ARRAYOID, array_of(event_ids, INT8OID)}});
+    }
+    std::set<std::int64_t> ids;
+    for (std::uint64_t i = 0; i < Query::rows(); ++i)
+        ids.insert(DatumGetInt64(column(inserted, i, 1).value));
+    return ids;
+}
+
+void remove_from_ledger(std::vector<ItemPointerData> places) {
+    Table events("events", RowExclusiveLock);
+    call([&] {
+        CommandCounterIncrement(); // they were inserted by this command
+        for (ItemPointerData& place : places)
+            simple_heap_delete(events.relation(), &place);
+    });
+    events.close();
+}
+
+DeliveryWatch* innermost_watch = nullptr;
 
 } // namespace
 
@@ -18,30 +98,77 @@ Digest digest_of(const Jsonb* payload) {
     return sha256({reinterpret_cast<const char*>(&payload->root), VARSIZE(payload) - VARHDRSZ});
 }
 
-namespace {
+std::optional<std::int64_t> find_delivery(const DeliveryKey& key) {
+    IndexKeys keys;
+    keys.equals(key.dev_id).equals(key.trace_id).equals_bytes(bytes_of(key.digest));
+    return find_event("deliveries", "deliveries_pkey", keys, delivery_event_id);
+}
 
-DeliveryWatch* innermost_watch = nullptr;
+std::optional<std::int64_t> find_signature(const std::string& dev_id, const Digest& signed_content) {
+    IndexKeys keys;
+    keys.equals(dev_id).equals_bytes(bytes_of(signed_content));
+    return find_event("signatures", "signatures_pkey", keys, signature_event_id);
+}
 
-} // namespace
+void add_signature(const std::string& dev_id, const Digest& signed_content, std::int64_t event_id) {
+    as_owner(owner_of_tables(), [&] {
+        insert_signature.run({text_parameter(dev_id), bytea_parameter(signed_content), id_parameter(event_id)});
+    });
+}
 
-DeliveryWatch::DeliveryWatch(std::int64_t event_id)
-    : event_id_(event_id), outer_(std::exchange(innermost_watch, this)) {}
+std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<Delivered> deliveries) {
+    const auto order = [](const Delivered& delivery) {
+        return std::tie(delivery.trace_id, delivery.digest, delivery.event_id);
+    };
+    std::sort(deliveries.begin(), deliveries.end(),
+              [&](const Delivered& a, const Delivered& b) { return order(a) < order(b); });
+    std::vector<Delivered> traced;
+    std::copy_if(deliveries.begin(), deliveries.end(), std::back_inserter(traced),
+                 [](const Delivered& delivery) { return delivery.trace_id.has_value(); });
+
+    std::set<std::int64_t> repeated;
+    std::vector<ItemPointerData> places;
+    const auto give_up = [&](const Delivered& delivery, std::optional<std::int64_t> earlier) {
+        repeated.insert(delivery.event_id);
+        places.push_back(delivery.place);
+        if (DeliveryWatch* const watch = DeliveryWatch::of(delivery.event_id))
+            watch->repeated = earlier;
+    };
+    as_owner(owner_of_tables(), [&] {
+        if (!traced.empty()) {
+            const std::set<std::int64_t> taken = insert_keys(dev_id, traced);
+            for (const Delivered& delivery : traced)
+                if (!taken.contains(delivery.event_id))
+                    give_up(delivery, find_delivery({dev_id, *delivery.trace_id, delivery.digest}));
+        }
+        for (const Delivered& delivery : deliveries) {
+            if (!delivery.signed_content || repeated.contains(delivery.event_id))
+                continue;
+            insert_signature.run({text_parameter(dev_id), bytea_parameter(*delivery.signed_content),
+                                  id_parameter(delivery.event_id)});
+            if (Query::rows() > 0)
+                continue;
+            give_up(delivery, find_signature(dev_id, *delivery.signed_content));
+            if (delivery.trace_id)
+                delete_delivery.run(
+                    {text_parameter(dev_id), text_parameter(*delivery.trace_id), bytea_parameter(delivery.digest)});
+        }
+    });
+    if (!places.empty())
+        remove_from_ledger(std::move(places));
+    return repeated;
+}
+
+DeliveryWatch::DeliveryWatch(std::int64_t event_id, const std::optional<Digest>& signed_content)
+    : event_id_(event_id), signed_content_(signed_content), outer_(std::exchange(innermost_watch, this)) {}
 
 DeliveryWatch::~DeliveryWatch() { innermost_watch = outer_; }
 
-bool take_delivery(Oid owner, const DeliveryKey& key, std::int64_t event_id) {
-    bool first = false;
-    as_owner(owner, [&] {
-        insert_delivery.run({text_parameter(key.dev_id),
-                             text_parameter(key.trace_id),
-                             bytea_parameter(key.digest),
-                             {INT8OID, NullableValue(Int64GetDatum(event_id))}});
-        first = Query::rows() == 1;
-    });
-    for (DeliveryWatch* watch = innermost_watch; watch != nullptr; watch = watch->outer_)
-        if (watch->event_id_ == event_id)
-            (first ? watch->taken : watch->repeated) = key;
-    return first;
+DeliveryWatch* DeliveryWatch::of(std::int64_t event_id) {
+    DeliveryWatch* watch = innermost_watch;
+    while (watch != nullptr && watch->event_id_ != event_id)
+        watch = watch->outer_;
+    return watch;
 }
 
 Event read_delivery(const Jsonb* payload, const Headers& headers, Micros received_at) {

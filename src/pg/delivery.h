@@ -1,4 +1,5 @@
-// A delivery: a row of the ledger read into an Event, and its trace id.
+// A delivery: a row of the ledger read into an Event, and what makes it the same as another one: its trace id and payload,
+// or what was signed.
 #pragma once
 
 #include "core/event_reader.h"
@@ -6,7 +7,10 @@
 #include "core/signature.h"
 
 #include <cstdint>
+#include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "pg/datum.h"
 #include "pg/jsonb.h"
@@ -21,30 +25,53 @@ struct DeliveryKey {
     std::string dev_id;
     std::string trace_id;
     Digest digest; ///< of the payload
+
+    auto operator<=>(const DeliveryKey&) const = default;
 };
 
 /// A hash of a payload, detoasted: alike for the same bytes that were sent.
 Digest digest_of(const Jsonb* payload);
 
-/// Whether this is the first delivery of its kind; concurrent ones wait for each other.
-bool take_delivery(Oid owner, const DeliveryKey& key, std::int64_t event_id);
+/// The event of a delivery with this key, or with this signed content; null if there is none. Waits for whoever is about
+/// to deliver it.
+std::optional<std::int64_t> find_delivery(const DeliveryKey& key);
+std::optional<std::int64_t> find_signature(const std::string& dev_id, const Digest& signed_content);
 
-/// Notes what `take_delivery` finds for the event of one INSERT, for whoever has to know why no row came of it.
-/// Triggers of the application may insert other events meanwhile.
+/// An event that was put into the ledger, and what no other event of its environment may have.
+struct Delivered {
+    std::int64_t event_id;
+    ItemPointerData place;                     ///< in the ledger
+    std::optional<std::string> trace_id = {};
+    Digest digest{};                           ///< of the payload, if there is a trace id
+    std::optional<Digest> signed_content = {}; ///< if its signature was asked for
+};
+
+/// Takes what the events have, in one order for all. Where another transaction was faster since they were looked for, the
+/// event is removed from the ledger. @return the ids of those
+std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<Delivered> deliveries);
+
+/// Has what was signed stand for an event that is there.
+void add_signature(const std::string& dev_id, const Digest& signed_content, std::int64_t event_id);
+
+/// What `ingest` has to say and to know of the event of its INSERT. Triggers of the application may insert other events
+/// meanwhile.
 class DeliveryWatch {
 public:
-    explicit DeliveryWatch(std::int64_t event_id);
+    DeliveryWatch(std::int64_t event_id, const std::optional<Digest>& signed_content);
     ~DeliveryWatch();
     DeliveryWatch(const DeliveryWatch&) = delete;
     DeliveryWatch& operator=(const DeliveryWatch&) = delete;
 
-    std::optional<DeliveryKey> taken;    ///< it was the first of its kind
-    std::optional<DeliveryKey> repeated; ///< it was not
+    /// Null if nobody watches this event.
+    static DeliveryWatch* of(std::int64_t event_id);
+
+    const std::optional<Digest>& signed_content() const { return signed_content_; }
+
+    std::optional<std::int64_t> repeated; ///< the event that is there already
 
 private:
-    friend bool take_delivery(Oid, const DeliveryKey&, std::int64_t);
-
     std::int64_t event_id_;
+    std::optional<Digest> signed_content_;
     DeliveryWatch* outer_;
 };
 

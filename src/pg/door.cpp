@@ -8,6 +8,7 @@
 #include "pg/environment.h"
 #include "pg/ids.h"
 #include "pg/json_input.h"
+#include "pg/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/settings.h"
@@ -20,26 +21,6 @@ Query insert_event = R"(
     INSERT INTO terra_identity.events AS e (dev_id, received_at, payload, headers, event_id) OVERRIDING SYSTEM VALUE
     VALUES ($1, $2, $3, $4, $5)
     RETURNING e.problem)";
-
-Query insert_signature = R"(
-    INSERT INTO terra_identity.signatures AS s (dev_id, digest, event_id)
-    VALUES ($1, $2, $3)
-    ON CONFLICT DO NOTHING)";
-
-Query select_signature = R"(
-    SELECT s.event_id FROM terra_identity.signatures s WHERE s.dev_id = $1 AND s.digest = $2)";
-
-Query update_signature = R"(
-    UPDATE terra_identity.signatures s SET event_id = $3 WHERE s.dev_id = $1 AND s.digest = $2)";
-
-Query delete_signature = "DELETE FROM terra_identity.signatures s WHERE s.dev_id = $1 AND s.digest = $2";
-
-Query select_delivery = R"(
-    SELECT d.event_id FROM terra_identity.deliveries d
-    WHERE d.dev_id = $1 AND d.trace_id = $2 AND d.digest = $3)";
-
-Query delete_delivery = R"(
-    DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2 AND d.digest = $3)";
 
 Query insert_rejected = R"(
     INSERT INTO terra_identity.rejected
@@ -121,56 +102,11 @@ Answer duplicate_of(std::int64_t event_id) {
     return {.outcome = "duplicate", .http_status = 200, .event_id = event_id};
 }
 
-/// Why no row came of an INSERT: the delivery was there, or a trigger of the application's skipped it, and then what it
-/// took is given back.
-std::optional<Answer> answer_without_row(const DeliveryWatch& watch) {
-    std::optional<Answer> answer;
-    const std::optional<DeliveryKey>& key = watch.taken ? watch.taken : watch.repeated;
-    if (!key)
-        return answer;
-    as_owner(owner_of_tables(), [&] {
-        const auto parameters = {text_parameter(key->dev_id), text_parameter(key->trace_id),
-                                 bytea_parameter(key->digest)};
-        if (watch.taken)
-            delete_delivery.run(parameters);
-        else if (const SPITupleTable* const found = select_delivery.run(parameters); Query::rows() > 0)
-            answer = duplicate_of(DatumGetInt64(column(found, 0, 1).value));
-    });
-    return answer;
-}
-
-/// The event that has this signed content, with whatever headers it came; null if this is the first, which has it from
-/// here on.
-std::optional<std::int64_t> take_signature(const std::string& dev_id, const Digest& signed_content,
-                                           std::int64_t event_id) {
-    std::optional<std::int64_t> earlier;
-    as_owner(owner_of_tables(), [&] {
-        insert_signature.run({text_parameter(dev_id), bytea_parameter(signed_content), id_parameter(event_id)});
-        if (Query::rows() > 0)
-            return;
-        const SPITupleTable* const row =
-            select_signature.run({text_parameter(dev_id), bytea_parameter(signed_content)});
-        earlier = DatumGetInt64(column(row, 0, 1).value);
-    });
-    return earlier;
-}
-
-/// What was signed stands for the event that the answer names; for none if it was rejected, and may come again.
-void settle_signature(const std::string& dev_id, const Digest& signed_content, std::optional<std::int64_t> event_id) {
-    as_owner(owner_of_tables(), [&] {
-        if (event_id)
-            update_signature.run(
-                {text_parameter(dev_id), bytea_parameter(signed_content), id_parameter(*event_id)});
-        else
-            delete_signature.run({text_parameter(dev_id), bytea_parameter(signed_content)});
-    });
-}
-
 /// Inserts the event.
-Answer store(const Delivery& delivery, const JsonInput& payload, const std::optional<std::string>& trace_id,
-             std::int64_t event_id) {
+Answer store(const Delivery& delivery, const JsonInput& payload, const std::optional<std::string>& trace_id) {
+    const std::int64_t event_id = next_id(event_ids);
+    const DeliveryWatch watch(event_id, delivery.signed_content);
     std::optional<Answer> answer;
-    const DeliveryWatch watch(event_id);
     as_definer(owner_of_tables(), [&] {
         const SPITupleTable* const stored = insert_event.run({text_parameter(delivery.dev_id),
                                                               parameter(delivery.received_at),
@@ -185,8 +121,12 @@ Answer store(const Delivery& delivery, const JsonInput& payload, const std::opti
                   .event_id = event_id,
                   .detail = problem.is_null ? std::string() : string_of(problem.value)};
     });
-    if (!answer)
-        answer = answer_without_row(watch);
+    if (watch.repeated) {
+        // What was signed this time stands for the event that is there, too.
+        if (delivery.signed_content)
+            add_signature(delivery.dev_id, *delivery.signed_content, *watch.repeated);
+        return duplicate_of(*watch.repeated);
+    }
     return answer ? *answer : reject(delivery, trace_id, "a trigger on terra_identity.events skipped the event");
 }
 
@@ -198,21 +138,13 @@ std::optional<Answer> deliver(const Delivery& delivery, const Route& route, cons
     if (!payload.problem.empty())
         return reject(delivery, headers.trace_id, std::move(payload.problem));
 
-    const std::int64_t event_id = next_id(event_ids);
-    const std::optional<Digest>& signed_content = delivery.signed_content;
-    if (signed_content)
-        if (const auto earlier = take_signature(delivery.dev_id, *signed_content, event_id))
+    if (delivery.signed_content)
+        if (const auto earlier = find_signature(delivery.dev_id, *delivery.signed_content))
             return duplicate_of(*earlier);
     // Only now: what was delivered before, under another header, must not teach an environment.
-    if (!settle(route, headers.dev_id)) {
-        if (signed_content)
-            settle_signature(delivery.dev_id, *signed_content, std::nullopt);
+    if (!settle(route, headers.dev_id))
         return std::nullopt;
-    }
-    const Answer answer = store(delivery, payload, headers.trace_id, event_id);
-    if (signed_content && answer.event_id != event_id)
-        settle_signature(delivery.dev_id, *signed_content, answer.event_id);
-    return answer;
+    return store(delivery, payload, headers.trace_id);
 }
 
 /// Checks the signature, if the environment that the route leads to asks for one, and delivers.
@@ -295,6 +227,7 @@ Answer receive(Delivery delivery, const NullableValue& dev_id) {
 }
 
 std::vector<std::int64_t> rejected_ids(const std::string& dev_id) {
+    begin_batch();
     std::vector<std::int64_t> ids;
     as_owner(owner_of_tables(), [&] {
         const SPITupleTable* const rows = select_rejected_ids.run({text_parameter(dev_id)});

@@ -35,7 +35,7 @@ struct Answer {
 /// @param dev_id the environment that the caller gave; null: the delivery's header leads to one
 Answer receive(Delivery delivery, const NullableValue& dev_id);
 
-/// The rejected deliveries of an environment, oldest first.
+/// The rejected deliveries of an environment, oldest first; as they are to be replayed, other batches are kept out.
 std::vector<std::int64_t> rejected_ids(const std::string& dev_id);
 
 /// Takes a rejected delivery in again, whose signature was good when it came. Null if it is gone, or somebody else is

@@ -2,6 +2,11 @@
 
 #include "pg/relations.h"
 
+extern "C" {
+#include "access/tableam.h"
+#include "storage/lmgr.h"
+}
+
 namespace terra_identity::pg {
 namespace {
 
@@ -49,6 +54,8 @@ IndexKeys& IndexKeys::equals(std::string_view text) { return equals(text_of(text
 IndexKeys& IndexKeys::equals(std::int64_t number) { return equals(Int64GetDatum(number), F_INT8EQ); }
 
 IndexKeys& IndexKeys::equals(bool flag) { return equals(BoolGetDatum(flag), F_BOOLEQ); }
+
+IndexKeys& IndexKeys::equals_bytes(std::string_view bytes) { return equals(text_of(bytes), F_BYTEAEQ); }
 
 IndexKeys& IndexKeys::greater_than(const std::string& text) {
     const AttrNumber column = next_column();
@@ -119,5 +126,46 @@ std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) co
 }
 
 std::vector<HeapTuple> IndexScan::fetch(const IndexKeys& keys) const { return fetch(std::vector{keys}); }
+
+/// As the executor looks for what is in conflict with a new row (execIndexing.c).
+HeapTuple find_or_wait(Relation table, const char* index, const IndexKeys& keys) {
+    return call([&] {
+        const Relation opened = open_index(index);
+        const int key_count = static_cast<int>(keys.keys().size());
+        TupleTableSlot* const slot = table_slot_create(table, nullptr);
+        HeapTuple row = nullptr;
+        while (true) {
+            CHECK_FOR_INTERRUPTS();
+            SnapshotData dirty;
+            InitDirtySnapshot(dirty);
+            const IndexScanDesc scan = begin_scan(table, opened, &dirty, key_count);
+            index_rescan(scan, const_cast<ScanKeyData*>(keys.keys().data()), key_count, nullptr, 0);
+            const bool found = index_getnext_slot(scan, ForwardScanDirection, slot);
+            const TransactionId other = !found                            ? InvalidTransactionId
+                                        : TransactionIdIsValid(dirty.xmin) ? dirty.xmin
+                                                                           : dirty.xmax;
+            ItemPointerData place = slot->tts_tid;
+            if (found && !TransactionIdIsValid(other)) {
+                if (IsolationUsesXactSnapshot() &&
+                    !table_tuple_satisfies_snapshot(table, slot, GetTransactionSnapshot()))
+                    ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                                    errmsg("could not serialize access due to concurrent update"),
+                                    errhint("Try the transaction again.")));
+                row = ExecCopySlotHeapTuple(slot);
+            }
+            ExecClearTuple(slot);
+            index_endscan(scan);
+            if (!TransactionIdIsValid(other))
+                break;
+            if (TransactionIdIsValid(dirty.xmin) && dirty.speculativeToken != 0)
+                SpeculativeInsertionWait(dirty.xmin, dirty.speculativeToken);
+            else
+                XactLockTableWait(other, table, &place, XLTW_InsertIndex);
+        }
+        ExecDropSingleTupleTableSlot(slot);
+        index_close(opened, AccessShareLock);
+        return row;
+    });
+}
 
 } // namespace terra_identity::pg

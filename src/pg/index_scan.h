@@ -30,6 +30,7 @@ public:
     IndexKeys& equals(const std::optional<std::string>& text); ///< null equals null
     IndexKeys& equals(std::int64_t number);
     IndexKeys& equals(bool flag);
+    IndexKeys& equals_bytes(std::string_view bytes);
     IndexKeys& greater_than(const std::string& text);
 
     /// In columns (dated, connected_at, user_id), which come next. At most once, last.
@@ -63,5 +64,10 @@ struct IndexScan {
     std::vector<HeapTuple> fetch(const std::vector<IndexKeys>& wanted) const;
     std::vector<HeapTuple> fetch(const IndexKeys& keys) const;
 };
+
+/// The row that a unique index has for keys of all its columns, committed or the transaction's own. Waits for whoever is
+/// adding or removing one, and holds nothing meanwhile. Null if there is none. At REPEATABLE READ and above, raises 40001
+/// if the transaction cannot see it.
+HeapTuple find_or_wait(Relation table, const char* index, const IndexKeys& keys);
 
 } // namespace terra_identity::pg

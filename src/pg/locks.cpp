@@ -4,13 +4,15 @@
 #include <cstdint>
 #include <tuple>
 
+#include "pg/relations.h"
+
 namespace terra_identity::pg {
 namespace {
 
 /// PostgreSQL's own advisory locks have 1 and 2 here; "TI" in ASCII keeps clear of them and of other extensions.
 constexpr std::uint16_t lock_space = 0x5449;
 
-enum class Level : std::uint16_t { environment, connection, slot, lineage };
+enum class Level : std::uint16_t { environment, connection, slot, lineage, batches };
 
 struct Numbered {
     Level level;
@@ -58,6 +60,16 @@ Numbered number(const std::string& dev_id, const Key& key) {
     return {Level::lineage, static_cast<std::uint64_t>(std::get<LineageKey>(key).lineage_id)};
 }
 
+bool holds_exclusive(const LOCKTAG& tag) {
+    return call([&tag] {
+#if PG_VERSION_NUM >= 170000
+        return LockHeldByMe(&tag, ExclusiveLock, false);
+#else
+        return LockHeldByMe(&tag, ExclusiveLock);
+#endif
+    });
+}
+
 std::size_t held_keys = 0;
 
 void end_transaction(XactEvent event, void*) {
@@ -71,15 +83,20 @@ void register_locks() { RegisterXactCallback(end_transaction, nullptr); }
 
 std::size_t keys_of_transaction() { return held_keys; }
 
+void lock_batches(bool exclusive) {
+    const LOCKTAG tag = tag_of({Level::batches, 0});
+    call([&] { LockAcquire(&tag, exclusive ? ExclusiveLock : ShareLock, false, false); });
+}
+
+bool keeps_batches_out() { return holds_exclusive(tag_of({Level::batches, 0})); }
+
+void begin_batch() {
+    lock_relation("environment_settings", ShareRowExclusiveLock);
+    lock_batches(true);
+}
+
 bool EnvironmentLocks::held_exclusive() const {
-    const LOCKTAG tag = environment_tag();
-    return call([&tag] {
-#if PG_VERSION_NUM >= 170000
-        return LockHeldByMe(&tag, ExclusiveLock, false);
-#else
-        return LockHeldByMe(&tag, ExclusiveLock);
-#endif
-    });
+    return holds_exclusive(environment_tag());
 }
 
 void EnvironmentLocks::lock_environment(bool exclusive) {

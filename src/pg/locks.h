@@ -1,14 +1,19 @@
 // Locks of the transaction, in the extension's own space of advisory locks (no lock of a user's can collide).
 //
-// The order in which they are taken, so that single-statement transactions do not deadlock (README.md, "What it does
-// not", lists the kinds of statements that still can):
-//   0. table `environments`, SHARE ROW EXCLUSIVE, by the first delivery of a dev-id header alone
-//   (src/pg/environment.h),
-//   1. table `connections`, ROW EXCLUSIVE (an edit of `providers` takes it SHARE ROW EXCLUSIVE),
-//   2. for each environment, sorted by its name: the environment, shared or (bulk) exclusive; then, if shared,
-//   3. the connections, 4. the slots, 5. the lineages that the statement relies on, each level sorted by key.
-// A transaction of many statements that would hold too many of 3 to 5 takes its environment exclusive instead.
-// What turns out to be missing after reading is added by giving back 3 to 5 and taking the larger set in order.
+// The order in which they are taken, so that single-statement transactions do not deadlock:
+//   1. table `environment_settings` or `provider_settings`, SHARE ROW EXCLUSIVE: who edits rules, and the first delivery of
+//      a dev-id header (src/pg/environment.h). All that follows comes after the statement's last row is in the ledger.
+//   2. the batches, shared: a statement of several deliveries with trace ids, or over several environments; exclusive: one
+//      that works in parts, and may come back to what is before it in this order (`lock_batches`).
+//   3. table `connections`, ROW EXCLUSIVE (an edit of providers takes it SHARE ROW EXCLUSIVE),
+//   for each environment, sorted by its name:
+//   4. the environment, shared or (bulk) exclusive, by who has news of connections; then, if shared,
+//   5. the connections, 6. the slots, 7. the lineages that the statement relies on, each level sorted by key,
+//   8. the deliveries, sorted by their trace ids, then what was signed: rows of `deliveries` and `signatures`, whose unique
+//      indexes make others wait (src/pg/delivery.h).
+// A single delivery without news, which is most of them, takes one lock of 8 and waits for nobody who waits.
+// A transaction of many statements that would hold too many of 5 to 7 takes its environment exclusive instead.
+// What turns out to be missing after reading is added by giving back 5 to 7 and taking the larger set in order.
 #pragma once
 
 #include "core/derivation.h"
@@ -25,6 +30,16 @@ void register_locks();
 
 /// How many keys the transaction holds (more than that after a subtransaction was rolled back).
 std::size_t keys_of_transaction();
+
+/// Shared: goes on beside other batches. Exclusive: keeps them out, and from then on takes whole environments.
+void lock_batches(bool exclusive);
+
+/// Whether the transaction keeps other batches out.
+bool keeps_batches_out();
+
+/// For a statement that calls a function for many rows, each of which takes locks from the beginning of the order: keeps
+/// other batches, and editors of rules, out.
+void begin_batch();
 
 class EnvironmentLocks {
 public:

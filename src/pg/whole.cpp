@@ -1,6 +1,7 @@
 #include "pg/whole.h"
 
 #include "core/derivation.h"
+#include "pg/calls.h"
 #include "pg/environment.h"
 #include "pg/known_connections.h"
 #include "pg/ledger.h"
@@ -118,6 +119,8 @@ void follow_provider(const Table& table, const std::string& provider) {
 }
 
 std::int64_t rebuild(const std::string& dev_id) {
+    if (is_called_for_rows())
+        begin_batch();
     Table table("connections", RowExclusiveLock);
     std::int64_t changed = 0;
     as_owner(table.owner(), [&] {
