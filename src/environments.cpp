@@ -114,7 +114,8 @@ HeapTuple edit(TriggerData* trigger, const Settings& settings) {
     const bool inserts = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
     if (inserts)
         require_update_privilege(trigger->tg_relation);
-    Table table(settings.table, ShareRowExclusiveLock);
+    lock_settings();
+    Table table(settings.table, RowExclusiveLock);
     const MemoryContext caller = CurrentMemoryContext;
     HeapTuple result = nullptr;
     as_definer(table.owner(), [&] {

@@ -1,5 +1,4 @@
 // ingest, webhook and replay_rejected: deliveries as they come over HTTP, with their raw bodies.
-#include "pg/calls.h"
 #include "pg/door.h"
 #include "pg/environment.h"
 #include "pg/json_input.h"
@@ -97,8 +96,7 @@ PG_FUNCTION_INFO_V1(terra_identity_replay_rejected);
 
 PGDLLEXPORT Datum terra_identity_ingest(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        if (ti::pg::is_called_for_rows())
-            ti::pg::begin_batch();
+        ti::pg::begin_batch_if_called_for_rows();
         return ti::row_of(fcinfo, ti::pg::receive({.dev_id = {},
                                                    .received_at = GetCurrentTimestamp(),
                                                    .body = ti::body_argument(fcinfo),

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "pg/hmac.h"
+#include "pg/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 
@@ -154,6 +155,7 @@ std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<De
                     {text_parameter(dev_id), text_parameter(*delivery.trace_id), bytea_parameter(delivery.digest)});
         }
     });
+    note_deliveries();
     if (!places.empty())
         remove_from_ledger(std::move(places));
     return repeated;

@@ -2,6 +2,7 @@
 
 #include "core/text.h"
 
+#include "pg/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/settings.h"
@@ -143,8 +144,8 @@ Route route_of(const NullableValue& given, const std::optional<std::string>& hea
 bool settle(const Route& route, const std::optional<std::string>& header) {
     if (route.kind == Route::known)
         return true;
-    // One at a time: two first deliveries must not be taken for those of one environment.
-    Table table("environment_settings", ShareRowExclusiveLock);
+    lock_settings(); // two first deliveries must not be taken for those of one environment
+    Table table("environment_settings", RowExclusiveLock);
     const Route now = look_up_route(route.default_dev_id, *header);
     const bool is_same = now.dev_id == route.dev_id && now.kind == route.kind;
     if (is_same)

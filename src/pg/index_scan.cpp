@@ -96,7 +96,8 @@ std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) co
         return {};
     const Rows rows = call([&] {
         Rows found;
-        const Snapshot snapshot = RegisterSnapshot(snapshot_of(reads));
+        const bool is_mvcc = reads != Reads::anything;
+        const Snapshot snapshot = is_mvcc ? RegisterSnapshot(snapshot_of(reads)) : SnapshotAny;
         const Relation opened = open_index(index);
         const int key_count = static_cast<int>(wanted.front().keys().size());
         const IndexScanDesc scan = begin_scan(table, opened, snapshot, key_count);
@@ -119,7 +120,8 @@ std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) co
         ExecDropSingleTupleTableSlot(slot);
         index_endscan(scan);
         index_close(opened, AccessShareLock);
-        UnregisterSnapshot(snapshot);
+        if (is_mvcc)
+            UnregisterSnapshot(snapshot);
         return found;
     });
     return {rows.items, rows.items + rows.count};

@@ -17,9 +17,10 @@ namespace terra_identity::pg {
 enum class Reads {
     latest,    ///< everything committed, and what the transaction wrote; for writers, who hold the locks
     statement, ///< what the calling statement sees; for readers, also on a standby
+    anything,  ///< also what is not committed, or no more; for numbers that must not be given twice
 };
 
-/// To be called within `call`, and registered or pushed before anything else happens.
+/// For `latest` and `statement`. To be called within `call`, and registered or pushed before anything else happens.
 Snapshot snapshot_of(Reads reads);
 
 /// Which entries of an index are wanted: equal in its first columns, and on one side of a place in its last three.

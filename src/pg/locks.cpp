@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <tuple>
 
-#include "pg/relations.h"
+#include "pg/calls.h"
 
 namespace terra_identity::pg {
 namespace {
@@ -12,7 +12,7 @@ namespace {
 /// PostgreSQL's own advisory locks have 1 and 2 here; "TI" in ASCII keeps clear of them and of other extensions.
 constexpr std::uint16_t lock_space = 0x5449;
 
-enum class Level : std::uint16_t { environment, connection, slot, lineage, batches };
+enum class Level : std::uint16_t { environment, connection, slot, lineage, batches, settings };
 
 struct Numbered {
     Level level;
@@ -72,9 +72,14 @@ bool holds_exclusive(const LOCKTAG& tag) {
 
 std::size_t held_keys = 0;
 
+/// Whether the transaction has taken anything that comes after the batches in the order.
+bool holds_later = false;
+
 void end_transaction(XactEvent event, void*) {
-    if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+    if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE) {
         held_keys = 0;
+        holds_later = false;
+    }
 }
 
 } // namespace
@@ -85,14 +90,27 @@ std::size_t keys_of_transaction() { return held_keys; }
 
 void lock_batches(bool exclusive) {
     const LOCKTAG tag = tag_of({Level::batches, 0});
-    call([&] { LockAcquire(&tag, exclusive ? ExclusiveLock : ShareLock, false, false); });
+    call([&] { LockAcquire(&tag, exclusive ? ExclusiveLock : ShareLock, false, holds_later); });
 }
+
+void note_deliveries() { holds_later = true; }
 
 bool keeps_batches_out() { return holds_exclusive(tag_of({Level::batches, 0})); }
 
+void lock_settings() {
+    const LOCKTAG tag = tag_of({Level::settings, 0});
+    call([&] { LockAcquire(&tag, ExclusiveLock, false, false); });
+}
+
 void begin_batch() {
-    lock_relation("environment_settings", ShareRowExclusiveLock);
+    if (!holds_later)
+        lock_settings();
     lock_batches(true);
+}
+
+void begin_batch_if_called_for_rows() {
+    if (is_called_for_rows())
+        begin_batch();
 }
 
 bool EnvironmentLocks::held_exclusive() const {
@@ -123,6 +141,7 @@ void EnvironmentLocks::release() {
 EnvironmentLocks::Tag EnvironmentLocks::acquire(const LOCKTAG& tag, LOCKMODE mode, bool is_key) {
     const bool is_new = call([&] { return LockAcquire(&tag, mode, false, false) == LOCKACQUIRE_OK; });
     held_keys += is_key && is_new;
+    holds_later = true;
     return {tag, mode, is_key, is_new};
 }
 

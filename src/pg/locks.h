@@ -1,8 +1,8 @@
 // Locks of the transaction, in the extension's own space of advisory locks (no lock of a user's can collide).
 //
 // The order in which they are taken, so that single-statement transactions do not deadlock:
-//   1. table `environment_settings` or `provider_settings`, SHARE ROW EXCLUSIVE: who edits rules, and the first delivery of
-//      a dev-id header (src/pg/environment.h). All that follows comes after the statement's last row is in the ledger.
+//   1. the settings: who edits rules, and the first delivery of a dev-id header (src/pg/environment.h). All that follows
+//      comes after the statement's last row is in the ledger.
 //   2. the batches, shared: a statement of several deliveries with trace ids, or over several environments; exclusive: one
 //      that works in parts, and may come back to what is before it in this order (`lock_batches`).
 //   3. table `connections`, ROW EXCLUSIVE (an edit of providers takes it SHARE ROW EXCLUSIVE),
@@ -31,14 +31,24 @@ void register_locks();
 /// How many keys the transaction holds (more than that after a subtransaction was rolled back).
 std::size_t keys_of_transaction();
 
-/// Shared: goes on beside other batches. Exclusive: keeps them out, and from then on takes whole environments.
+/// One at a time: who edits rules, and who makes an environment or teaches it its header.
+void lock_settings();
+
+/// Shared: goes on beside other batches. Exclusive: keeps them out, and from then on takes whole environments. Who holds
+/// what comes later in the order, from an earlier statement of the transaction, does not wait, and goes on without.
 void lock_batches(bool exclusive);
+
+/// The transaction holds deliveries, which are no locks of this file.
+void note_deliveries();
 
 /// Whether the transaction keeps other batches out.
 bool keeps_batches_out();
 
-/// For a statement that calls a function for many rows, each of which takes locks from the beginning of the order: keeps
-/// other batches, and editors of rules, out.
+/// For a function that takes locks from the beginning of the order each time that it is called: if the statement calls it
+/// for several rows, keeps other batches and editors of rules out.
+void begin_batch_if_called_for_rows();
+
+/// The same for what does so many times in one call.
 void begin_batch();
 
 class EnvironmentLocks {

@@ -3,6 +3,7 @@
 #include "pg/environment.h"
 #include "pg/hmac.h"
 #include "pg/ids.h"
+#include "pg/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 
@@ -108,7 +109,8 @@ Verdict verify_body(const std::vector<std::string>& headers, const SignatureRule
 
 std::int64_t set_signing_secret(const std::string& dev_id, Datum secret, const NullableValue& valid_until) {
     std::int64_t secret_id = 0;
-    Table environments("environment_settings", ShareRowExclusiveLock); // one at a time, for there is no key but the secret
+    lock_settings(); // one at a time, for there is no key but the secret
+    Table environments("environment_settings", RowExclusiveLock);
     as_owner(environments.owner(), [&] {
         require_signatures.run({text_parameter(dev_id)});
         const Query::Parameter end{TIMESTAMPTZOID, valid_until};

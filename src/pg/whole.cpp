@@ -1,7 +1,6 @@
 #include "pg/whole.h"
 
 #include "core/derivation.h"
-#include "pg/calls.h"
 #include "pg/environment.h"
 #include "pg/known_connections.h"
 #include "pg/ledger.h"
@@ -119,8 +118,7 @@ void follow_provider(const Table& table, const std::string& provider) {
 }
 
 std::int64_t rebuild(const std::string& dev_id) {
-    if (is_called_for_rows())
-        begin_batch();
+    begin_batch_if_called_for_rows();
     Table table("connections", RowExclusiveLock);
     std::int64_t changed = 0;
     as_owner(table.owner(), [&] {
