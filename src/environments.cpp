@@ -46,8 +46,8 @@ Query select_environment = "SELECT s.* FROM terra_identity.environment_settings 
 Query select_provider = "SELECT s.* FROM terra_identity.provider_settings s WHERE s.provider = $1";
 
 // An UPDATE sets what it changes ($1 and on: the row as it was seen, then as it is to be), so that two that change
-// different columns at once both hold. One that sets a column to what it saw there counts as the earlier one, if another
-// has changed it meanwhile; but signatures that either wants stay required.
+// different columns at once both hold. One that sets a column to what it saw there counts as the earlier one, if
+// another has changed it meanwhile; but signatures that either wants stay required.
 Query update_environment = R"(
     UPDATE terra_identity.environment_settings s
     SET dev_id = $6, terra_dev_id = CASE WHEN $7 IS DISTINCT FROM $2 THEN $7 ELSE s.terra_dev_id END,
@@ -85,9 +85,10 @@ struct Settings {
     Query& remove;
 };
 
-const Settings environment_settings{"environment_settings", environment_signature_tolerance, is_built_in_environment,
-                                    merge_environment,      insert_environment,              select_environment,
-                                    update_environment,     delete_environment};
+const Settings environment_settings{"environment_settings",  environment_signature_tolerance,
+                                    is_built_in_environment, merge_environment,
+                                    insert_environment,      select_environment,
+                                    update_environment,      delete_environment};
 const Settings provider_settings{"provider_settings", provider_account_ids, is_built_in_provider, merge_provider,
                                  insert_provider,     select_provider,      update_provider,      delete_provider};
 
@@ -204,8 +205,7 @@ HeapTuple merge_provider_row(TriggerData* trigger) {
     if (row == nullptr)
         return nullptr;
     const bool sdk = is_built_in_provider(string_of(attribute(row, columns, provider_provider).value));
-    return with_defaults(row, columns,
-                         {{provider_sdk, BoolGetDatum(sdk)}, {provider_account_ids, text_of("unique")}});
+    return with_defaults(row, columns, {{provider_sdk, BoolGetDatum(sdk)}, {provider_account_ids, text_of("unique")}});
 }
 
 /// The values of one column in the row before and after, each once.
@@ -268,8 +268,8 @@ void follow_provider(TriggerData* trigger) {
 [[noreturn]] void refuse_truncate(TriggerData* trigger) {
     const std::string table = RelationGetRelationName(trigger->tg_relation);
     throw Error{"0A000", "table terra_identity." + table + " cannot be truncated", "",
-                "DELETE FROM terra_identity." + std::string(table == "provider_settings" ? "providers" : "environments") +
-                    "."};
+                "DELETE FROM terra_identity." +
+                    std::string(table == "provider_settings" ? "providers" : "environments") + "."};
 }
 
 } // namespace
@@ -291,19 +291,19 @@ PG_FUNCTION_INFO_V1(terra_identity_forget_rules);
 
 PGDLLEXPORT Datum terra_identity_edit_environment(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::edit(ti::pg::trigger_data(fcinfo, "_edit_environment",
-                                                             TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
-                                                             ti::pg::any_operation, "INSTEAD OF FOR EACH ROW"),
-                                        ti::environment_settings));
+        return PointerGetDatum(
+            ti::edit(ti::pg::trigger_data(fcinfo, "_edit_environment", TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
+                                          ti::pg::any_operation, "INSTEAD OF FOR EACH ROW"),
+                     ti::environment_settings));
     });
 }
 
 PGDLLEXPORT Datum terra_identity_edit_provider(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::edit(ti::pg::trigger_data(fcinfo, "_edit_provider",
-                                                             TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
-                                                             ti::pg::any_operation, "INSTEAD OF FOR EACH ROW"),
-                                        ti::provider_settings));
+        return PointerGetDatum(
+            ti::edit(ti::pg::trigger_data(fcinfo, "_edit_provider", TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
+                                          ti::pg::any_operation, "INSTEAD OF FOR EACH ROW"),
+                     ti::provider_settings));
     });
 }
 

@@ -77,8 +77,8 @@ std::string environment_of(const NullableValue& given, const std::optional<std::
 struct Pending {
     int level;
     NewsByEnvironment news;
-    std::size_t items;                             ///< in the news: deliveries, and what their events say
-    std::map<DeliveryKey, std::int64_t> coming ; ///< deliveries on their way into the ledger, with their events
+    std::size_t items;                          ///< in the news: deliveries, and what their events say
+    std::map<DeliveryKey, std::int64_t> coming; ///< deliveries on their way into the ledger, with their events
     Pending* below;
 };
 
@@ -106,8 +106,8 @@ bool is_in_ledger(const std::string& dev_id, std::int64_t event_id) {
     return found;
 }
 
-/// The event that a delivery repeats: of an earlier statement, waiting for one that is in progress elsewhere, or of this
-/// one. What is overlooked here is found when deliveries are taken.
+/// The event that a delivery repeats: of an earlier statement, waiting for one that is in progress elsewhere, or of
+/// this one. What is overlooked here is found when deliveries are taken.
 std::optional<std::int64_t> repeated_event(const DeliveryKey& key, std::int64_t event_id) {
     if (auto earlier = find_delivery(key))
         return earlier;
@@ -148,8 +148,7 @@ HeapTuple read_event_row(TriggerData* trigger) {
                     event.type.empty() ? "" : "The event's type is \"" + event.type + "\".",
                     "Set terra_identity.strict to off to store it with this as its problem."};
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
-    const std::int64_t event_id =
-        checked_id(event_ids, DatumGetInt64(attribute(row, relation, event_event_id).value));
+    const std::int64_t event_id = checked_id(event_ids, DatumGetInt64(attribute(row, relation, event_event_id).value));
     if (headers.trace_id) {
         last_digest = {event_id, digest_of(jsonb)};
         if (const auto earlier = repeated_event({dev_id, *headers.trace_id, last_digest.digest}, event_id)) {

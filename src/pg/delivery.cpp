@@ -145,8 +145,8 @@ std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<De
         for (const Delivered& delivery : deliveries) {
             if (!delivery.signed_content || repeated.contains(delivery.event_id))
                 continue;
-            insert_signature.run({text_parameter(dev_id), bytea_parameter(*delivery.signed_content),
-                                  id_parameter(delivery.event_id)});
+            insert_signature.run(
+                {text_parameter(dev_id), bytea_parameter(*delivery.signed_content), id_parameter(delivery.event_id)});
             if (Query::rows() > 0)
                 continue;
             give_up(delivery, find_signature(dev_id, *delivery.signed_content));

@@ -1,5 +1,5 @@
-// A delivery: a row of the ledger read into an Event, and what makes it the same as another one: its trace id and payload,
-// or what was signed.
+// A delivery: a row of the ledger read into an Event, and what makes it the same as another one: its trace id and
+// payload, or what was signed.
 #pragma once
 
 #include "core/event_reader.h"
@@ -32,22 +32,22 @@ struct DeliveryKey {
 /// A hash of a payload, detoasted: alike for the same bytes that were sent.
 Digest digest_of(const Jsonb* payload);
 
-/// The event of a delivery with this key, or with this signed content; null if there is none. Waits for whoever is about
-/// to deliver it.
+/// The event of a delivery with this key, or with this signed content; null if there is none. Waits for whoever is
+/// about to deliver it.
 std::optional<std::int64_t> find_delivery(const DeliveryKey& key);
 std::optional<std::int64_t> find_signature(const std::string& dev_id, const Digest& signed_content);
 
 /// An event that was put into the ledger, and what no other event of its environment may have.
 struct Delivered {
     std::int64_t event_id;
-    ItemPointerData place;                     ///< in the ledger
+    ItemPointerData place; ///< in the ledger
     std::optional<std::string> trace_id = {};
     Digest digest{};                           ///< of the payload, if there is a trace id
     std::optional<Digest> signed_content = {}; ///< if its signature was asked for
 };
 
-/// Takes what the events have, in one order for all. Where another transaction was faster since they were looked for, the
-/// event is removed from the ledger. @return the ids of those
+/// Takes what the events have, in one order for all. Where another transaction was faster since they were looked for,
+/// the event is removed from the ledger. @return the ids of those
 std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<Delivered> deliveries);
 
 /// Has what was signed stand for an event that is there.

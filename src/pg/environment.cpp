@@ -149,8 +149,9 @@ bool settle(const Route& route, const std::optional<std::string>& header) {
     const Route now = look_up_route(route.default_dev_id, *header);
     const bool is_same = now.dev_id == route.dev_id && now.kind == route.kind;
     if (is_same)
-        as_definer(table.owner(),
-                   [&] { insert_environment.run({text_parameter(route.dev_id), text_parameter(*header)}); });
+        as_definer(table.owner(), [&] {
+            insert_environment.run({text_parameter(route.dev_id), text_parameter(*header)});
+        });
     table.close();
     return is_same;
 }

@@ -44,13 +44,9 @@ bool is_subscribed(const Table& table) {
 
 /// From environment to environment, for an index leads with dev_id.
 std::int64_t greatest_id(const IdColumn& column, const Table& table) {
-    const IndexScan next{
-        .table = table.relation(), .index = column.index, .reads = Reads::anything, .limit = 1};
-    const IndexScan newest{.table = table.relation(),
-                           .index = column.index,
-                           .reads = Reads::anything,
-                           .backward = true,
-                           .limit = 1};
+    const IndexScan next{.table = table.relation(), .index = column.index, .reads = Reads::anything, .limit = 1};
+    const IndexScan newest{
+        .table = table.relation(), .index = column.index, .reads = Reads::anything, .backward = true, .limit = 1};
     std::int64_t greatest = 0;
     std::string dev_id;
     while (true) {

@@ -21,14 +21,14 @@ inline constexpr IdColumn change_ids{"changes_change_id_seq", "changes", "change
 inline constexpr IdColumn rejected_delivery_ids{"rejected_rejected_id_seq", "rejected", "rejected_pkey", 1, 2};
 inline constexpr IdColumn refusal_counter_ids{"refusal_counters_counter_id_seq", "refusal_counters",
                                               "refusal_counters_pkey", 1, 2};
-inline constexpr IdColumn signing_secret_ids{"signing_secrets_secret_id_seq", "signing_secrets",
-                                             "signing_secrets_pkey", 1, 2};
+inline constexpr IdColumn signing_secret_ids{"signing_secrets_secret_id_seq", "signing_secrets", "signing_secrets_pkey",
+                                             1, 2};
 
-/// The next id of a new row, greater than all that are there. As the tables' owner would: who may insert events need not
-/// have a right to the sequences behind them.
+/// The next id of a new row, greater than all that are there. As the tables' owner would: who may insert events need
+/// not have a right to the sequences behind them.
 ///
-/// Rows may be there that the sequence knows nothing of: replication brings rows, but moves no sequence. A session looks
-/// for them when it first needs an id, and always while a subscription brings rows.
+/// Rows may be there that the sequence knows nothing of: replication brings rows, but moves no sequence. A session
+/// looks for them when it first needs an id, and always while a subscription brings rows.
 std::int64_t next_id(const IdColumn& column);
 
 /// An id that a DEFAULT has drawn from the sequence; the next one instead, if rows are there that the sequence knows

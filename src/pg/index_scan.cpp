@@ -143,7 +143,7 @@ HeapTuple find_or_wait(Relation table, const char* index, const IndexKeys& keys)
             const IndexScanDesc scan = begin_scan(table, opened, &dirty, key_count);
             index_rescan(scan, const_cast<ScanKeyData*>(keys.keys().data()), key_count, nullptr, 0);
             const bool found = index_getnext_slot(scan, ForwardScanDirection, slot);
-            const TransactionId other = !found                            ? InvalidTransactionId
+            const TransactionId other = !found                             ? InvalidTransactionId
                                         : TransactionIdIsValid(dirty.xmin) ? dirty.xmin
                                                                            : dirty.xmax;
             ItemPointerData place = slot->tts_tid;

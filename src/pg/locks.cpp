@@ -113,9 +113,7 @@ void begin_batch_if_called_for_rows() {
         begin_batch();
 }
 
-bool EnvironmentLocks::held_exclusive() const {
-    return holds_exclusive(environment_tag());
-}
+bool EnvironmentLocks::held_exclusive() const { return holds_exclusive(environment_tag()); }
 
 void EnvironmentLocks::lock_environment(bool exclusive) {
     environment_.push_back(acquire(environment_tag(), exclusive ? ExclusiveLock : ShareLock, false));

@@ -1,15 +1,18 @@
 // Locks of the transaction, in the extension's own space of advisory locks (no lock of a user's can collide).
 //
 // The order in which they are taken, so that single-statement transactions do not deadlock:
-//   1. the settings: who edits rules, and the first delivery of a dev-id header (src/pg/environment.h). All that follows
+//   1. the settings: who edits rules, and the first delivery of a dev-id header (src/pg/environment.h). All that
+//   follows
 //      comes after the statement's last row is in the ledger.
-//   2. the batches, shared: a statement of several deliveries with trace ids, or over several environments; exclusive: one
+//   2. the batches, shared: a statement of several deliveries with trace ids, or over several environments; exclusive:
+//   one
 //      that works in parts, and may come back to what is before it in this order (`lock_batches`).
 //   3. table `connections`, ROW EXCLUSIVE (an edit of providers takes it SHARE ROW EXCLUSIVE),
 //   for each environment, sorted by its name:
 //   4. the environment, shared or (bulk) exclusive, by who has news of connections; then, if shared,
 //   5. the connections, 6. the slots, 7. the lineages that the statement relies on, each level sorted by key,
-//   8. the deliveries, sorted by their trace ids, then what was signed: rows of `deliveries` and `signatures`, whose unique
+//   8. the deliveries, sorted by their trace ids, then what was signed: rows of `deliveries` and `signatures`, whose
+//   unique
 //      indexes make others wait (src/pg/delivery.h).
 // A single delivery without news, which is most of them, takes one lock of 8 and waits for nobody who waits.
 // A transaction of many statements that would hold too many of 5 to 7 takes its environment exclusive instead.
@@ -34,8 +37,9 @@ std::size_t keys_of_transaction();
 /// One at a time: who edits rules, and who makes an environment or teaches it its header.
 void lock_settings();
 
-/// Shared: goes on beside other batches. Exclusive: keeps them out, and from then on takes whole environments. Who holds
-/// what comes later in the order, from an earlier statement of the transaction, does not wait, and goes on without.
+/// Shared: goes on beside other batches. Exclusive: keeps them out, and from then on takes whole environments. Who
+/// holds what comes later in the order, from an earlier statement of the transaction, does not wait, and goes on
+/// without.
 void lock_batches(bool exclusive);
 
 /// The transaction holds deliveries, which are no locks of this file.
@@ -44,8 +48,8 @@ void note_deliveries();
 /// Whether the transaction keeps other batches out.
 bool keeps_batches_out();
 
-/// For a function that takes locks from the beginning of the order each time that it is called: if the statement calls it
-/// for several rows, keeps other batches and editors of rules out.
+/// For a function that takes locks from the beginning of the order each time that it is called: if the statement calls
+/// it for several rows, keeps other batches and editors of rules out.
 void begin_batch_if_called_for_rows();
 
 /// The same for what does so many times in one call.

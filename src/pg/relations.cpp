@@ -56,7 +56,8 @@ Oid look_up(KnownRelation& known) {
 /// The value that a new row has in a column that nobody gave one.
 Datum default_of(Relation relation, AttrNumber column, bool* is_null) {
     ExprContext* const evaluation = CreateStandaloneExprContext();
-    Expr* const expression = expression_planner(static_cast<Expr*>(static_cast<void*>(build_column_default(relation, column))));
+    Expr* const expression =
+        expression_planner(static_cast<Expr*>(static_cast<void*>(build_column_default(relation, column))));
     const Datum value = ExecEvalExprSwitchContext(ExecInitExpr(expression, nullptr), evaluation, is_null);
     const Form_pg_attribute type = TupleDescAttr(RelationGetDescr(relation), column - 1);
     return *is_null ? value : datumCopy(value, type->attbyval, type->attlen);
@@ -93,8 +94,9 @@ Relation open_index(const char* name) {
         if (index != nullptr)
             relation_close(index, AccessShareLock);
         if (index != nullptr && known.oid == oid && is_fresh) // an unfinished CREATE INDEX CONCURRENTLY
-            ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                            errmsg("index \"%s\" of extension terra_identity is not valid", name), errhint("Reindex it.")));
+            ereport(ERROR,
+                    (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                     errmsg("index \"%s\" of extension terra_identity is not valid", name), errhint("Reindex it.")));
         known.oid = InvalidOid;
         AcceptInvalidationMessages();
     }
@@ -109,9 +111,10 @@ HeapTuple Table::form_row(std::span<const NullableValue> values, HeapTuple prese
     return call([&] {
         const auto columns = static_cast<std::size_t>(this->columns()->natts);
         if (columns < values.size())
-            ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-                            errmsg("columns of table terra_identity.%s are missing", RelationGetRelationName(relation_)),
-                            errhint("Run ALTER EXTENSION terra_identity UPDATE.")));
+            ereport(ERROR,
+                    (errcode(ERRCODE_UNDEFINED_COLUMN),
+                     errmsg("columns of table terra_identity.%s are missing", RelationGetRelationName(relation_)),
+                     errhint("Run ALTER EXTENSION terra_identity UPDATE.")));
         auto* const datums = static_cast<Datum*>(palloc(columns * sizeof(Datum)));
         auto* const nulls = static_cast<bool*>(palloc(columns * sizeof(bool)));
         for (std::size_t i = 0; i < columns; ++i) {

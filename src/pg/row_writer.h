@@ -10,8 +10,8 @@ namespace terra_identity::pg {
 /// Forgets what is known of a changed table, of all if InvalidOid.
 void forget_table(Oid changed);
 
-/// At REPEATABLE READ and above, raises 40001 if the transaction cannot see one of the rows, which were just read and are
-/// locked: what it had to say of them may be said already, and then it would not see it.
+/// At REPEATABLE READ and above, raises 40001 if the transaction cannot see one of the rows, which were just read and
+/// are locked: what it had to say of them may be said already, and then it would not see it.
 void refuse_unseen(const Table& table, const std::vector<HeapTuple>& rows);
 
 /// The newest versions of rows, locked for the transaction, for what the owner may have written into columns of his own

@@ -36,8 +36,7 @@ std::optional<bool> read_environment(const std::string& dev_id, SignatureRules& 
 /// Reads the secrets that are valid, the newest first. @return whether there are any at all
 bool read_secrets(const std::string& dev_id, SignatureRules& rules) {
     Table secrets("signing_secrets", AccessShareLock);
-    const IndexScan by_key{
-        .table = secrets.relation(), .index = "signing_secrets_pkey", .backward = true};
+    const IndexScan by_key{.table = secrets.relation(), .index = "signing_secrets_pkey", .backward = true};
     const std::vector<HeapTuple> rows = by_key.fetch(IndexKeys().equals(dev_id));
     for (const HeapTuple row : rows) {
         const NullableValue valid_until = attribute(row, secrets.relation(), secret_valid_until);

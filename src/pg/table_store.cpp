@@ -135,8 +135,7 @@ std::vector<Reauth> TableStore::reauths(const std::vector<std::string>& user_ids
 
 bool TableStore::has_transfers() {
     Table table("reauths", AccessShareLock);
-    const IndexScan transfers{
-        .table = table.relation(), .index = "reauths_transfer_idx", .reads = reads_, .limit = 1};
+    const IndexScan transfers{.table = table.relation(), .index = "reauths_transfer_idx", .reads = reads_, .limit = 1};
     const bool found = !transfers.fetch(IndexKeys().equals(dev_id_)).empty();
     table.close();
     return found;

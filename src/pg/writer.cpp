@@ -105,9 +105,9 @@ void insert_reauths(const std::set<Reauth>& reauths, const std::string& dev_id) 
     std::vector<HeapTuple> rows;
     rows.reserve(reauths.size());
     for (const Reauth& reauth : reauths)
-        rows.push_back(table.form_row(std::array{
-            NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
-            NullableValue(text_of(reauth.new_user_id)), NullableValue(BoolGetDatum(reauth.transfer))}));
+        rows.push_back(table.form_row(
+            std::array{NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
+                       NullableValue(text_of(reauth.new_user_id)), NullableValue(BoolGetDatum(reauth.transfer))}));
     insert(rows, table);
     table.close();
 }
@@ -145,14 +145,13 @@ void write_changes(const Derivation& derivation, const std::string& dev_id) {
     std::vector<HeapTuple> rows;
     rows.reserve(changes.size());
     for (const Change& change : changes)
-        rows.push_back(table.form_row(
-            std::array{NullableValue(Int64GetDatum(next_id(change_ids))),
-                       NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),
-                       change.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(change.event_id)),
-                       NullableValue(text_of(change.kind)), NullableValue(text_of(dev_id)),
-                       NullableValue(text_of(change.user_id)), NullableValue(Int64GetDatum(change.lineage_id)),
-                       NullableValue(change.reference_id),
-                       change.detail.is_null() ? NullableValue() : NullableValue(jsonb_of(change.detail))}));
+        rows.push_back(table.form_row(std::array{
+            NullableValue(Int64GetDatum(next_id(change_ids))),
+            NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),
+            change.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(change.event_id)),
+            NullableValue(text_of(change.kind)), NullableValue(text_of(dev_id)), NullableValue(text_of(change.user_id)),
+            NullableValue(Int64GetDatum(change.lineage_id)), NullableValue(change.reference_id),
+            change.detail.is_null() ? NullableValue() : NullableValue(jsonb_of(change.detail))}));
     insert(rows, table);
     table.close();
 }
