@@ -195,6 +195,12 @@ UPDATE terra_identity.environments SET dev_id = 'signatures elsewhere' WHERE dev
 SELECT pg_temp.unsigned() AS renamed;
 DELETE FROM terra_identity.environments WHERE dev_id LIKE 'signatures%';
 SELECT pg_temp.unsigned() AS deleted;
+-- Nor where the secrets went too, as in a restore that lost the row: something was signed there.
+SAVEPOINT lost;
+DELETE FROM terra_identity.signing_secrets WHERE dev_id LIKE 'signatures%';
+SELECT count(*) > 0 AS some FROM terra_identity.signatures WHERE dev_id = 'signatures';
+SELECT outcome FROM terra_identity.ingest('{"type": "healthcheck"}'::text, NULL, 'signatures');
+ROLLBACK TO lost;
 INSERT INTO terra_identity.environments (dev_id) VALUES ('signatures too');
 SELECT pg_temp.unsigned() AS inserted;
 ROLLBACK;

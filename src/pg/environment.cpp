@@ -28,6 +28,7 @@ struct RememberedRules {
     std::set<Oid> tables;
     std::uint64_t changes = 0;
     std::map<std::string, Rules> of_environment;
+    std::set<std::string> unsigned_environments;
     std::map<std::string, std::string> routes; ///< the dev_id by the default one, a zero byte, and the header
 };
 
@@ -156,6 +157,19 @@ bool settle(const Route& route, const std::optional<std::string>& header) {
     return is_same;
 }
 
+bool is_known_unsigned(const std::string& dev_id) {
+    return remembered != nullptr && remembered->unsigned_environments.contains(dev_id);
+}
+
+void remember_unsigned(const std::string& dev_id) {
+    RememberedRules* const known = memory();
+    if (known == nullptr)
+        return;
+    if (known->unsigned_environments.size() == max_remembered)
+        known->unsigned_environments.clear();
+    known->unsigned_environments.insert(dev_id);
+}
+
 Rules read_rules(const std::string& dev_id, Reads reads) {
     Rules rules;
     Table environments("environment_settings", AccessShareLock);
@@ -189,6 +203,7 @@ void forget_rules(Oid changed) {
     remembered->tables.clear();
     ++remembered->changes;
     remembered->of_environment.clear();
+    remembered->unsigned_environments.clear();
     remembered->routes.clear();
 }
 

@@ -50,6 +50,11 @@ Route route_of(const NullableValue& given, const std::optional<std::string>& hea
 /// Makes the environment, or has it learn, as the route says. @return whether the route is still the same
 bool settle(const Route& route, const std::optional<std::string>& header);
 
+/// Whether this backend remembers that nothing asks for signatures in an environment, and has it remember so. Whatever
+/// asks for them changes `environment_settings` too.
+bool is_known_unsigned(const std::string& dev_id);
+void remember_unsigned(const std::string& dev_id);
+
 /// Forgets the rules if this is one of their tables, or InvalidOid.
 void forget_rules(Oid changed);
 

@@ -61,21 +61,35 @@ Query insert_secret = R"(
     INSERT INTO terra_identity.signing_secrets (dev_id, secret, valid_until, secret_id)
     OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4))";
 
+/// Whether anything that was signed has been delivered.
+bool has_signatures(const std::string& dev_id) {
+    Table signatures("signatures", AccessShareLock);
+    const IndexScan by_key{.table = signatures.relation(), .index = "signatures_pkey", .limit = 1};
+    const bool found = !by_key.fetch(IndexKeys().equals(dev_id)).empty();
+    signatures.close();
+    return found;
+}
+
 /// What the environment asks for, and the secrets that are valid.
 SigningPolicy read_policy(const std::string& dev_id, Micros at) {
     SigningPolicy policy;
     policy.rules.at = at;
     const std::optional<bool> required = read_environment(dev_id, policy.rules);
-    // A row that went must not open the door: without one, secrets ask for signatures.
+    // A row that went, or was not restored, must not open the door: without one, secrets ask for signatures, and so does
+    // what was signed before.
     if (required.value_or(true))
-        policy.required = read_secrets(dev_id, policy.rules) || required.has_value();
+        policy.required = read_secrets(dev_id, policy.rules) || required.has_value() || has_signatures(dev_id);
     return policy;
 }
 
 } // namespace
 
 SigningPolicy signing_policy(const std::string& dev_id, Micros at) {
+    if (is_known_unsigned(dev_id))
+        return {};
     SigningPolicy policy = read_policy(dev_id, at);
+    if (!policy.required)
+        remember_unsigned(dev_id);
     if (policy.required && policy.rules.secrets.empty())
         throw Error{no_signing_secret,
                     "environment \"" + dev_id + "\" requires signatures but has no valid signing secret",
@@ -86,11 +100,13 @@ SigningPolicy signing_policy(const std::string& dev_id, Micros at) {
 
 SigningPolicy signing_policy_by_header(const std::string& dev_id, const std::string& default_dev_id, Micros at) {
     SigningPolicy policy = signing_policy(dev_id, at);
-    if (policy.required || !read_policy(default_dev_id, at).required)
+    if (policy.required || is_known_unsigned(default_dev_id) || !read_policy(default_dev_id, at).required)
         return policy;
     // Of an environment that asks for none, if it is there at all; without secrets nothing is good.
-    policy.required = true;
+    policy = read_policy(dev_id, at);
+    policy.rules.secrets.clear();
     read_secrets(dev_id, policy.rules);
+    policy.required = true;
     return policy;
 }
 
