@@ -1,6 +1,7 @@
 #include "pg/delivery.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <string_view>
 #include <tuple>
@@ -10,6 +11,7 @@
 #include "pg/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
+#include "pg/row_writer.h"
 
 extern "C" {
 #include "access/heapam.h"
@@ -18,11 +20,7 @@ extern "C" {
 namespace terra_identity::pg {
 namespace {
 
-Query insert_delivery = R"(
-    INSERT INTO terra_identity.deliveries (dev_id, trace_id, digest, event_id) VALUES ($1, $2, $3, $4)
-    ON CONFLICT DO NOTHING RETURNING event_id)";
-
-/// In the order in which they are given.
+/// In the order in which they are given. For one, too, where somebody gave the table triggers.
 Query insert_deliveries = R"(
     INSERT INTO terra_identity.deliveries (dev_id, trace_id, digest, event_id)
     SELECT $1, d.* FROM unnest($2::text[], $3::bytea[], $4::bigint[]) d (trace_id, digest, event_id)
@@ -56,29 +54,55 @@ std::optional<std::int64_t> find_event(const char* table_name, const char* index
     return event_id;
 }
 
+/// Inserts the key of one event, without a query, which would cost several times as much. Null if the table is not a
+/// plain one. @return whether the event has it now
+std::optional<bool> insert_key(const std::string& dev_id, const Delivered& delivery) {
+    Table table("deliveries", RowExclusiveLock);
+    RowWriter writer(table);
+    std::optional<bool> is_new;
+    while (writer.is_plain() && !is_new) {
+        const HeapTuple row = table.form_row(std::array{
+            NullableValue(text_of(dev_id)), NullableValue(text_of(*delivery.trace_id)),
+            NullableValue(text_of(bytes_of(delivery.digest))), NullableValue(Int64GetDatum(delivery.event_id))});
+        if (writer.insert_unless_there(row))
+            is_new = true;
+        else if (find_delivery({dev_id, *delivery.trace_id, delivery.digest}))
+            is_new = false;
+    }
+    writer.finish();
+    table.close();
+    return is_new;
+}
+
 /// @param deliveries with a trace id, sorted. @return the ids of the events whose key they have now
 std::set<std::int64_t> insert_keys(const std::string& dev_id, const std::vector<Delivered>& deliveries) {
-    const SPITupleTable* inserted = nullptr;
-    if (deliveries.size() == 1) {
-        const Delivered& only = deliveries.front();
-        inserted = insert_delivery.run({text_parameter(dev_id), text_parameter(*only.trace_id),
-                                        bytea_parameter(only.digest), id_parameter(only.event_id)});
-    } else {
-        std::vector<NullableValue> trace_ids, digests, event_ids;
-        for (const Delivered& delivery : deliveries) {
-            trace_ids.emplace_back(text_of(*delivery.trace_id));
-            digests.emplace_back(text_of(bytes_of(delivery.digest)));
-            event_ids.emplace_back(Int64GetDatum(delivery.event_id));
-        }
-        inserted = insert_deliveries.run({text_parameter(dev_id),
-                                          {TEXTARRAYOID, array_of(trace_ids, TEXTOID)},
-                                          {BYTEAARRAYOID, array_of(digests, BYTEAOID)},
-                                          {INT8ARRAYOID, array_of(event_ids, INT8OID)}});
+    if (deliveries.size() == 1)
+        if (const std::optional<bool> is_new = insert_key(dev_id, deliveries.front()))
+            return *is_new ? std::set{deliveries.front().event_id} : std::set<std::int64_t>();
+    std::vector<NullableValue> trace_ids, digests, event_ids;
+    for (const Delivered& delivery : deliveries) {
+        trace_ids.emplace_back(text_of(*delivery.trace_id));
+        digests.emplace_back(text_of(bytes_of(delivery.digest)));
+        event_ids.emplace_back(Int64GetDatum(delivery.event_id));
     }
     std::set<std::int64_t> ids;
-    for (std::uint64_t i = 0; i < Query::rows(); ++i)
-        ids.insert(DatumGetInt64(column(inserted, i, 1).value));
+    as_owner(owner_of_tables(), [&] {
+        const SPITupleTable* const inserted =
+            insert_deliveries.run({text_parameter(dev_id),
+                                   {TEXTARRAYOID, array_of(trace_ids, TEXTOID)},
+                                   {BYTEAARRAYOID, array_of(digests, BYTEAOID)},
+                                   {INT8ARRAYOID, array_of(event_ids, INT8OID)}});
+        for (std::uint64_t i = 0; i < Query::rows(); ++i)
+            ids.insert(DatumGetInt64(column(inserted, i, 1).value));
+    });
     return ids;
+}
+
+void delete_key(const std::string& dev_id, const Delivered& delivery) {
+    as_owner(owner_of_tables(), [&] {
+        delete_delivery.run(
+            {text_parameter(dev_id), text_parameter(*delivery.trace_id), bytea_parameter(delivery.digest)});
+    });
 }
 
 void remove_from_ledger(std::vector<ItemPointerData> places) {
@@ -111,10 +135,13 @@ std::optional<std::int64_t> find_signature(const std::string& dev_id, const Dige
     return find_event("signatures", "signatures_pkey", keys, signature_event_id);
 }
 
-void add_signature(const std::string& dev_id, const Digest& signed_content, std::int64_t event_id) {
+bool add_signature(const std::string& dev_id, const Digest& signed_content, std::int64_t event_id) {
+    bool is_new = false;
     as_owner(owner_of_tables(), [&] {
         insert_signature.run({text_parameter(dev_id), bytea_parameter(signed_content), id_parameter(event_id)});
+        is_new = Query::rows() > 0;
     });
+    return is_new;
 }
 
 std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<Delivered> deliveries) {
@@ -135,26 +162,20 @@ std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<De
         if (DeliveryWatch* const watch = DeliveryWatch::of(delivery.event_id))
             watch->repeated = earlier;
     };
-    as_owner(owner_of_tables(), [&] {
-        if (!traced.empty()) {
-            const std::set<std::int64_t> taken = insert_keys(dev_id, traced);
-            for (const Delivered& delivery : traced)
-                if (!taken.contains(delivery.event_id))
-                    give_up(delivery, find_delivery({dev_id, *delivery.trace_id, delivery.digest}));
-        }
-        for (const Delivered& delivery : deliveries) {
-            if (!delivery.signed_content || repeated.contains(delivery.event_id))
-                continue;
-            insert_signature.run(
-                {text_parameter(dev_id), bytea_parameter(*delivery.signed_content), id_parameter(delivery.event_id)});
-            if (Query::rows() > 0)
-                continue;
-            give_up(delivery, find_signature(dev_id, *delivery.signed_content));
-            if (delivery.trace_id)
-                delete_delivery.run(
-                    {text_parameter(dev_id), text_parameter(*delivery.trace_id), bytea_parameter(delivery.digest)});
-        }
-    });
+    if (!traced.empty()) {
+        const std::set<std::int64_t> taken = insert_keys(dev_id, traced);
+        for (const Delivered& delivery : traced)
+            if (!taken.contains(delivery.event_id))
+                give_up(delivery, find_delivery({dev_id, *delivery.trace_id, delivery.digest}));
+    }
+    for (const Delivered& delivery : deliveries) {
+        if (!delivery.signed_content || repeated.contains(delivery.event_id) ||
+            add_signature(dev_id, *delivery.signed_content, delivery.event_id))
+            continue;
+        give_up(delivery, find_signature(dev_id, *delivery.signed_content));
+        if (delivery.trace_id)
+            delete_key(dev_id, delivery);
+    }
     note_deliveries();
     if (!places.empty())
         remove_from_ledger(std::move(places));

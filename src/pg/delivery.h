@@ -50,8 +50,8 @@ struct Delivered {
 /// the event is removed from the ledger. @return the ids of those
 std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<Delivered> deliveries);
 
-/// Has what was signed stand for an event that is there.
-void add_signature(const std::string& dev_id, const Digest& signed_content, std::int64_t event_id);
+/// Has what was signed stand for an event, if it stands for none. @return whether it did not
+bool add_signature(const std::string& dev_id, const Digest& signed_content, std::int64_t event_id);
 
 /// What `ingest` has to say and to know of the event of its INSERT. Triggers of the application may insert other events
 /// meanwhile.

@@ -41,7 +41,7 @@ struct PlainTable {
 namespace {
 
 /// There are more places than tables that the extension writes.
-constinit std::array<PlainTable, 4> plain_tables{};
+constinit std::array<PlainTable, 5> plain_tables{};
 
 bool is_plain(Relation relation) {
     const TupleConstr* const constraints = RelationGetDescr(relation)->constr;
@@ -361,6 +361,33 @@ void RowWriter::insert(const std::vector<HeapTuple>& rows) {
             }
         }
         ExecClearTuple(slot_);
+    });
+}
+
+/// As the executor inserts speculatively (nodeModifyTable.c): two who insert the same at once must not both give way.
+bool RowWriter::insert_unless_there(HeapTuple row) {
+    return call([this, row] {
+        const Relation relation = table_.relation();
+        Entries* const entries = room_for_entries(*plain_, 1);
+        check_and_describe(*plain_, relation, slot_, row, entries);
+        const TransactionId transaction = GetCurrentTransactionId();
+        HeapTupleHeaderSetSpeculativeToken(row->t_data, SpeculativeInsertionLockAcquire(transaction));
+        heap_insert(relation, row, GetCurrentCommandId(true), HEAP_INSERT_SPECULATIVE, nullptr);
+        bool is_new = true;
+        for (int i = 0; i < plain_->index_count; ++i) {
+            const PlainIndex& index = plain_->indexes[i];
+            for (std::size_t e = 0; e < entries[i].count; ++e) {
+                const Entry& entry = entries[i].items[e];
+                const IndexUniqueCheck check = index.info->ii_Unique ? UNIQUE_CHECK_PARTIAL : UNIQUE_CHECK_NO;
+                const bool is_unique = index_insert(index.opened, entry.values, entry.nulls, &row->t_self, relation,
+                                                    check, false, index.info);
+                is_new = is_new && (is_unique || !index.info->ii_Unique);
+            }
+        }
+        is_new ? heap_finish_speculative(relation, &row->t_self) : heap_abort_speculative(relation, &row->t_self);
+        SpeculativeInsertionLockRelease(transaction);
+        ExecClearTuple(slot_);
+        return is_new;
     });
 }
 

@@ -26,6 +26,13 @@ public:
 
     void insert(const std::vector<HeapTuple>& rows);
 
+    /// Whether rows are written directly.
+    bool is_plain() const { return is_plain_; }
+
+    /// Inserts a row unless a unique index has one like it, or may have: of one that somebody is about to insert nobody
+    /// knows. As `ON CONFLICT DO NOTHING`, which waits for that. For plain tables. @return whether it did
+    bool insert_unless_there(HeapTuple row);
+
     struct Update {
         HeapTuple old; ///< the row's present version, as a look-up found it
         HeapTuple row;
