@@ -209,6 +209,9 @@ void collect_event_row(TriggerData* trigger) {
     const bool contributes = DatumGetBool(attribute(row, relation, event_contributes).value);
     if (trace_id.is_null && !is_signed && !contributes)
         return;
+    // Now, and not with the last of them: by now all triggers that see rows of the ledger have seen those that are pending.
+    if (Pending* const full = pending_here(); full != nullptr && full->items >= chunk_items)
+        apply_pending(true);
     Pending& pending = pending_or_new();
     News& news = pending.news[string_of(attribute(row, relation, event_dev_id).value)];
     const Jsonb* const payload = detoasted_jsonb(attribute(row, relation, event_payload).value);
@@ -235,8 +238,6 @@ void collect_event_row(TriggerData* trigger) {
         if (auto reauth = reauth_of(event))
             news.reauths.push_back({std::move(*reauth), event_id});
     }
-    if (pending.items >= chunk_items)
-        apply_pending(true);
 }
 
 void end_transaction(XactEvent event, void*) {

@@ -13,10 +13,6 @@
 #include "pg/relations.h"
 #include "pg/row_writer.h"
 
-extern "C" {
-#include "access/heapam.h"
-}
-
 namespace terra_identity::pg {
 namespace {
 
@@ -107,11 +103,10 @@ void delete_key(const std::string& dev_id, const Delivered& delivery) {
 
 void remove_from_ledger(std::vector<ItemPointerData> places) {
     Table events("events", RowExclusiveLock);
-    call([&] {
-        CommandCounterIncrement(); // they were inserted by this command
-        for (ItemPointerData& place : places)
-            simple_heap_delete(events.relation(), &place);
-    });
+    call([] { CommandCounterIncrement(); }); // they were inserted by this command
+    RowWriter writer(events);
+    writer.remove(std::move(places));
+    writer.finish();
     events.close();
 }
 

@@ -101,6 +101,14 @@ PlainTable& place_of(Oid oid) {
     elog(ERROR, "too many tables are written");
 }
 
+/// The table that is being described, and whether it has changed meanwhile: every index that is opened takes in what has.
+struct Describing {
+    Oid oid;
+    bool changed;
+};
+
+constinit Describing describing{};
+
 PlainTable* plain_table(Relation relation) {
     PlainTable& place = place_of(RelationGetRelid(relation));
     if (place.current)
@@ -110,6 +118,7 @@ PlainTable* plain_table(Relation relation) {
     place = {};
     PlainTable table{};
     table.oid = RelationGetRelid(relation);
+    describing = {table.oid, false};
     table.plain = is_plain(relation);
     table.context = AllocSetContextCreate(CurrentMemoryContext, "terra_identity: indexes", ALLOCSET_SMALL_SIZES);
     const MemoryContext outer = MemoryContextSwitchTo(table.context);
@@ -118,7 +127,7 @@ PlainTable* plain_table(Relation relation) {
     describe_checks(table, relation);
     MemoryContextSwitchTo(outer);
     MemoryContextSetParent(table.context, CacheMemoryContext);
-    table.current = true;
+    table.current = !describing.changed; // else it is good for this time, under the lock of the table
     place = table;
     return &place;
 }
@@ -284,9 +293,11 @@ void update_heap(Relation relation, HeapTuple old, HeapTuple row) {
 } // namespace
 
 void forget_table(Oid changed) {
+    const auto is_meant = [changed](Oid oid) { return changed == InvalidOid || oid == changed; };
     for (PlainTable& table : plain_tables)
-        if (changed == InvalidOid || table.oid == changed)
+        if (is_meant(table.oid))
             table.current = false;
+    describing.changed = describing.changed || is_meant(describing.oid);
 }
 
 void refuse_unseen(const Table& table, const std::vector<HeapTuple>& rows) {
@@ -416,6 +427,24 @@ void RowWriter::update(const std::vector<Update>& updates) {
         if (is_plain_)
             insert_entries(*plain_, relation, entries, true);
         ExecClearTuple(slot_);
+        ExecDropSingleTupleTableSlot(version);
+    });
+}
+
+void RowWriter::remove(std::vector<ItemPointerData> places) {
+    call([&] {
+        TupleTableSlot* const version = table_slot_create(table_.relation(), nullptr);
+        for (ItemPointerData& place : places) {
+            if (is_plain_) {
+                simple_heap_delete(table_.relation(), &place);
+                continue;
+            }
+            if (!table_tuple_fetch_row_version(table_.relation(), &place, SnapshotAny, version))
+                elog(ERROR, "a row that is to be removed is gone");
+            EPQState unused{};
+            ExecSimpleRelationDelete(target_, executor_, &unused, version);
+            ResetPerTupleExprContext(executor_);
+        }
         ExecDropSingleTupleTableSlot(version);
     });
 }

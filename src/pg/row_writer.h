@@ -41,6 +41,9 @@ public:
     /// Raises 40001 if the transaction cannot see one of the rows.
     void update(const std::vector<Update>& updates);
 
+    /// Removes rows of the transaction's own.
+    void remove(std::vector<ItemPointerData> places);
+
     /// Makes what was written visible to what follows. To be called once, last.
     void finish();
 
