@@ -72,6 +72,18 @@ INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('deauth', 'o',
 SELECT user_id, status, shout FROM terra_identity.connections WHERE dev_id = 'owners' AND user_id IN ('b', 'n', 'o', 'p') ORDER BY 1;
 SELECT * FROM terra_identity.verify();
 ROLLBACK;
+-- A domain's default is one, and a sequence is the owner's to draw from, whoever inserts.
+BEGIN;
+CREATE DOMAIN five AS int DEFAULT 5 NOT NULL;
+ALTER TABLE terra_identity.connections ADD COLUMN five five, ADD COLUMN number serial;
+CREATE ROLE owners_writer;
+GRANT USAGE ON SCHEMA terra_identity TO owners_writer;
+GRANT INSERT (payload) ON terra_identity.events TO owners_writer;
+SET LOCAL ROLE owners_writer;
+INSERT INTO terra_identity.events (payload) VALUES ('{"type": "auth", "status": "success", "user": {"user_id": "by a writer"}}');
+RESET ROLE;
+SELECT five, number > 0 AS drawn FROM terra_identity.connections WHERE user_id = 'by a writer';
+ROLLBACK;
 -- One that must not be null and has no default is an error, and not ours.
 BEGIN;
 ALTER TABLE terra_identity.connections ADD COLUMN needed int;
@@ -116,3 +128,19 @@ BEGIN
 END $$;
 SELECT count(*) FROM pg_inherits WHERE inhrelid = 'terra_identity.events'::regclass;
 DROP TABLE all_events, parent;
+
+-- An id that is given stays, also where it is the first of a session; one of another delivery is not taken for this one.
+\c -
+INSERT INTO terra_identity.events (dev_id, event_id, payload, headers) OVERRIDING SYSTEM VALUE
+VALUES ('owners ids', 5, '{"type": "x"}', '{"X-Terra-Trace-Id": "five"}'), ('owners ids', 6, '{"type": "x"}', '{"X-Terra-Trace-Id": "six"}') RETURNING event_id;
+INSERT INTO terra_identity.events (dev_id, event_id, payload, headers) OVERRIDING SYSTEM VALUE
+VALUES ('owners ids', 5, '{"type": "x"}', '{"X-Terra-Trace-Id": "seven"}'), ('owners ids', 7, '{"type": "x"}', '{"X-Terra-Trace-Id": "seven"}')
+ON CONFLICT DO NOTHING;
+SELECT event_id, trace_id FROM terra_identity.events WHERE dev_id = 'owners ids' ORDER BY 1;
+SELECT event_id, trace_id FROM terra_identity.deliveries WHERE dev_id = 'owners ids' ORDER BY 1;
+-- The extension's trigger functions do nothing for other tables.
+CREATE TABLE environment_settings (n int);
+CREATE TRIGGER mine AFTER INSERT ON environment_settings FOR EACH ROW EXECUTE FUNCTION terra_identity._follow_environment();
+CREATE TRIGGER mine_too BEFORE INSERT ON environment_settings FOR EACH ROW EXECUTE FUNCTION terra_identity._merge_environment();
+INSERT INTO environment_settings VALUES (1);
+DROP TABLE environment_settings;

@@ -166,6 +166,14 @@ SELECT setconfig FROM pg_db_role_setting WHERE setrole = '"regress Reader"'::reg
 SET ROLE "regress Reader";
 SELECT relation, dev_ids FROM pg_temp.environments_seen() WHERE all_rows;
 RESET ROLE;
+-- Nor does who edits through the view get past it.
+GRANT INSERT, UPDATE, DELETE ON terra_identity.environments TO "regress Reader";
+SET ROLE "regress Reader";
+UPDATE terra_identity.environments SET signature_required = false;
+INSERT INTO terra_identity.environments (dev_id, terra_dev_id) VALUES ('privileges a', 'theirs');
+DELETE FROM terra_identity.environments;
+RESET ROLE;
+REVOKE INSERT, UPDATE, DELETE ON terra_identity.environments FROM "regress Reader";
 -- Deliveries go on: what the extension writes is not the writer's.
 SET ROLE regress_ingester;
 SELECT outcome, http_status FROM terra_identity.ingest('{"type": "deauth", "user": {"user_id": "u1"}}'::bytea, '{"X-Terra-Trace-Id": "3"}', 'privileges a');

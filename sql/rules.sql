@@ -179,6 +179,13 @@ DELETE FROM terra_identity.environments WHERE dev_id = 'default' RETURNING dev_i
 SELECT * FROM terra_identity.environments WHERE dev_id = 'default';
 UPDATE terra_identity.environments SET account_policy = 'replace' WHERE dev_id = 'unheard of';
 ROLLBACK;
+-- Without a key, or with another one for what is built in.
+INSERT INTO terra_identity.environments (account_policy) VALUES ('keep');
+INSERT INTO terra_identity.providers (sdk) VALUES (true);
+INSERT INTO terra_identity.environment_settings (account_policy) VALUES ('keep');
+INSERT INTO terra_identity.provider_settings (sdk) VALUES (true);
+UPDATE terra_identity.environments SET dev_id = NULL;
+UPDATE terra_identity.providers SET provider = 'APPLE2' WHERE provider = 'APPLE';
 TRUNCATE terra_identity.provider_settings;
 TRUNCATE terra_identity.environment_settings;
 INSERT INTO terra_identity.providers VALUES ('Fitbit', true);

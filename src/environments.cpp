@@ -9,11 +9,13 @@
 #include "pg/whole.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <vector>
 
 extern "C" {
 #include "utils/acl.h"
+#include "utils/rls.h"
 }
 
 namespace terra_identity {
@@ -21,17 +23,21 @@ namespace {
 
 using namespace pg;
 
-/// What an INSERT leaves out is null here, and stays as it is. It never relaxes the signature rules.
+/// What an INSERT leaves out is null here, and stays as it is. It never takes `signature_required` back.
 Query merge_environment = R"(
     UPDATE terra_identity.environment_settings s
     SET terra_dev_id = coalesce($2, s.terra_dev_id), account_policy = coalesce($3, s.account_policy),
         signature_required = s.signature_required OR $4,
-        signature_tolerance = CASE WHEN $5 = interval '24 hours' THEN s.signature_tolerance ELSE $5 END
+        signature_tolerance = CASE WHEN $6 AND $5 = interval '24 hours' THEN s.signature_tolerance ELSE $5 END
     WHERE s.dev_id = $1)";
 Query merge_provider = R"(
     UPDATE terra_identity.provider_settings s
     SET sdk = coalesce($2, s.sdk), account_ids = coalesce($3, s.account_ids)
     WHERE s.provider = $1)";
+
+/// A restore knows best where a header leads: another environment has learned it, from a delivery that came before.
+Query free_terra_dev_id = R"(
+    UPDATE terra_identity.environment_settings s SET terra_dev_id = NULL WHERE s.terra_dev_id = $2 AND s.dev_id <> $1)";
 
 Query select_has_secrets = "SELECT FROM terra_identity.signing_secrets t WHERE t.dev_id = $1 LIMIT 1";
 
@@ -99,24 +105,46 @@ void add_columns(Parameters& parameters, HeapTuple row, TupleDesc described, int
         parameters.push_back({TupleDescAttr(described, column - 1)->atttypid, attribute(row, described, column)});
 }
 
-/// An INSERT may change a row that is there, so that it takes the right to do so.
-void require_update_privilege(Relation view) {
-    call([view] {
-        if (pg_class_aclcheck(RelationGetRelid(view), GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
+/// An INSERT may change a row that is there, so that it takes the right to do so. Who sees only some of the settings,
+/// by row level security, may edit none through the view: it shows and changes them with the owner's rights.
+void require_right_to_edit(Relation view, const Table& table, bool inserts) {
+    call([=, settings = table.relation()] {
+        if (inserts && pg_class_aclcheck(RelationGetRelid(view), GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
             aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_VIEW, RelationGetRelationName(view));
+        if (check_enable_rls(RelationGetRelid(settings), InvalidOid, true) == RLS_ENABLED)
+            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                            errmsg("view terra_identity.%s cannot be edited under row level security",
+                                   RelationGetRelationName(view)),
+                            errdetail("Table terra_identity.%s has policies that hold for this role.",
+                                      RelationGetRelationName(settings)),
+                            errhint("Edit it as a role that they do not hold for.")));
     });
+}
+
+/// The key of a row of settings; null where an INSERT left it out.
+std::optional<std::string> key_of(HeapTuple row, TupleDesc described) {
+    const NullableValue key = attribute(row, described, 1);
+    return key.is_null ? std::nullopt : std::optional(string_of(key.value));
 }
 
 /// INSTEAD OF INSERT OR UPDATE OR DELETE FOR EACH ROW on a view. Who may edit is a matter of privileges on it; one
 /// session at a time does. @return the row as it came to be
 HeapTuple edit(TriggerData* trigger, const Settings& settings) {
     const TupleDesc described = RelationGetDescr(trigger->tg_relation);
-    const std::string key = string_of(attribute(trigger->tg_trigtuple, described, 1).value);
+    const std::string key_name = NameStr(TupleDescAttr(described, 0)->attname);
+    const std::optional<std::string> given = key_of(trigger->tg_trigtuple, described);
+    if (!given)
+        throw Error{"23502", key_name + " must not be null"};
+    const std::string& key = *given;
     const bool inserts = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
-    if (inserts)
-        require_update_privilege(trigger->tg_relation);
+    if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && settings.is_built_in(key) &&
+        key_of(trigger->tg_newtuple, described) != key)
+        throw Error{"0A000", key_name + " \"" + key + "\" is built in and cannot be renamed", "",
+                    "INSERT the other one."};
     lock_settings();
     Table table(settings.table, RowExclusiveLock);
+    require_right_to_edit(trigger->tg_relation, table, inserts);
+    const PartialSettings partial;
     const MemoryContext caller = CurrentMemoryContext;
     HeapTuple result = nullptr;
     as_definer(table.owner(), [&] {
@@ -169,13 +197,28 @@ HeapTuple with_defaults(HeapTuple row, TupleDesc columns, std::initializer_list<
     return row;
 }
 
+/// Whether who inserts into a table of settings may change its rows: the extension itself, and who restores.
+bool may_merge(Relation table) {
+    return PartialSettings::exist() || call([table] {
+               return pg_class_aclcheck(RelationGetRelid(table), GetUserId(), ACL_UPDATE) == ACLCHECK_OK &&
+                      check_enable_rls(RelationGetRelid(table), InvalidOid, true) != RLS_ENABLED;
+           });
+}
+
 /// BEFORE INSERT FOR EACH ROW on a table of settings: a row whose key is there already changes that row, so that
 /// settings can be restored into a database that has some. @return null if it did
 HeapTuple merge(TriggerData* trigger, const Settings& settings) {
+    if (!may_merge(trigger->tg_relation))
+        return trigger->tg_trigtuple;
     bool is_merged = false;
     as_definer(trigger->tg_relation->rd_rel->relowner, [&] {
         Parameters row;
         add_columns(row, trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation), settings.columns);
+        if (&settings == &environment_settings) {
+            if (!PartialSettings::exist() && !row[environment_terra_dev_id - 1].value.is_null)
+                free_terra_dev_id.run({row[0], row[environment_terra_dev_id - 1]});
+            row.push_back({BOOLOID, BoolGetDatum(PartialSettings::exist())});
+        }
         settings.merge.run(row);
         is_merged = Query::rows() > 0;
     });
@@ -184,6 +227,9 @@ HeapTuple merge(TriggerData* trigger, const Settings& settings) {
 
 HeapTuple merge_environment_row(TriggerData* trigger) {
     const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
+    const std::optional<std::string> dev_id = key_of(trigger->tg_trigtuple, columns);
+    if (!dev_id)
+        return trigger->tg_trigtuple; // the constraint says it best
     trigger->tg_trigtuple =
         with_defaults(trigger->tg_trigtuple, columns, {{environment_signature_required, BoolGetDatum(false)}});
     const HeapTuple row = merge(trigger, environment_settings);
@@ -192,7 +238,7 @@ HeapTuple merge_environment_row(TriggerData* trigger) {
     // A row that went must not open the door when it comes back: where there are secrets, signatures are required.
     bool required = DatumGetBool(attribute(row, columns, environment_signature_required).value);
     as_owner(trigger->tg_relation->rd_rel->relowner, [&] {
-        select_has_secrets.run({text_parameter(string_of(attribute(row, columns, environment_dev_id).value))});
+        select_has_secrets.run({text_parameter(*dev_id)});
         required = required || Query::rows() > 0;
     });
     const HeapTuple whole = with_defaults(row, columns, {{environment_account_policy, text_of("keep")}});
@@ -201,10 +247,13 @@ HeapTuple merge_environment_row(TriggerData* trigger) {
 
 HeapTuple merge_provider_row(TriggerData* trigger) {
     const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
+    const std::optional<std::string> provider = key_of(trigger->tg_trigtuple, columns);
+    if (!provider)
+        return trigger->tg_trigtuple;
     const HeapTuple row = merge(trigger, provider_settings);
     if (row == nullptr)
         return nullptr;
-    const bool sdk = is_built_in_provider(string_of(attribute(row, columns, provider_provider).value));
+    const bool sdk = is_built_in_provider(*provider);
     return with_defaults(row, columns, {{provider_sdk, BoolGetDatum(sdk)}, {provider_account_ids, text_of("unique")}});
 }
 
@@ -264,7 +313,7 @@ void follow_provider(TriggerData* trigger) {
     table.close();
 }
 
-/// BEFORE TRUNCATE: it would have to wait for everybody who reads the rules while others wait for it.
+/// BEFORE TRUNCATE: what follows would lock the rules before the connections, which writers do the other way round.
 [[noreturn]] void refuse_truncate(TriggerData* trigger) {
     const std::string table = RelationGetRelationName(trigger->tg_relation);
     throw Error{"0A000", "table terra_identity." + table + " cannot be truncated", "",
@@ -291,35 +340,35 @@ PG_FUNCTION_INFO_V1(terra_identity_forget_rules);
 
 PGDLLEXPORT Datum terra_identity_edit_environment(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(
-            ti::edit(ti::pg::trigger_data(fcinfo, "_edit_environment", TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
-                                          ti::pg::any_operation, "INSTEAD OF FOR EACH ROW"),
-                     ti::environment_settings));
+        return PointerGetDatum(ti::edit(ti::pg::trigger_data(fcinfo, "_edit_environment", "environments",
+                                                             TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
+                                                             ti::pg::any_operation, "INSTEAD OF FOR EACH ROW"),
+                                        ti::environment_settings));
     });
 }
 
 PGDLLEXPORT Datum terra_identity_edit_provider(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(
-            ti::edit(ti::pg::trigger_data(fcinfo, "_edit_provider", TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
-                                          ti::pg::any_operation, "INSTEAD OF FOR EACH ROW"),
-                     ti::provider_settings));
+        return PointerGetDatum(ti::edit(ti::pg::trigger_data(fcinfo, "_edit_provider", "providers",
+                                                             TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
+                                                             ti::pg::any_operation, "INSTEAD OF FOR EACH ROW"),
+                                        ti::provider_settings));
     });
 }
 
 PGDLLEXPORT Datum terra_identity_merge_environment(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::merge_environment_row(
-            ti::pg::trigger_data(fcinfo, "_merge_environment", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
-                                 TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW")));
+        return PointerGetDatum(ti::merge_environment_row(ti::pg::trigger_data(
+            fcinfo, "_merge_environment", "environment_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+            TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW")));
     });
 }
 
 PGDLLEXPORT Datum terra_identity_merge_provider(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::merge_provider_row(
-            ti::pg::trigger_data(fcinfo, "_merge_provider", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
-                                 TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW")));
+        return PointerGetDatum(ti::merge_provider_row(ti::pg::trigger_data(
+            fcinfo, "_merge_provider", "provider_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+            TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW")));
     });
 }
 
@@ -331,14 +380,14 @@ PGDLLEXPORT Datum terra_identity_built_in_sdk_providers(PG_FUNCTION_ARGS) {
 
 PGDLLEXPORT Datum terra_identity_refuse_truncate(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo]() -> Datum {
-        ti::refuse_truncate(ti::pg::trigger_data(fcinfo, "_refuse_truncate", TRIGGER_EVENT_BEFORE,
+        ti::refuse_truncate(ti::pg::trigger_data(fcinfo, "_refuse_truncate", ti::pg::any_table, TRIGGER_EVENT_BEFORE,
                                                  ti::pg::any_operation, "BEFORE TRUNCATE FOR EACH STATEMENT"));
     });
 }
 
 PGDLLEXPORT Datum terra_identity_follow_environment(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::follow_environment(ti::pg::trigger_data(fcinfo, "_follow_environment",
+        ti::follow_environment(ti::pg::trigger_data(fcinfo, "_follow_environment", "environment_settings",
                                                     TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, ti::pg::any_operation,
                                                     "AFTER FOR EACH ROW"));
         return PointerGetDatum(nullptr);
@@ -347,16 +396,17 @@ PGDLLEXPORT Datum terra_identity_follow_environment(PG_FUNCTION_ARGS) {
 
 PGDLLEXPORT Datum terra_identity_follow_provider(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::follow_provider(ti::pg::trigger_data(fcinfo, "_follow_provider", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
-                                                 ti::pg::any_operation, "AFTER FOR EACH ROW"));
+        ti::follow_provider(ti::pg::trigger_data(fcinfo, "_follow_provider", "provider_settings",
+                                                 TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, ti::pg::any_operation,
+                                                 "AFTER FOR EACH ROW"));
         return PointerGetDatum(nullptr);
     });
 }
 
 PGDLLEXPORT Datum terra_identity_forget_rules(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::pg::trigger_data(fcinfo, "_forget_rules", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, ti::pg::any_operation,
-                             "AFTER FOR EACH ROW");
+        ti::pg::trigger_data(fcinfo, "_forget_rules", ti::pg::any_table, TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
+                             ti::pg::any_operation, "AFTER FOR EACH ROW");
         ti::pg::forget_rules_everywhere();
         return PointerGetDatum(nullptr);
     });

@@ -24,8 +24,8 @@ namespace {
 
 using namespace pg;
 
-/// Statements with more deliveries, or more to say, than this are applied in parts.
-constexpr std::size_t chunk_items = 10'000;
+/// Statements with more events than this that have a delivery to take, or something to say, are applied in parts.
+constexpr std::size_t chunk_events = 10'000;
 
 /// Later times cannot be counted from 1970 in 64 bits, a day added; earlier ones leave no room for what was replaced
 /// before.
@@ -77,7 +77,7 @@ std::string environment_of(const NullableValue& given, const std::optional<std::
 struct Pending {
     int level;
     NewsByEnvironment news;
-    std::size_t items;                          ///< in the news: deliveries, and what their events say
+    std::size_t events;                         ///< in the news
     std::map<DeliveryKey, std::int64_t> coming; ///< deliveries on their way into the ledger, with their events
     Pending* below;
 };
@@ -98,10 +98,14 @@ void drop_pending_from(int level) {
 }
 
 /// Whether a row of this statement that came before has really got into the ledger: triggers of others may skip rows.
-bool is_in_ledger(const std::string& dev_id, std::int64_t event_id) {
+bool is_in_ledger(const DeliveryKey& key, std::int64_t event_id) {
     Table events("events", AccessShareLock);
     const IndexScan by_key{.table = events.relation(), .index = "events_pkey", .limit = 1};
-    const bool found = !by_key.fetch(IndexKeys().equals(dev_id).equals(event_id)).empty();
+    bool found = false;
+    for (const HeapTuple row : by_key.fetch(IndexKeys().equals(key.dev_id).equals(event_id))) {
+        const NullableValue trace_id = attribute(row, events.relation(), event_trace_id);
+        found = !trace_id.is_null && string_of(trace_id.value) == key.trace_id;
+    }
     events.close();
     return found;
 }
@@ -112,9 +116,9 @@ std::optional<std::int64_t> repeated_event(const DeliveryKey& key, std::int64_t 
     if (auto earlier = find_delivery(key))
         return earlier;
     std::map<DeliveryKey, std::int64_t>& coming = pending_or_new().coming;
-    if (const auto found = coming.find(key); found != coming.end() && is_in_ledger(key.dev_id, found->second))
+    if (const auto found = coming.find(key); found != coming.end() && is_in_ledger(key, found->second))
         return found->second;
-    if (coming.size() == chunk_items)
+    if (coming.size() == chunk_events)
         coming.clear();
     coming.insert_or_assign(key, event_id);
     return std::nullopt;
@@ -148,7 +152,9 @@ HeapTuple read_event_row(TriggerData* trigger) {
                     event.type.empty() ? "" : "The event's type is \"" + event.type + "\".",
                     "Set terra_identity.strict to off to store it with this as its problem."};
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
-    const std::int64_t event_id = checked_id(event_ids, DatumGetInt64(attribute(row, relation, event_event_id).value));
+    std::int64_t event_id = DatumGetInt64(attribute(row, relation, event_event_id).value);
+    if (DeliveryWatch::of(event_id) == nullptr) // which is waited for under this id
+        event_id = checked_id(event_ids, event_id);
     if (headers.trace_id) {
         last_digest = {event_id, digest_of(jsonb)};
         if (const auto earlier = repeated_event({dev_id, *headers.trace_id, last_digest.digest}, event_id)) {
@@ -209,10 +215,12 @@ void collect_event_row(TriggerData* trigger) {
     const bool contributes = DatumGetBool(attribute(row, relation, event_contributes).value);
     if (trace_id.is_null && !is_signed && !contributes)
         return;
-    // Now, and not with the last of them: by now all triggers that see rows of the ledger have seen those that are pending.
-    if (Pending* const full = pending_here(); full != nullptr && full->items >= chunk_items)
+    // Now, and not with the last of them: by now all triggers that see rows of the ledger have seen those that are
+    // pending.
+    if (Pending* const full = pending_here(); full != nullptr && full->events >= chunk_events)
         apply_pending(true);
     Pending& pending = pending_or_new();
+    ++pending.events;
     News& news = pending.news[string_of(attribute(row, relation, event_dev_id).value)];
     const Jsonb* const payload = detoasted_jsonb(attribute(row, relation, event_payload).value);
 
@@ -225,16 +233,13 @@ void collect_event_row(TriggerData* trigger) {
         if (is_signed)
             delivered.signed_content = watch->signed_content();
         news.deliveries.push_back(std::move(delivered));
-        ++pending.items;
     }
     if (contributes) {
         const Micros received_at = micros_of(attribute(row, relation, event_received_at).value);
         const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
         const Event event = read_delivery(payload, headers, received_at);
-        for (Contribution& contribution : contributions_of(event)) {
+        for (Contribution& contribution : contributions_of(event))
             news.items.push_back({std::move(contribution), event_id});
-            ++pending.items;
-        }
         if (auto reauth = reauth_of(event))
             news.reauths.push_back({std::move(*reauth), event_id});
     }
@@ -270,23 +275,24 @@ PG_FUNCTION_INFO_V1(terra_identity_refuse_change);
 
 PGDLLEXPORT Datum terra_identity_read_event(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(
-            ti::read_event_row(ti::pg::trigger_data(fcinfo, "_read_event", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
-                                                    TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW")));
+        return PointerGetDatum(ti::read_event_row(
+            ti::pg::trigger_data(fcinfo, "_read_event", "events", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+                                 TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW")));
     });
 }
 
 PGDLLEXPORT Datum terra_identity_collect_event(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::collect_event_row(ti::pg::trigger_data(fcinfo, "_collect_event", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
-                                                   TRIGGER_EVENT_INSERT, "AFTER INSERT FOR EACH ROW"));
+        ti::collect_event_row(ti::pg::trigger_data(fcinfo, "_collect_event", "events",
+                                                   TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, TRIGGER_EVENT_INSERT,
+                                                   "AFTER INSERT FOR EACH ROW"));
         return PointerGetDatum(nullptr);
     });
 }
 
 PGDLLEXPORT Datum terra_identity_apply_events(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::pg::trigger_data(fcinfo, "_apply_events", TRIGGER_EVENT_AFTER, TRIGGER_EVENT_INSERT,
+        ti::pg::trigger_data(fcinfo, "_apply_events", "events", TRIGGER_EVENT_AFTER, TRIGGER_EVENT_INSERT,
                              "AFTER INSERT FOR EACH STATEMENT");
         ti::apply_pending(false);
         return PointerGetDatum(nullptr);
@@ -295,7 +301,7 @@ PGDLLEXPORT Datum terra_identity_apply_events(PG_FUNCTION_ARGS) {
 
 PGDLLEXPORT Datum terra_identity_refuse_change(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo]() -> Datum {
-        ti::pg::trigger_data(fcinfo, "_refuse_change", TRIGGER_EVENT_BEFORE, ti::pg::any_operation,
+        ti::pg::trigger_data(fcinfo, "_refuse_change", "events", TRIGGER_EVENT_BEFORE, ti::pg::any_operation,
                              "BEFORE UPDATE OR DELETE OR TRUNCATE FOR EACH STATEMENT");
         throw ti::pg::Error{ti::pg::append_only, "the ledger terra_identity.events is append-only",
                             "The state of every connection is derived from it.",

@@ -96,7 +96,7 @@ PG_FUNCTION_INFO_V1(terra_identity_replay_rejected);
 
 PGDLLEXPORT Datum terra_identity_ingest(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::pg::begin_batch_if_called_for_rows();
+        ti::pg::begin_batch_if_called_again(fcinfo);
         return ti::row_of(fcinfo, ti::pg::receive({.dev_id = {},
                                                    .received_at = GetCurrentTimestamp(),
                                                    .body = ti::body_argument(fcinfo),
@@ -106,7 +106,10 @@ PGDLLEXPORT Datum terra_identity_ingest(PG_FUNCTION_ARGS) {
 }
 
 PGDLLEXPORT Datum terra_identity_webhook(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] { return ti::webhook(fcinfo); });
+    return ti::pg::entry([fcinfo] {
+        ti::pg::begin_batch_if_called_again(fcinfo);
+        return ti::webhook(fcinfo);
+    });
 }
 
 PGDLLEXPORT Datum terra_identity_replay_rejected(PG_FUNCTION_ARGS) {

@@ -1,5 +1,6 @@
 // rebuild and verify.
 #include "pg/environment.h"
+#include "pg/locks.h"
 #include "pg/whole.h"
 
 #include <array>
@@ -37,8 +38,10 @@ PG_FUNCTION_INFO_V1(terra_identity_rebuild);
 PG_FUNCTION_INFO_V1(terra_identity_verify);
 
 PGDLLEXPORT Datum terra_identity_rebuild(PG_FUNCTION_ARGS) {
-    return ti::pg::entry(
-        [fcinfo] { return Int64GetDatum(ti::pg::rebuild(ti::pg::dev_id_or_setting(ti::pg::argument(fcinfo, 0)))); });
+    return ti::pg::entry([fcinfo] {
+        ti::pg::begin_batch_if_called_again(fcinfo);
+        return Int64GetDatum(ti::pg::rebuild(ti::pg::dev_id_or_setting(ti::pg::argument(fcinfo, 0))));
+    });
 }
 
 PGDLLEXPORT Datum terra_identity_verify(PG_FUNCTION_ARGS) {

@@ -37,7 +37,8 @@ SELECT s.dev_id, s.terra_dev_id, s.account_policy, s.signature_required, s.signa
 FROM terra_identity.environment_settings s
 UNION ALL
 SELECT 'default' COLLATE "C", NULL, 'keep' COLLATE "C", false, '24 hours'
-WHERE NOT EXISTS (SELECT FROM terra_identity.environment_settings s WHERE s.dev_id OPERATOR(pg_catalog.=) 'default');
+WHERE NOT EXISTS (SELECT FROM terra_identity.environment_settings s WHERE s.dev_id OPERATOR(pg_catalog.=) 'default')
+  AND NOT pg_catalog.row_security_active('terra_identity.environment_settings'); -- else it may be there all the same
 ALTER VIEW terra_identity.environments ALTER COLUMN signature_tolerance SET DEFAULT '24 hours';
 COMMENT ON VIEW terra_identity.environments IS
     'The rules of each environment (Terra dev_id); one that is not here has the defaults. INSERT or UPDATE, either works: connections follow in the same transaction. An INSERT of one that is there changes what it gives and leaves the rest as it is; it never relaxes signature_required, nor takes signature_tolerance back to its default: only UPDATE does. DELETE goes back to the defaults.';
@@ -58,7 +59,8 @@ UNION ALL
 SELECT b.provider COLLATE "C", true, 'unique' COLLATE "C"
 FROM pg_catalog.unnest(terra_identity._built_in_sdk_providers()) b (provider)
 WHERE NOT EXISTS (
-    SELECT FROM terra_identity.provider_settings s WHERE s.provider OPERATOR(pg_catalog.=) b.provider COLLATE "C");
+    SELECT FROM terra_identity.provider_settings s WHERE s.provider OPERATOR(pg_catalog.=) b.provider COLLATE "C")
+  AND NOT pg_catalog.row_security_active('terra_identity.provider_settings');
 COMMENT ON VIEW terra_identity.providers IS
     'What is particular about a provider; one that is not here is connected through the web and has unique account ids. INSERT or UPDATE, either works: connections follow in the same transaction. An INSERT of one that is there changes what it gives. DELETE takes back what was set; what is built in stays.';
 COMMENT ON COLUMN terra_identity.providers.provider IS 'In upper case, as in connections';

@@ -1,11 +1,13 @@
 // How often a statement calls a function.
 #pragma once
 
+#include "pg/guard.h"
+
 namespace terra_identity::pg {
 
-/// Whether the statement that the client sent may call a function for several rows, as `SELECT ingest(body) FROM
-/// staged` does: its plan has a node that can return more than one row. Of what a function or a DO block does nobody
-/// knows: false.
-bool is_called_for_rows();
+/// Whether the statement that the client sent may call a function more than once: its plan has a node that can return
+/// more than one row, as `SELECT ingest(body) FROM staged` has, or names the function twice. Of what a function or a DO
+/// block does nobody knows: false.
+bool may_be_called_again(Oid function);
 
 } // namespace terra_identity::pg

@@ -38,8 +38,6 @@ std::string_view bytes_of(const Digest& digest) {
     return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
-Query::Parameter id_parameter(std::int64_t id) { return {INT8OID, NullableValue(Int64GetDatum(id))}; }
-
 std::optional<std::int64_t> find_event(const char* table_name, const char* index, const IndexKeys& keys, int column) {
     Table table(table_name, RowExclusiveLock);
     const HeapTuple row = find_or_wait(table.relation(), index, keys);
@@ -83,11 +81,10 @@ std::set<std::int64_t> insert_keys(const std::string& dev_id, const std::vector<
     }
     std::set<std::int64_t> ids;
     as_owner(owner_of_tables(), [&] {
-        const SPITupleTable* const inserted =
-            insert_deliveries.run({text_parameter(dev_id),
-                                   {TEXTARRAYOID, array_of(trace_ids, TEXTOID)},
-                                   {BYTEAARRAYOID, array_of(digests, BYTEAOID)},
-                                   {INT8ARRAYOID, array_of(event_ids, INT8OID)}});
+        const SPITupleTable* const inserted = insert_deliveries.run({text_parameter(dev_id),
+                                                                     {TEXTARRAYOID, array_of(trace_ids, TEXTOID)},
+                                                                     {BYTEAARRAYOID, array_of(digests, BYTEAOID)},
+                                                                     {INT8ARRAYOID, array_of(event_ids, INT8OID)}});
         for (std::uint64_t i = 0; i < Query::rows(); ++i)
             ids.insert(DatumGetInt64(column(inserted, i, 1).value));
     });
@@ -154,8 +151,10 @@ std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<De
     const auto give_up = [&](const Delivered& delivery, std::optional<std::int64_t> earlier) {
         repeated.insert(delivery.event_id);
         places.push_back(delivery.place);
-        if (DeliveryWatch* const watch = DeliveryWatch::of(delivery.event_id))
+        if (DeliveryWatch* const watch = DeliveryWatch::of(delivery.event_id)) {
             watch->repeated = earlier;
+            watch->removed = true;
+        }
     };
     if (!traced.empty()) {
         const std::set<std::int64_t> taken = insert_keys(dev_id, traced);

@@ -68,6 +68,7 @@ public:
     const std::optional<Digest>& signed_content() const { return signed_content_; }
 
     std::optional<std::int64_t> repeated; ///< the event that is there already
+    bool removed = false;                 ///< it was in the ledger, and is no more
 
 private:
     std::int64_t event_id_;

@@ -45,8 +45,6 @@ Query add_refusal_counter = R"(
 
 Query::Parameter parameter(TimestampTz time) { return {TIMESTAMPTZOID, NullableValue(TimestampTzGetDatum(time))}; }
 
-Query::Parameter id_parameter(std::int64_t id) { return {INT8OID, NullableValue(Int64GetDatum(id))}; }
-
 Micros received_micros(const Delivery& delivery) { return micros_of(TimestampTzGetDatum(delivery.received_at)); }
 
 /// 401: counted, and logged once a minute, but not kept, for whoever has no secret must not fill the disk.
@@ -127,6 +125,8 @@ Answer store(const Delivery& delivery, const JsonInput& payload, const std::opti
             add_signature(delivery.dev_id, *delivery.signed_content, *watch.repeated);
         return duplicate_of(*watch.repeated);
     }
+    if (watch.removed)
+        throw Error{"40001", "the delivery that this one repeats was deleted meanwhile", "", "Try again."};
     return answer ? *answer : reject(delivery, trace_id, "a trigger on terra_identity.events skipped the event");
 }
 

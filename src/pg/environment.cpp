@@ -149,6 +149,7 @@ bool settle(const Route& route, const std::optional<std::string>& header) {
     Table table("environment_settings", RowExclusiveLock);
     const Route now = look_up_route(route.default_dev_id, *header);
     const bool is_same = now.dev_id == route.dev_id && now.kind == route.kind;
+    const PartialSettings partial;
     if (is_same)
         as_definer(table.owner(), [&] {
             insert_environment.run({text_parameter(route.dev_id), text_parameter(*header)});
@@ -157,17 +158,19 @@ bool settle(const Route& route, const std::optional<std::string>& header) {
     return is_same;
 }
 
-bool is_known_unsigned(const std::string& dev_id) {
-    return remembered != nullptr && remembered->unsigned_environments.contains(dev_id);
-}
-
-void remember_unsigned(const std::string& dev_id) {
+bool is_unsigned(const std::string& dev_id, const std::function<bool()>& asks) {
+    if (remembered != nullptr && remembered->unsigned_environments.contains(dev_id))
+        return true;
     RememberedRules* const known = memory();
-    if (known == nullptr)
-        return;
-    if (known->unsigned_environments.size() == max_remembered)
-        known->unsigned_environments.clear();
-    known->unsigned_environments.insert(dev_id);
+    const std::uint64_t changes = remembered->changes;
+    if (asks())
+        return false;
+    if (known != nullptr && changes == known->changes) { // else one may be asked for since it was read
+        if (known->unsigned_environments.size() == max_remembered)
+            known->unsigned_environments.clear();
+        known->unsigned_environments.insert(dev_id);
+    }
+    return true;
 }
 
 Rules read_rules(const std::string& dev_id, Reads reads) {

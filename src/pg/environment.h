@@ -3,6 +3,7 @@
 
 #include "core/connection.h"
 
+#include <functional>
 #include <string>
 
 #include "pg/index_scan.h"
@@ -24,6 +25,21 @@ enum ProviderColumn : AttrNumber { provider_provider = 1, provider_sdk, provider
 
 /// The environment that is meant: as given, else the setting. An error if that is no dev_id.
 std::string dev_id_or_setting(const NullableValue& given);
+
+/// While there is one, rows that are inserted into the tables of settings are the extension's own, and have null or the
+/// default in what is to stay as it is. All others are whole: a restore's.
+class PartialSettings {
+public:
+    PartialSettings() { ++count; }
+    ~PartialSettings() { --count; }
+    PartialSettings(const PartialSettings&) = delete;
+    PartialSettings& operator=(const PartialSettings&) = delete;
+
+    static bool exist() { return count > 0; }
+
+private:
+    static inline int count = 0;
+};
 
 /// Where a delivery belongs (docs/rules.md, "Environment").
 struct Route {
@@ -50,10 +66,9 @@ Route route_of(const NullableValue& given, const std::optional<std::string>& hea
 /// Makes the environment, or has it learn, as the route says. @return whether the route is still the same
 bool settle(const Route& route, const std::optional<std::string>& header);
 
-/// Whether this backend remembers that nothing asks for signatures in an environment, and has it remember so. Whatever
-/// asks for them changes `environment_settings` too.
-bool is_known_unsigned(const std::string& dev_id);
-void remember_unsigned(const std::string& dev_id);
+/// Whether nothing asks for signatures in an environment, as this backend remembers it; else as `asks` finds it, and if
+/// it does not, that is remembered. `set_signing_secret` changes `environment_settings` too.
+bool is_unsigned(const std::string& dev_id, const std::function<bool()>& asks);
 
 /// Forgets the rules if this is one of their tables, or InvalidOid.
 void forget_rules(Oid changed);

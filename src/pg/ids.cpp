@@ -19,7 +19,7 @@ namespace terra_identity::pg {
 namespace {
 
 /// The sequences that this session has found to be beyond the rows that are there.
-constinit std::array<const IdColumn*, 8> checked{};
+constinit std::array<const IdColumn*, 8> checked_columns{};
 
 std::int64_t draw(const IdColumn& column) {
     const Oid sequence = lock_relation(column.sequence, RowExclusiveLock);
@@ -76,29 +76,47 @@ void move_beyond(const IdColumn& column, std::int64_t id) {
     });
 }
 
-void forget(Datum, int, uint32) { checked.fill(nullptr); }
+/// Whether this session has drawn the id from the sequence last.
+bool is_drawn(const IdColumn& column, std::int64_t id) {
+    const Oid sequence = lock_relation(column.sequence, RowExclusiveLock);
+    std::int64_t last = 0;
+    as_owner(owner_of_tables(), [&] {
+        attempt([&] { last = DatumGetInt64(DirectFunctionCall1(currval_oid, ObjectIdGetDatum(sequence))); });
+    });
+    return last == id;
+}
+
+/// @param may_redraw whether the id came from the sequence; asked only if the sequence seems to be behind
+template <class F>
+std::int64_t checked(const IdColumn& column, std::int64_t id, const F& may_redraw) {
+    const auto place = std::find_if(checked_columns.begin(), checked_columns.end(),
+                                    [&](const IdColumn* other) { return other == nullptr || other == &column; });
+    if (*place == &column)
+        return id;
+    Table table(column.table, AccessShareLock);
+    const bool subscribed = is_subscribed(table);
+    if (const std::int64_t greatest = greatest_id(column, table); greatest >= id && may_redraw()) {
+        move_beyond(column, greatest);
+        id = draw(column);
+    }
+    table.close();
+    if (!subscribed)
+        *place = &column;
+    return id;
+}
+
+void forget(Datum, int, uint32) { checked_columns.fill(nullptr); }
 
 } // namespace
 
 void register_ids() { CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP, forget, Datum{0}); }
 
-std::int64_t checked_id(const IdColumn& column, std::int64_t drawn) {
-    const auto place = std::find_if(checked.begin(), checked.end(),
-                                    [&](const IdColumn* other) { return other == nullptr || other == &column; });
-    if (*place == &column)
-        return drawn;
-    Table table(column.table, AccessShareLock);
-    const bool subscribed = is_subscribed(table);
-    if (const std::int64_t greatest = greatest_id(column, table); greatest >= drawn) {
-        move_beyond(column, greatest);
-        drawn = draw(column);
-    }
-    table.close();
-    if (!subscribed)
-        *place = &column;
-    return drawn;
+std::int64_t checked_id(const IdColumn& column, std::int64_t id) {
+    return checked(column, id, [&] { return is_drawn(column, id); });
 }
 
-std::int64_t next_id(const IdColumn& column) { return checked_id(column, draw(column)); }
+std::int64_t next_id(const IdColumn& column) {
+    return checked(column, draw(column), [] { return true; });
+}
 
 } // namespace terra_identity::pg

@@ -31,9 +31,9 @@ inline constexpr IdColumn signing_secret_ids{"signing_secrets_secret_id_seq", "s
 /// looks for them when it first needs an id, and always while a subscription brings rows.
 std::int64_t next_id(const IdColumn& column);
 
-/// An id that a DEFAULT has drawn from the sequence; the next one instead, if rows are there that the sequence knows
-/// nothing of.
-std::int64_t checked_id(const IdColumn& column, std::int64_t drawn);
+/// The id of a row on its way into the table; the next one instead, if a DEFAULT has drawn it from a sequence that
+/// knows nothing of rows that are there. One that was given stays.
+std::int64_t checked_id(const IdColumn& column, std::int64_t id);
 
 /// Lets a subscription's coming and going be noticed. Called once, when the module is loaded.
 void register_ids();

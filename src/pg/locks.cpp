@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <tuple>
 
 #include "pg/calls.h"
 
@@ -108,8 +107,8 @@ void begin_batch() {
     lock_batches(true);
 }
 
-void begin_batch_if_called_for_rows() {
-    if (is_called_for_rows())
+void begin_batch_if_called_again(FunctionCallInfo fcinfo) {
+    if (may_be_called_again(fcinfo->flinfo->fn_oid))
         begin_batch();
 }
 

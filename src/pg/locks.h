@@ -1,20 +1,17 @@
 // Locks of the transaction, in the extension's own space of advisory locks (no lock of a user's can collide).
 //
 // The order in which they are taken, so that single-statement transactions do not deadlock:
-//   1. the settings: who edits rules, and the first delivery of a dev-id header (src/pg/environment.h). All that
-//   follows
-//      comes after the statement's last row is in the ledger.
-//   2. the batches, shared: a statement of several deliveries with trace ids, or over several environments; exclusive:
-//   one
-//      that works in parts, and may come back to what is before it in this order (`lock_batches`).
-//   3. table `connections`, ROW EXCLUSIVE (an edit of providers takes it SHARE ROW EXCLUSIVE),
-//   for each environment, sorted by its name:
-//   4. the environment, shared or (bulk) exclusive, by who has news of connections; then, if shared,
-//   5. the connections, 6. the slots, 7. the lineages that the statement relies on, each level sorted by key,
-//   8. the deliveries, sorted by their trace ids, then what was signed: rows of `deliveries` and `signatures`, whose
-//   unique
-//      indexes make others wait (src/pg/delivery.h).
-// A single delivery without news, which is most of them, takes one lock of 8 and waits for nobody who waits.
+//   1. the settings: who edits rules, and the first delivery of a dev-id header (src/pg/environment.h). What follows
+//      is taken after the last row of the statement is in the ledger.
+//   2. the batches. Shared: statements of several deliveries with trace ids, or over several environments. Exclusive:
+//      those that work in parts, and so may come back to what is before them here (`lock_batches`).
+//   3. table `connections`, ROW EXCLUSIVE; by an edit of providers SHARE ROW EXCLUSIVE.
+// For each environment, sorted by its name:
+//   4. the environment, shared or (bulk) exclusive, by who has news of connections; if shared,
+//   5. the connections, 6. the slots, 7. the lineages that the statement relies on, each level sorted by key;
+//   8. the deliveries, sorted by their trace ids, then what was signed: rows of `deliveries` and `signatures`, for
+//      whose unique indexes others wait (src/pg/delivery.h).
+// A single delivery without news, as most are, takes one lock of 8 and waits for nobody who waits.
 // A transaction of many statements that would hold too many of 5 to 7 takes its environment exclusive instead.
 // What turns out to be missing after reading is added by giving back 5 to 7 and taking the larger set in order.
 #pragma once
@@ -48,9 +45,9 @@ void note_deliveries();
 /// Whether the transaction keeps other batches out.
 bool keeps_batches_out();
 
-/// For a function that takes locks from the beginning of the order each time that it is called: if the statement calls
-/// it for several rows, keeps other batches and editors of rules out.
-void begin_batch_if_called_for_rows();
+/// For a function that takes locks from the beginning of the order each time that it is called: if the statement may
+/// call it several times, keeps other batches and editors of rules out.
+void begin_batch_if_called_again(FunctionCallInfo fcinfo);
 
 /// The same for what does so many times in one call.
 void begin_batch();

@@ -1,6 +1,7 @@
 #include "pg/query.h"
 
 #include <array>
+#include <utility>
 
 namespace terra_identity::pg {
 namespace {
@@ -53,6 +54,8 @@ SPITupleTable* Query::run(std::span<const Parameter> parameters, Reads reads) {
     std::array<Datum, max_parameters> values{};
     std::array<char, max_parameters + 1> nulls{};
     int count = 0;
+    if (parameters.size() > max_parameters)
+        throw Error{internal, "too many parameters"};
     for (const Parameter& parameter : parameters) {
         const auto i = static_cast<std::size_t>(count++);
         types[i] = parameter.type;
@@ -60,8 +63,7 @@ SPITupleTable* Query::run(std::span<const Parameter> parameters, Reads reads) {
         nulls[i] = parameter.value.is_null ? 'n' : ' ';
     }
     if (plan_ != nullptr && first_type_ != types[0]) {
-        SPI_freeplan(plan_);
-        plan_ = nullptr;
+        call([plan = std::exchange(plan_, nullptr)] { SPI_freeplan(plan); });
     }
     const int code = call([&] {
         if (plan_ == nullptr) {

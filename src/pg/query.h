@@ -55,6 +55,9 @@ inline Query::Parameter bytea_parameter(std::span<const unsigned char> bytes) {
     return {BYTEAOID, NullableValue(text_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()}))};
 }
 
+/// A parameter of type bigint.
+inline Query::Parameter id_parameter(std::int64_t id) { return {INT8OID, NullableValue(Int64GetDatum(id))}; }
+
 /// A parameter of type text.
 inline Query::Parameter text_parameter(const std::string& text) { return {TEXTOID, NullableValue(text_of(text))}; }
 

@@ -53,14 +53,32 @@ Oid look_up(KnownRelation& known) {
     return known.oid;
 }
 
-/// The value that a new row has in a column that nobody gave one.
+/// The value that a new row has in a column that nobody gave one, as the table's owner computes it, who added it.
 Datum default_of(Relation relation, AttrNumber column, bool* is_null) {
-    ExprContext* const evaluation = CreateStandaloneExprContext();
-    Expr* const expression =
-        expression_planner(static_cast<Expr*>(static_cast<void*>(build_column_default(relation, column))));
-    const Datum value = ExecEvalExprSwitchContext(ExecInitExpr(expression, nullptr), evaluation, is_null);
-    const Form_pg_attribute type = TupleDescAttr(RelationGetDescr(relation), column - 1);
-    return *is_null ? value : datumCopy(value, type->attbyval, type->attlen);
+    const MemoryContext caller = CurrentMemoryContext;
+    const MemoryContext evaluation =
+        AllocSetContextCreate(caller, "terra_identity: default of a column", ALLOCSET_SMALL_SIZES);
+    MemoryContextSwitchTo(evaluation);
+    Oid user = InvalidOid;
+    int security_context = 0;
+    GetUserIdAndSecContext(&user, &security_context);
+    SetUserIdAndSecContext(relation->rd_rel->relowner, security_context | SECURITY_LOCAL_USERID_CHANGE);
+    Datum value = 0;
+    *is_null = true;
+    if (Node* const expression = build_column_default(relation, column); expression != nullptr) {
+        ExprContext* const context = CreateStandaloneExprContext();
+        Expr* const planned = expression_planner(static_cast<Expr*>(static_cast<void*>(expression)));
+        value = ExecEvalExprSwitchContext(ExecInitExpr(planned, nullptr), context, is_null);
+        MemoryContextSwitchTo(caller);
+        const Form_pg_attribute type = TupleDescAttr(RelationGetDescr(relation), column - 1);
+        if (!*is_null)
+            value = datumCopy(value, type->attbyval, type->attlen);
+        FreeExprContext(context, true);
+    }
+    MemoryContextSwitchTo(caller);
+    SetUserIdAndSecContext(user, security_context);
+    MemoryContextDelete(evaluation);
+    return value;
 }
 
 } // namespace
@@ -129,7 +147,7 @@ HeapTuple Table::form_row(std::span<const NullableValue> values, HeapTuple prese
                 continue; // which the executor computes
             } else if (present != nullptr) {
                 datums[i] = heap_getattr(present, column, this->columns(), &nulls[i]);
-            } else if (described->atthasdef || described->attidentity != '\0') {
+            } else {
                 datums[i] = default_of(relation_, column, &nulls[i]);
             }
         }

@@ -47,6 +47,9 @@ bool is_plain(Relation relation) {
     const TupleConstr* const constraints = RelationGetDescr(relation)->constr;
     return relation->rd_rel->relkind == RELKIND_RELATION && !relation->rd_rel->relispartition &&
            relation->rd_rel->relam == HEAP_TABLE_AM_OID && relation->trigdesc == nullptr &&
+#if PG_VERSION_NUM >= 180000
+           !(constraints != nullptr && constraints->has_generated_virtual) &&
+#endif
            !(constraints != nullptr && constraints->has_generated_stored);
 }
 
@@ -101,7 +104,8 @@ PlainTable& place_of(Oid oid) {
     elog(ERROR, "too many tables are written");
 }
 
-/// The table that is being described, and whether it has changed meanwhile: every index that is opened takes in what has.
+/// The table that is being described, and whether it has changed meanwhile: every index that is opened takes in what
+/// has.
 struct Describing {
     Oid oid;
     bool changed;
@@ -271,14 +275,6 @@ void insert_into_heap(Relation relation, const Rows& rows) {
     }
     for (std::size_t i = 0; i < slot_count; ++i)
         ExecDropSingleTupleTableSlot(slots[i]);
-}
-
-/// As the executor does it at REPEATABLE READ and above.
-void refuse_what_transaction_cannot_see(Relation relation, TupleTableSlot* version) {
-    if (IsolationUsesXactSnapshot() && !table_tuple_satisfies_snapshot(relation, version, GetTransactionSnapshot()))
-        ereport(ERROR,
-                (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                 errmsg("could not serialize access due to concurrent update"), errhint("Try the transaction again.")));
 }
 
 void update_heap(Relation relation, HeapTuple old, HeapTuple row) {

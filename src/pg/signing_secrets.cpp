@@ -75,8 +75,8 @@ SigningPolicy read_policy(const std::string& dev_id, Micros at) {
     SigningPolicy policy;
     policy.rules.at = at;
     const std::optional<bool> required = read_environment(dev_id, policy.rules);
-    // A row that went, or was not restored, must not open the door: without one, secrets ask for signatures, and so does
-    // what was signed before.
+    // A row that went, or was not restored, must not open the door: without one, secrets ask for signatures, and so
+    // does what was signed before.
     if (required.value_or(true))
         policy.required = read_secrets(dev_id, policy.rules) || required.has_value() || has_signatures(dev_id);
     return policy;
@@ -85,12 +85,12 @@ SigningPolicy read_policy(const std::string& dev_id, Micros at) {
 } // namespace
 
 SigningPolicy signing_policy(const std::string& dev_id, Micros at) {
-    if (is_known_unsigned(dev_id))
-        return {};
-    SigningPolicy policy = read_policy(dev_id, at);
-    if (!policy.required)
-        remember_unsigned(dev_id);
-    if (policy.required && policy.rules.secrets.empty())
+    SigningPolicy policy;
+    const auto asks = [&] {
+        policy = read_policy(dev_id, at);
+        return policy.required;
+    };
+    if (!is_unsigned(dev_id, asks) && policy.rules.secrets.empty())
         throw Error{no_signing_secret,
                     "environment \"" + dev_id + "\" requires signatures but has no valid signing secret",
                     "Nothing can be accepted. Secrets are not part of a dump, and end at their valid_until.",
@@ -100,7 +100,7 @@ SigningPolicy signing_policy(const std::string& dev_id, Micros at) {
 
 SigningPolicy signing_policy_by_header(const std::string& dev_id, const std::string& default_dev_id, Micros at) {
     SigningPolicy policy = signing_policy(dev_id, at);
-    if (policy.required || is_known_unsigned(default_dev_id) || !read_policy(default_dev_id, at).required)
+    if (policy.required || is_unsigned(default_dev_id, [&] { return read_policy(default_dev_id, at).required; }))
         return policy;
     // Of an environment that asks for none, if it is there at all; without secrets nothing is good.
     policy = read_policy(dev_id, at);
@@ -126,6 +126,7 @@ std::int64_t set_signing_secret(const std::string& dev_id, Datum secret, const N
     std::int64_t secret_id = 0;
     lock_settings(); // one at a time, for there is no key but the secret
     Table environments("environment_settings", RowExclusiveLock);
+    const PartialSettings partial;
     as_owner(environments.owner(), [&] {
         require_signatures.run({text_parameter(dev_id)});
         const Query::Parameter end{TIMESTAMPTZOID, valid_until};

@@ -118,7 +118,6 @@ void follow_provider(const Table& table, const std::string& provider) {
 }
 
 std::int64_t rebuild(const std::string& dev_id) {
-    begin_batch_if_called_for_rows();
     Table table("connections", RowExclusiveLock);
     std::int64_t changed = 0;
     as_owner(table.owner(), [&] {

@@ -96,7 +96,8 @@ prepared() { # COMMAND...: what brings data alone needs the extension.
 # Rules that were set there before are merged with what comes.
 with_rules() { # COMMAND...
     ask "$copy" "CREATE EXTENSION terra_identity;
-        INSERT INTO terra_identity.environments (dev_id) VALUES ('default'), ('signed');
+        INSERT INTO terra_identity.environments (dev_id, terra_dev_id, signature_tolerance)
+        VALUES ('default', 'acme-kept', DEFAULT), ('signed', NULL, DEFAULT), ('other', NULL, NULL);
         INSERT INTO terra_identity.providers (provider, account_ids) VALUES ('APPLE', 'unique'), ('WAHOO', 'unique')"
     "$@"
 }
