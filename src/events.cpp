@@ -187,7 +187,10 @@ HeapTuple read_event_row(TriggerData* trigger) {
     set(event_trace_id, headers.trace_id);
     set(event_event_time, timestamptz_of(event.time));
     set(event_problem, text_or_null(event.problem));
-    set(event_contributes, BoolGetDatum(says_something_new(event, dev_id)));
+    const DeliveryWatch* const watch = DeliveryWatch::of(event_id);
+    // What was signed has to be taken, too: of a delivery without a trace id nothing else would tell.
+    const bool is_taken = watch != nullptr && watch->signed_content() && !headers.trace_id;
+    set(event_contributes, BoolGetDatum(is_taken || says_something_new(event, dev_id)));
     return call([&] {
         return heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(), values.data(),
                                          nulls.data());
@@ -212,8 +215,8 @@ void collect_event_row(TriggerData* trigger) {
     const NullableValue trace_id = attribute(row, relation, event_trace_id);
     const DeliveryWatch* const watch = DeliveryWatch::of(event_id);
     const bool is_signed = watch != nullptr && watch->signed_content();
-    const bool contributes = DatumGetBool(attribute(row, relation, event_contributes).value);
-    if (trace_id.is_null && !is_signed && !contributes)
+    const NullableValue contributes = attribute(row, relation, event_contributes);
+    if (contributes.is_null) // it comes from a dump
         return;
     // Now, and not with the last of them: by now all triggers that see rows of the ledger have seen those that are
     // pending.
@@ -234,7 +237,7 @@ void collect_event_row(TriggerData* trigger) {
             delivered.signed_content = watch->signed_content();
         news.deliveries.push_back(std::move(delivered));
     }
-    if (contributes) {
+    if (DatumGetBool(contributes.value)) {
         const Micros received_at = micros_of(attribute(row, relation, event_received_at).value);
         const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
         const Event event = read_delivery(payload, headers, received_at);
