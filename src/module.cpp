@@ -3,7 +3,7 @@
 //   events.cpp        triggers of the ledger: an event on its way in
 //   ingest.cpp        ingest, webhook and replay_rejected: deliveries as they come over HTTP
 //   signing.cpp       signing secrets and verify_signature
-//   environments.cpp  triggers of `environments` and `providers`: rules that change
+//   environments.cpp  rules that change: edits of the views `environments` and `providers`, and what follows them
 //   resolving.cpp     resolve, lineage_of and user_of
 //   maintenance.cpp   rebuild and verify
 #include "events.h"
