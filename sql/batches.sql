@@ -38,5 +38,5 @@ BEGIN; INSERT INTO terra_identity.events (payload, headers) VALUES ('{}', '{"X-T
 BEGIN; INSERT INTO terra_identity.events (dev_id, payload) SELECT dev_id, '{"type": "auth", "status": "success", "user": {"user_id": "u"}}' FROM unnest('{batches,batches too}'::text[]) dev_id :lock;
 BEGIN; INSERT INTO terra_identity.events (payload, headers) SELECT '{}', jsonb_build_object('X-Terra-Trace-Id', i::text) FROM generate_series(1, 10000) i :lock;
 BEGIN; INSERT INTO terra_identity.events (payload, headers) SELECT '{}', jsonb_build_object('X-Terra-Trace-Id', i::text) FROM generate_series(1, 10001) i :lock;
--- An edit of rules, which may be one of several environments.
+-- An edit of rules takes its environments in order, when the statement ends.
 BEGIN; UPDATE terra_identity.environments SET account_policy = 'replace' WHERE dev_id = 'default' :lock;

@@ -140,7 +140,7 @@ SELECT event_id, trace_id FROM terra_identity.events WHERE dev_id = 'owners ids'
 SELECT event_id, trace_id FROM terra_identity.deliveries WHERE dev_id = 'owners ids' ORDER BY 1;
 -- The extension's trigger functions do nothing for other tables.
 CREATE TABLE environment_settings (n int);
-CREATE TRIGGER mine AFTER INSERT ON environment_settings FOR EACH ROW EXECUTE FUNCTION terra_identity._follow_environment();
+CREATE TRIGGER mine AFTER INSERT ON environment_settings FOR EACH ROW EXECUTE FUNCTION terra_identity._collect_environment();
 CREATE TRIGGER mine_too BEFORE INSERT ON environment_settings FOR EACH ROW EXECUTE FUNCTION terra_identity._merge_environment();
 INSERT INTO environment_settings VALUES (1);
 DROP TABLE environment_settings;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 extern "C" {
@@ -287,14 +288,29 @@ bool is_as_without_row(TriggerData* trigger) {
 // Rules are followed by comparison: connections are derived again if they were derived by another rule than the row
 // says. So a restore, which brings connections and rules in any order, derives nothing.
 
+/// The environments whose policy the statement in progress has changed. What a rollback leaves here is followed once
+/// too often, which changes nothing.
+std::set<std::string>* edited = nullptr;
+
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environment_settings`.
-void follow_environment(TriggerData* trigger) {
+void collect_environment(TriggerData* trigger) {
     if (changes_none(trigger, {environment_dev_id, environment_account_policy}) || is_as_without_row(trigger))
         return;
-    lock_batches(true); // there may be more environments to come
+    if (edited == nullptr)
+        edited = new std::set<std::string>;
+    edited->merge(both_values(trigger, environment_dev_id));
+}
+
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH STATEMENT on `environments` and `environment_settings`: in the order of
+/// their names, as everybody takes environments. An edit through the view is several statements on the table, whose end
+/// is not waited for.
+void follow_environments() {
+    if (edited == nullptr || edited->empty() || PartialSettings::exist())
+        return;
+    const std::set<std::string> dev_ids = std::exchange(*edited, {});
     Table table("connections", RowExclusiveLock);
     as_owner(table.owner(), [&] {
-        for (const std::string& dev_id : both_values(trigger, environment_dev_id))
+        for (const std::string& dev_id : dev_ids)
             follow_policy(table, dev_id);
     });
     table.close();
@@ -334,7 +350,8 @@ PG_FUNCTION_INFO_V1(terra_identity_merge_environment);
 PG_FUNCTION_INFO_V1(terra_identity_merge_provider);
 PG_FUNCTION_INFO_V1(terra_identity_built_in_sdk_providers);
 PG_FUNCTION_INFO_V1(terra_identity_refuse_truncate);
-PG_FUNCTION_INFO_V1(terra_identity_follow_environment);
+PG_FUNCTION_INFO_V1(terra_identity_collect_environment);
+PG_FUNCTION_INFO_V1(terra_identity_follow_environments);
 PG_FUNCTION_INFO_V1(terra_identity_follow_provider);
 PG_FUNCTION_INFO_V1(terra_identity_forget_rules);
 
@@ -385,11 +402,20 @@ PGDLLEXPORT Datum terra_identity_refuse_truncate(PG_FUNCTION_ARGS) {
     });
 }
 
-PGDLLEXPORT Datum terra_identity_follow_environment(PG_FUNCTION_ARGS) {
+PGDLLEXPORT Datum terra_identity_collect_environment(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::follow_environment(ti::pg::trigger_data(fcinfo, "_follow_environment", "environment_settings",
-                                                    TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, ti::pg::any_operation,
-                                                    "AFTER FOR EACH ROW"));
+        ti::collect_environment(ti::pg::trigger_data(fcinfo, "_collect_environment", "environment_settings",
+                                                     TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, ti::pg::any_operation,
+                                                     "AFTER FOR EACH ROW"));
+        return PointerGetDatum(nullptr);
+    });
+}
+
+PGDLLEXPORT Datum terra_identity_follow_environments(PG_FUNCTION_ARGS) {
+    return ti::pg::entry([fcinfo] {
+        ti::pg::trigger_data(fcinfo, "_follow_environments", ti::pg::any_table, TRIGGER_EVENT_AFTER,
+                             ti::pg::any_operation, "AFTER FOR EACH STATEMENT");
+        ti::follow_environments();
         return PointerGetDatum(nullptr);
     });
 }

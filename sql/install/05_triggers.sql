@@ -18,8 +18,10 @@ CREATE FUNCTION terra_identity._merge_environment() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_merge_environment';
 CREATE FUNCTION terra_identity._merge_provider() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_merge_provider';
-CREATE FUNCTION terra_identity._follow_environment() RETURNS trigger
-    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_environment';
+CREATE FUNCTION terra_identity._collect_environment() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_collect_environment';
+CREATE FUNCTION terra_identity._follow_environments() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_environments';
 CREATE FUNCTION terra_identity._follow_provider() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_provider';
 CREATE FUNCTION terra_identity._forget_rules() RETURNS trigger
@@ -34,7 +36,8 @@ COMMENT ON FUNCTION terra_identity._edit_environment() IS 'Trigger: an edit of t
 COMMENT ON FUNCTION terra_identity._edit_provider() IS 'Trigger: an edit of the view providers goes to provider_settings.';
 COMMENT ON FUNCTION terra_identity._merge_environment() IS 'Trigger: inserting a row that is there changes it.';
 COMMENT ON FUNCTION terra_identity._merge_provider() IS 'Trigger: inserting a row that is there changes it.';
-COMMENT ON FUNCTION terra_identity._follow_environment() IS 'Trigger: derives the connections again by the new rules.';
+COMMENT ON FUNCTION terra_identity._collect_environment() IS 'Trigger: collects the environments whose rules change.';
+COMMENT ON FUNCTION terra_identity._follow_environments() IS 'Trigger: derives their connections again by the new rules.';
 COMMENT ON FUNCTION terra_identity._follow_provider() IS 'Trigger: derives the connections again by the new rules.';
 COMMENT ON FUNCTION terra_identity._forget_rules() IS 'Trigger: every session reads the rules again.';
 
@@ -62,8 +65,12 @@ CREATE TRIGGER merge_environment BEFORE INSERT ON terra_identity.environment_set
     FOR EACH ROW EXECUTE FUNCTION terra_identity._merge_environment();
 CREATE TRIGGER merge_provider BEFORE INSERT ON terra_identity.provider_settings
     FOR EACH ROW EXECUTE FUNCTION terra_identity._merge_provider();
-CREATE TRIGGER follow_environment AFTER INSERT OR UPDATE OR DELETE ON terra_identity.environment_settings
-    FOR EACH ROW EXECUTE FUNCTION terra_identity._follow_environment();
+CREATE TRIGGER collect_environment AFTER INSERT OR UPDATE OR DELETE ON terra_identity.environment_settings
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._collect_environment();
+CREATE TRIGGER follow_environments AFTER INSERT OR UPDATE OR DELETE ON terra_identity.environment_settings
+    FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._follow_environments();
+CREATE TRIGGER follow_environments AFTER INSERT OR UPDATE OR DELETE ON terra_identity.environments
+    FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._follow_environments();
 CREATE TRIGGER follow_provider AFTER INSERT OR UPDATE OR DELETE ON terra_identity.provider_settings
     FOR EACH ROW EXECUTE FUNCTION terra_identity._follow_provider();
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON terra_identity.environment_settings
