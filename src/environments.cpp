@@ -1,12 +1,12 @@
 // The rules that users set: edits of the views `environments` and `providers`, and the triggers of the tables behind
 // them, which follow what changed in the same transaction.
 #include "pg/datum.h"
-#include "pg/environment.h"
-#include "pg/locks.h"
+#include "tables/environment.h"
+#include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/trigger.h"
-#include "pg/whole.h"
+#include "rebuild.h"
 
 #include <algorithm>
 #include <optional>
@@ -23,6 +23,7 @@ namespace terra_identity {
 namespace {
 
 using namespace pg;
+using namespace tables;
 
 /// What an INSERT leaves out is null here, and stays as it is. It never takes `signature_required` back.
 Query merge_environment = R"(
@@ -318,13 +319,13 @@ void follow_environments() {
 
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `provider_settings`, whose rows hold for every environment: nobody
 /// writes connections meanwhile.
-void follow_provider(TriggerData* trigger) {
+void follow_changed_provider(TriggerData* trigger) {
     if (changes_none(trigger, {provider_provider, provider_sdk, provider_account_ids}))
         return;
     Table table("connections", ShareRowExclusiveLock);
     as_owner(table.owner(), [&] {
         for (const std::string& provider : both_values(trigger, provider_provider))
-            pg::follow_provider(table, provider);
+            follow_provider(table, provider);
     });
     table.close();
 }
@@ -422,9 +423,9 @@ PGDLLEXPORT Datum terra_identity_follow_environments(PG_FUNCTION_ARGS) {
 
 PGDLLEXPORT Datum terra_identity_follow_provider(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::follow_provider(ti::pg::trigger_data(fcinfo, "_follow_provider", "provider_settings",
-                                                 TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, ti::pg::any_operation,
-                                                 "AFTER FOR EACH ROW"));
+        ti::follow_changed_provider(ti::pg::trigger_data(fcinfo, "_follow_provider", "provider_settings",
+                                                         TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, ti::pg::any_operation,
+                                                         "AFTER FOR EACH ROW"));
         return PointerGetDatum(nullptr);
     });
 }
@@ -433,7 +434,7 @@ PGDLLEXPORT Datum terra_identity_forget_rules(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
         ti::pg::trigger_data(fcinfo, "_forget_rules", ti::pg::any_table, TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
                              ti::pg::any_operation, "AFTER FOR EACH ROW");
-        ti::pg::forget_rules_everywhere();
+        ti::tables::forget_rules_everywhere();
         return PointerGetDatum(nullptr);
     });
 }

@@ -4,12 +4,12 @@
 
 #include "core/event_reader.h"
 #include "core/facts.h"
-#include "pg/apply.h"
-#include "pg/delivery.h"
-#include "pg/environment.h"
-#include "pg/event_row.h"
-#include "pg/ids.h"
-#include "pg/known_connections.h"
+#include "apply.h"
+#include "tables/delivery.h"
+#include "tables/environment.h"
+#include "tables/event_row.h"
+#include "tables/ids.h"
+#include "tables/known_connections.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/settings.h"
@@ -23,6 +23,7 @@ namespace terra_identity {
 namespace {
 
 using namespace pg;
+using namespace tables;
 
 /// Statements with more events than this that have a delivery to take, or something to say, are applied in parts.
 constexpr std::size_t chunk_events = 10'000;

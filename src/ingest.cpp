@@ -1,8 +1,8 @@
 // ingest, webhook and replay_rejected: deliveries as they come over HTTP, with their raw bodies.
-#include "pg/door.h"
-#include "pg/environment.h"
+#include "receive.h"
+#include "tables/environment.h"
 #include "pg/json_input.h"
-#include "pg/locks.h"
+#include "tables/locks.h"
 
 #include <array>
 
@@ -10,6 +10,7 @@ namespace terra_identity {
 namespace {
 
 using namespace pg;
+using namespace tables;
 
 /// The body; a null one is empty.
 Datum body_argument(FunctionCallInfo fcinfo) { return PG_ARGISNULL(0) ? text_of("") : PG_GETARG_DATUM(0); }
@@ -96,18 +97,18 @@ PG_FUNCTION_INFO_V1(terra_identity_replay_rejected);
 
 PGDLLEXPORT Datum terra_identity_ingest(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::pg::begin_batch_if_called_again(fcinfo);
-        return ti::row_of(fcinfo, ti::pg::receive({.dev_id = {},
-                                                   .received_at = GetCurrentTimestamp(),
-                                                   .body = ti::body_argument(fcinfo),
-                                                   .headers = ti::pg::argument(fcinfo, 1)},
-                                                  ti::pg::argument(fcinfo, 2)));
+        ti::tables::begin_batch_if_called_again(fcinfo);
+        return ti::row_of(fcinfo, ti::receive({.dev_id = {},
+                                               .received_at = GetCurrentTimestamp(),
+                                               .body = ti::body_argument(fcinfo),
+                                               .headers = ti::pg::argument(fcinfo, 1)},
+                                              ti::pg::argument(fcinfo, 2)));
     });
 }
 
 PGDLLEXPORT Datum terra_identity_webhook(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::pg::begin_batch_if_called_again(fcinfo);
+        ti::tables::begin_batch_if_called_again(fcinfo);
         return ti::webhook(fcinfo);
     });
 }

@@ -1,7 +1,7 @@
 // rebuild and verify.
-#include "pg/environment.h"
-#include "pg/locks.h"
-#include "pg/whole.h"
+#include "tables/environment.h"
+#include "tables/locks.h"
+#include "rebuild.h"
 
 #include <array>
 
@@ -9,6 +9,7 @@ namespace terra_identity {
 namespace {
 
 using namespace pg;
+using namespace tables;
 
 void return_differences(FunctionCallInfo fcinfo) {
     call([fcinfo] { InitMaterializedSRF(fcinfo, 0); });
@@ -39,8 +40,8 @@ PG_FUNCTION_INFO_V1(terra_identity_verify);
 
 PGDLLEXPORT Datum terra_identity_rebuild(PG_FUNCTION_ARGS) {
     return ti::pg::entry([fcinfo] {
-        ti::pg::begin_batch_if_called_again(fcinfo);
-        return Int64GetDatum(ti::pg::rebuild(ti::pg::dev_id_or_setting(ti::pg::argument(fcinfo, 0))));
+        ti::tables::begin_batch_if_called_again(fcinfo);
+        return Int64GetDatum(ti::rebuild(ti::tables::dev_id_or_setting(ti::pg::argument(fcinfo, 0))));
     });
 }
 

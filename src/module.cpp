@@ -7,10 +7,10 @@
 //   resolving.cpp     resolve, lineage_of and user_of
 //   maintenance.cpp   rebuild and verify
 #include "events.h"
-#include "pg/environment.h"
-#include "pg/ids.h"
-#include "pg/known_connections.h"
-#include "pg/locks.h"
+#include "tables/environment.h"
+#include "tables/ids.h"
+#include "tables/known_connections.h"
+#include "tables/locks.h"
 #include "pg/relations.h"
 #include "pg/row_writer.h"
 #include "pg/settings.h"
@@ -28,8 +28,8 @@ namespace {
 void forget(Datum, Oid relation) {
     terra_identity::pg::forget_relation(relation);
     terra_identity::pg::forget_table(relation);
-    terra_identity::pg::forget_rules(relation);
-    terra_identity::pg::forget_connections(relation);
+    terra_identity::tables::forget_rules(relation);
+    terra_identity::tables::forget_connections(relation);
 }
 
 } // namespace
@@ -41,8 +41,8 @@ PG_MODULE_MAGIC;
 PGDLLEXPORT void _PG_init(void) {
     terra_identity::pg::define_settings();
     CacheRegisterRelcacheCallback(forget, Datum{0});
-    terra_identity::pg::register_locks();
-    terra_identity::pg::register_ids();
+    terra_identity::tables::register_locks();
+    terra_identity::tables::register_ids();
     terra_identity::register_ledger();
 }
 

@@ -1,5 +1,5 @@
 // resolve, lineage_of and user_of: whom an id stands for now.
-#include "pg/connection_row.h"
+#include "tables/connection_row.h"
 #include "pg/datum.h"
 #include "pg/query.h"
 #include "pg/relations.h"
@@ -14,6 +14,7 @@ namespace terra_identity {
 namespace {
 
 using namespace pg;
+using namespace tables;
 
 Query select_lineage_of_user = R"(
     SELECT c.lineage_id FROM terra_identity.connections c

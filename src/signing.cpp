@@ -1,13 +1,14 @@
 // The secrets that Terra signs with, and the check of a signature.
 #include "core/text.h"
 
-#include "pg/environment.h"
-#include "pg/signing_secrets.h"
+#include "tables/environment.h"
+#include "tables/signing_secrets.h"
 
 namespace terra_identity {
 namespace {
 
 using namespace pg;
+using namespace tables;
 
 constexpr std::size_t max_secret_bytes = 1024;
 
@@ -28,7 +29,7 @@ std::int64_t set_signing_secret(FunctionCallInfo fcinfo) {
     if (trim(text).size() != text.size())
         throw Error{"22023", "invalid signing secret", "It begins or ends with white space.",
                     "Copy the signing secret from Terra's dashboard without what surrounds it."};
-    return pg::set_signing_secret(dev_id_or_setting(argument(fcinfo, 2)), secret, argument(fcinfo, 1));
+    return tables::set_signing_secret(dev_id_or_setting(argument(fcinfo, 2)), secret, argument(fcinfo, 1));
 }
 
 /// False for anything that is null: what asks whether it may go on must not be told "unknown". And for an empty secret,

@@ -1,4 +1,4 @@
--- The state: what follows from the ledger. The order of columns is known to src/pg/connection_row.h.
+-- The state: what follows from the ledger. The order of columns is known to src/tables/connection_row.h.
 
 CREATE TABLE terra_identity.connections (
     connection_id           bigint GENERATED ALWAYS AS IDENTITY,

@@ -1,7 +1,5 @@
 #include "pg/relations.h"
 
-#include "pg/connection_row.h"
-
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -187,19 +185,6 @@ Oid owner_of_tables() {
     const Oid owner = environments.owner();
     environments.close();
     return owner;
-}
-
-std::vector<HeapTuple> find_connections(const Table& connections, const std::string& dev_id,
-                                        const std::vector<std::string>& user_ids, Reads reads) {
-    // In the order of the index: neighbours in it lie on the same pages.
-    std::vector<std::string_view> sorted(user_ids.begin(), user_ids.end());
-    std::sort(sorted.begin(), sorted.end());
-    std::vector<IndexKeys> wanted;
-    wanted.reserve(sorted.size());
-    for (const std::string_view user_id : sorted)
-        wanted.push_back(std::move(IndexKeys().equals(dev_id).equals(user_id)));
-    const IndexScan scan{.table = connections.relation(), .index = "connections_pkey", .reads = reads, .limit = 1};
-    return scan.fetch(wanted);
 }
 
 } // namespace terra_identity::pg

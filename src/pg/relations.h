@@ -48,8 +48,4 @@ private:
 /// The role that owns the extension's tables, and what is done in its name.
 Oid owner_of_tables();
 
-/// The rows of those of the connections that there are, in the order of their user_ids, through the primary key.
-std::vector<HeapTuple> find_connections(const Table& connections, const std::string& dev_id,
-                                        const std::vector<std::string>& user_ids, Reads reads);
-
 } // namespace terra_identity::pg

@@ -1,8 +1,23 @@
 #!/usr/bin/env bash
-# Runs clang-tidy over the core; its findings are errors. Quiet otherwise.
+# Checks which room includes which, and runs clang-tidy over the core; its findings are errors. Quiet otherwise.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$project"
+
+# stays_within ROOM OTHER...: the sources of a room include, of the project, its own headers and those of these rooms alone.
+stays_within() {
+    local place header status=0
+    while IFS=: read -r place header; do
+        if [[ -e src/$header && " $* " != *" ${header%/*} "* ]]; then
+            echo "lint.sh: $place includes $header, but src/$1 knows only: $*" >&2
+            status=1
+        fi
+    done < <(grep -rE '^#include "' "src/$1" | sed -E 's/#include "(.*)".*/\1/')
+    return "$status"
+}
+stays_within core
+stays_within pg core
+stays_within tables core pg
 
 "$harness/dependencies.sh" --tools
 quietly lint cmake -S . -B build/unit

@@ -1,12 +1,15 @@
-#include "pg/table_store.h"
+#include "tables/table_store.h"
 
-#include "pg/connection_row.h"
-#include "pg/ids.h"
+#include "tables/connection_row.h"
+#include "tables/ids.h"
 
 #include <iterator>
 #include <string_view>
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
+
 namespace {
 
 /// A filter for rows whose user_id is not among some. It runs within `call`: it may raise server errors and must not
@@ -151,4 +154,4 @@ std::int64_t TableStore::new_connection_id() {
     return ids_[used_ids_++];
 }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

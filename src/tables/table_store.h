@@ -9,7 +9,9 @@
 
 #include "pg/relations.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
 
 class TableStore : public Store {
 public:
@@ -45,4 +47,4 @@ private:
     std::int64_t provisional_id_ = INT64_MAX / 2; ///< for readers, who cannot take one from the sequence
 };
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

@@ -1,8 +1,8 @@
-#include "pg/environment.h"
+#include "tables/environment.h"
 
 #include "core/text.h"
 
-#include "pg/locks.h"
+#include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/settings.h"
@@ -17,7 +17,10 @@ extern "C" {
 #include "utils/inval.h"
 }
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
+
 namespace {
 
 /// The tables of rules.
@@ -235,4 +238,4 @@ Rules remembered_rules(const std::string& dev_id) {
     return rules;
 }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

@@ -1,4 +1,4 @@
-#include "pg/ids.h"
+#include "tables/ids.h"
 
 #include <algorithm>
 #include <array>
@@ -15,7 +15,10 @@ extern "C" {
 #include "utils/syscache.h"
 }
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
+
 namespace {
 
 /// The sequences that this session has found to be beyond the rows that are there.
@@ -119,4 +122,4 @@ std::int64_t next_id(const IdColumn& column) {
     return checked(column, draw(column), [] { return true; });
 }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

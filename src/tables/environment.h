@@ -8,7 +8,9 @@
 
 #include "pg/index_scan.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
 
 /// The columns of `environment_settings`, and of the view `environments`, in their order in sql/install/04_rules.sql,
 /// counted from 1.
@@ -82,4 +84,4 @@ Rules read_rules(const std::string& dev_id, Reads reads);
 /// The same as they were committed last, read only if they have changed. Under the lock of the environment.
 Rules remembered_rules(const std::string& dev_id);
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

@@ -8,15 +8,15 @@
 #include "pg/guard.h"
 #include "pg/relations.h"
 
-namespace terra_identity::pg {
+namespace terra_identity {
 
 /// Derives an environment again if its connections were derived by another account policy than it has. It is taken for
 /// itself. Within `as_owner`, as the next one.
-void follow_policy(const Table& table, const std::string& dev_id);
+void follow_policy(const pg::Table& table, const std::string& dev_id);
 
 /// Derives those environments again whose connections were derived by other rules of this provider than it has. Nobody
 /// may write connections meanwhile.
-void follow_provider(const Table& table, const std::string& provider);
+void follow_provider(const pg::Table& table, const std::string& provider);
 
 /// Derives everything again from the ledger, keeping connection_ids. @return how many rows changed
 std::int64_t rebuild(const std::string& dev_id);
@@ -32,4 +32,4 @@ struct Difference {
 /// Compares the state with the ledger, as the calling statement sees both; changes nothing.
 std::vector<Difference> verify(const std::string& dev_id);
 
-} // namespace terra_identity::pg
+} // namespace terra_identity

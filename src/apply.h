@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "pg/delivery.h"
+#include "tables/delivery.h"
 
-namespace terra_identity::pg {
+namespace terra_identity {
 
 /// What events say about connections, in the order of the events, and their deliveries.
 struct News {
@@ -24,7 +24,7 @@ struct News {
     };
     std::vector<Item> items;
     std::vector<Link> reauths;
-    std::vector<Delivered> deliveries; ///< of these events, and of others that have nothing to say
+    std::vector<tables::Delivered> deliveries; ///< of these events, and of others that have nothing to say
 };
 
 using NewsByEnvironment = std::map<std::string, News>;
@@ -36,4 +36,4 @@ inline constexpr std::size_t bulk_items = 100;
 /// @param in_parts there is more to come of the statement: it keeps other batches out, and takes whole environments
 void apply_news(NewsByEnvironment news, bool in_parts);
 
-} // namespace terra_identity::pg
+} // namespace terra_identity

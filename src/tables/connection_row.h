@@ -8,7 +8,9 @@
 
 #include "pg/relations.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
 
 /// The columns in their order in sql/install/03_connections.sql, counted from 1.
 enum ConnectionColumn : AttrNumber {
@@ -58,4 +60,8 @@ Connection connection_of(HeapTuple row, TupleDesc columns);
 HeapTuple row_of(const Connection& connection, const std::string& dev_id, const Table& table,
                  HeapTuple present = nullptr);
 
-} // namespace terra_identity::pg
+/// The rows of those of the connections that there are, in the order of their user_ids, through the primary key.
+std::vector<HeapTuple> find_connections(const Table& connections, const std::string& dev_id,
+                                        const std::vector<std::string>& user_ids, Reads reads);
+
+} // namespace terra_identity::tables

@@ -3,7 +3,9 @@
 
 #include "pg/guard.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
 
 enum EventColumn : AttrNumber {
     event_event_id = 1,
@@ -22,4 +24,4 @@ enum EventColumn : AttrNumber {
     event_columns = event_contributes,
 };
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

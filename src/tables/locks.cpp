@@ -1,11 +1,14 @@
-#include "pg/locks.h"
+#include "tables/locks.h"
 
 #include <algorithm>
 #include <cstdint>
 
 #include "pg/calls.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
+
 namespace {
 
 /// PostgreSQL's own advisory locks have 1 and 2 here; "TI" in ASCII keeps clear of them and of other extensions.
@@ -156,4 +159,4 @@ LOCKTAG EnvironmentLocks::environment_tag() const {
     return tag_of({Level::environment, hash(text)});
 }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

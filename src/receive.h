@@ -10,14 +10,14 @@
 
 #include "pg/datum.h"
 
-namespace terra_identity::pg {
+namespace terra_identity {
 
 /// A delivery at the door.
 struct Delivery {
     std::string dev_id; ///< filled in by `receive`
     TimestampTz received_at;
     Datum body; ///< bytea or text, which are alike
-    NullableValue headers;
+    pg::NullableValue headers;
     bool by_header = false;                    ///< it was given no dev_id
     std::optional<Digest> signed_content = {}; ///< if its signature was asked for: a hash of what was signed
 };
@@ -33,7 +33,7 @@ struct Answer {
 /// Takes a delivery in. Raises nothing for what the sender sent, everything that the server suffers. A body of more
 /// than max_body_bytes is rejected and not kept.
 /// @param dev_id the environment that the caller gave; null: the delivery's header leads to one
-Answer receive(Delivery delivery, const NullableValue& dev_id);
+Answer receive(Delivery delivery, const pg::NullableValue& dev_id);
 
 /// The rejected deliveries of an environment, oldest first; as they are to be replayed, other batches are kept out.
 std::vector<std::int64_t> rejected_ids(const std::string& dev_id);
@@ -42,4 +42,4 @@ std::vector<std::int64_t> rejected_ids(const std::string& dev_id);
 /// at it.
 std::optional<Answer> replay(const std::string& dev_id, std::int64_t rejected_id);
 
-} // namespace terra_identity::pg
+} // namespace terra_identity

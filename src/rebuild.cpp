@@ -1,15 +1,19 @@
-#include "pg/whole.h"
+#include "rebuild.h"
 
 #include "core/derivation.h"
-#include "pg/environment.h"
-#include "pg/known_connections.h"
-#include "pg/ledger.h"
-#include "pg/locks.h"
+#include "tables/environment.h"
+#include "tables/known_connections.h"
+#include "tables/ledger.h"
+#include "tables/locks.h"
 #include "pg/query.h"
-#include "pg/table_store.h"
-#include "pg/writer.h"
+#include "tables/table_store.h"
+#include "tables/writer.h"
 
-namespace terra_identity::pg {
+namespace terra_identity {
+
+using namespace pg;
+using namespace tables;
+
 namespace {
 
 /// The policy does not matter to SDK providers.
@@ -160,4 +164,4 @@ std::vector<Difference> verify(const std::string& dev_id) {
     return differences;
 }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity

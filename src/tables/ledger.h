@@ -7,9 +7,11 @@
 
 #include "pg/query.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
 
 /// Folds all events of the environment. Within `as_owner`.
 Fold fold_ledger(const std::string& dev_id, Reads reads);
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

@@ -7,10 +7,12 @@
 
 #include "pg/relations.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
 
 /// While everything that the derivation relied on is held; within `as_owner` if the derivation is of
 /// everything. @return how many connections and reauths changed.
 std::int64_t write(const Derivation& derivation, const Table& table, const std::string& dev_id);
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

@@ -1,19 +1,24 @@
-#include "pg/apply.h"
+#include "apply.h"
 
 #include "core/derivation.h"
-#include "pg/environment.h"
-#include "pg/locks.h"
+#include "tables/environment.h"
+#include "tables/connection_row.h"
+#include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/row_writer.h"
-#include "pg/table_store.h"
-#include "pg/writer.h"
+#include "tables/table_store.h"
+#include "tables/writer.h"
 
 #include <algorithm>
 #include <optional>
 #include <set>
 #include <utility>
 
-namespace terra_identity::pg {
+namespace terra_identity {
+
+using namespace pg;
+using namespace tables;
+
 namespace {
 
 /// A transaction that would hold more keys than this takes the environment for itself: the server's lock table is
@@ -126,4 +131,4 @@ void apply_news(NewsByEnvironment news, bool in_parts) {
         connections->close();
 }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity

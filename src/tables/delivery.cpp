@@ -1,4 +1,4 @@
-#include "pg/delivery.h"
+#include "tables/delivery.h"
 
 #include <algorithm>
 #include <array>
@@ -8,12 +8,15 @@
 #include <utility>
 
 #include "pg/hmac.h"
-#include "pg/locks.h"
+#include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/row_writer.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
+
 namespace {
 
 /// In the order in which they are given. For one, too, where somebody gave the table triggers.
@@ -203,4 +206,4 @@ JsonbView view_of(const NullableValue& jsonb) {
     return jsonb.is_null ? JsonbView() : JsonbView(detoasted_jsonb(jsonb.value));
 }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

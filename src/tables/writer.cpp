@@ -1,8 +1,8 @@
 #include "core/changes.h"
-#include "pg/writer.h"
+#include "tables/writer.h"
 
-#include "pg/connection_row.h"
-#include "pg/ids.h"
+#include "tables/connection_row.h"
+#include "tables/ids.h"
 #include "pg/query.h"
 #include "pg/row_writer.h"
 
@@ -10,7 +10,10 @@
 #include <array>
 #include <utility>
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
+
 namespace {
 
 Query delete_connections = R"(
@@ -175,4 +178,4 @@ std::int64_t write(const Derivation& derivation, const Table& table, const std::
                                      derivation.vanished_reauths().size());
 }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

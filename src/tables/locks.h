@@ -1,7 +1,8 @@
 // Locks of the transaction, in the extension's own space of advisory locks (no lock of a user's can collide).
 //
 // The order in which they are taken, so that single-statement transactions do not deadlock:
-//   1. the settings: who edits rules, and the first delivery of a dev-id header (src/pg/environment.h). What follows
+//   1. the settings: who edits rules, and the first delivery of a dev-id header (src/tables/environment.h). What
+//   follows
 //      is taken after the last row of the statement is in the ledger.
 //   2. the batches. Shared: statements of several deliveries with trace ids, or over several environments. Exclusive:
 //      those that work in parts, and so may come back to what is before them here (`lock_batches`).
@@ -10,7 +11,7 @@
 //   4. the environment, shared or (bulk) exclusive, by who has news of connections; if shared,
 //   5. the connections, 6. the slots, 7. the lineages that the statement relies on, each level sorted by key;
 //   8. the deliveries, sorted by their trace ids, then what was signed: rows of `deliveries` and `signatures`, for
-//      whose unique indexes others wait (src/pg/delivery.h).
+//      whose unique indexes others wait (src/tables/delivery.h).
 // A single delivery without news, as most are, takes one lock of 8 and waits for nobody who waits.
 // A transaction of many statements that would hold too many of 5 to 7 takes its environment exclusive instead.
 // What turns out to be missing after reading is added by giving back 5 to 7 and taking the larger set in order.
@@ -23,7 +24,9 @@
 
 #include "pg/guard.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
 
 /// Lets a transaction's end be noticed. Called once, when the module is loaded.
 void register_locks();
@@ -87,4 +90,4 @@ private:
     std::vector<Tag> keys_;
 };
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

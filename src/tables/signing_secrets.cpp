@@ -1,13 +1,16 @@
-#include "pg/signing_secrets.h"
+#include "tables/signing_secrets.h"
 
-#include "pg/environment.h"
+#include "tables/environment.h"
 #include "pg/hmac.h"
-#include "pg/ids.h"
-#include "pg/locks.h"
+#include "tables/ids.h"
+#include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
+
 namespace {
 
 /// The columns of `signing_secrets`, in their order in sql/install/08_ingest.sql, counted from 1.
@@ -142,4 +145,4 @@ std::int64_t set_signing_secret(const std::string& dev_id, Datum secret, const N
     return secret_id;
 }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

@@ -7,7 +7,9 @@
 
 #include "pg/guard.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
 
 /// Forgets the connections if this is their table, or InvalidOid.
 void forget_connections(Oid changed);
@@ -19,4 +21,4 @@ bool is_known(const std::string& dev_id, const Contribution& passing);
 /// that only grow make what is known stay true.
 void forget_connections_everywhere();
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

@@ -1,20 +1,24 @@
-#include "pg/door.h"
+#include "receive.h"
 
 #include "core/headers.h"
 
 #include <algorithm>
 
-#include "pg/delivery.h"
-#include "pg/environment.h"
-#include "pg/ids.h"
+#include "tables/delivery.h"
+#include "tables/environment.h"
+#include "tables/ids.h"
 #include "pg/json_input.h"
-#include "pg/locks.h"
+#include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/settings.h"
-#include "pg/signing_secrets.h"
+#include "tables/signing_secrets.h"
 
-namespace terra_identity::pg {
+namespace terra_identity {
+
+using namespace pg;
+using namespace tables;
+
 namespace {
 
 Query insert_event = R"(
@@ -262,4 +266,4 @@ std::optional<Answer> replay(const std::string& dev_id, std::int64_t rejected_id
     return answer;
 }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity

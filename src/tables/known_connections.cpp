@@ -1,6 +1,6 @@
-#include "pg/known_connections.h"
+#include "tables/known_connections.h"
 
-#include "pg/connection_row.h"
+#include "tables/connection_row.h"
 #include "pg/relations.h"
 
 #include <cstdint>
@@ -13,7 +13,10 @@ extern "C" {
 #include "utils/inval.h"
 }
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
+
 namespace {
 
 /// About 2 MB of them.
@@ -84,4 +87,4 @@ void forget_connections_everywhere() {
     call([table] { CacheInvalidateRelcacheByRelid(table); });
 }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

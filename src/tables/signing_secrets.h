@@ -7,7 +7,9 @@
 
 #include "pg/datum.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
 
 struct SigningPolicy {
     bool required = false;
@@ -31,4 +33,4 @@ Verdict verify_body(const std::vector<std::string>& headers, const SignatureRule
 /// @return the secret_id
 std::int64_t set_signing_secret(const std::string& dev_id, Datum secret, const NullableValue& valid_until);
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

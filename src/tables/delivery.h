@@ -15,7 +15,9 @@
 #include "pg/datum.h"
 #include "pg/jsonb.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
 
 /// @param payload,headers detoasted; headers may be null
 Event read_delivery(const Jsonb* payload, const Headers& headers, Micros received_at);
@@ -82,4 +84,4 @@ const Jsonb* detoasted_jsonb(Datum datum);
 /// What there is to read of one that may be null.
 JsonbView view_of(const NullableValue& jsonb);
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

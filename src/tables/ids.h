@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
 
 /// An identity column, of a table with dev_id.
 struct IdColumn {
@@ -38,4 +38,4 @@ std::int64_t checked_id(const IdColumn& column, std::int64_t id);
 /// Lets a subscription's coming and going be noticed. Called once, when the module is loaded.
 void register_ids();
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

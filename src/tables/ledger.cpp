@@ -1,11 +1,14 @@
-#include "pg/ledger.h"
+#include "tables/ledger.h"
 
-#include "pg/delivery.h"
+#include "tables/delivery.h"
 
 #include <array>
 #include <vector>
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
+
+using namespace pg;
+
 namespace {
 
 constexpr char select_events[] = R"(
@@ -58,4 +61,4 @@ Fold fold_ledger(const std::string& dev_id, Reads reads) {
     return fold;
 }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables
