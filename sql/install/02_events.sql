@@ -44,7 +44,7 @@ COMMENT ON COLUMN terra_identity.events.event_time IS
 COMMENT ON COLUMN terra_identity.events.problem IS
     'Filled in: why the payload is not what its type needs. Such an event changes nothing else. Null for the others';
 COMMENT ON COLUMN terra_identity.events.contributes IS
-    'Filled in: whether the event could say something new of its connections when it came; false for most data events, null if it came from a dump';
+    'Filled in: whether the event could say something new of its connections when it came; false for most data events, null if it came from a dump. Also true of what was signed and has no trace id';
 
 CREATE TABLE terra_identity.deliveries (
     dev_id   text COLLATE "C" NOT NULL,

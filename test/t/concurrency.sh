@@ -11,25 +11,9 @@ seed=${SEED:-20260214}
 duration=${DURATION:-10}
 echo "# seed $seed, $duration s"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck disable=SC1091
+. "$(dirname "$0")/checks.sh"
 export PSQLRC=/dev/null PGAPPNAME=concurrency
-failures=0
-
-# check NAME GOT: ok if nothing was got.
-check() {
-    if [[ -z $2 ]]; then
-        echo "ok - $1"
-    else
-        echo "not ok - $1"
-        head -n 20 <<<"$2" | sed 's/^/# /'
-        failures=$((failures + 1))
-    fi
-}
-
-query() {
-    psql -qAt -v ON_ERROR_STOP=1 "$@" 2>&1 || true
-}
 
 psql -q -v ON_ERROR_STOP=1 <<'SQL'
 CREATE EXTENSION terra_identity;

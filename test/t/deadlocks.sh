@@ -16,9 +16,9 @@ seed=${SEED:-20260301}
 duration=${DURATION:-12}
 echo "# seed $seed, $duration s"
 
-work=$(mktemp -d)
+# shellcheck disable=SC1091
+. "$(dirname "$0")/checks.sh"
 pids=()
-failures=0
 export PSQLRC=/dev/null PGAPPNAME=deadlocks
 # Verbose messages have their SQLSTATE in the server's log. The DETAIL of a deadlock shows the statements.
 options='-c log_error_verbosity=verbose -c log_min_error_statement=panic -c client_min_messages=warning -c deadlock_timeout=10ms'
@@ -31,29 +31,9 @@ finish_background() {
     fi
     pids=()
 }
-trap 'finish_background; rm -rf "$work"' EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-# check NAME GOT: ok if nothing was got.
-check() {
-    if [[ -z $2 ]]; then
-        echo "ok - $1"
-    else
-        echo "not ok - $1"
-        head -n 60 <<<"$2" | cut -c 1-240 | sed 's/^/# /'
-        failures=$((failures + 1))
-    fi
-}
-
 # The questions at the end may take longer than a statement of the storm.
 query() {
     PGOPTIONS=$options psql -qAt -v ON_ERROR_STOP=1 "$@" 2>&1 || true
-}
-
-log_size() {
-    stat -c %s "$SERVER_LOG"
 }
 
 # Part of errors_since: every error with the lines that belong to it in one line, split by \v.

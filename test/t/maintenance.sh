@@ -11,9 +11,9 @@
 set -euo pipefail
 
 kinds=${KINDS:-reindex vacuum cluster create_index repack columns owner_columns owner_values drop_extension}
-work=$(mktemp -d)
+# shellcheck disable=SC1091
+. "$(dirname "$0")/checks.sh"
 pids=()
-failures=0
 export PSQLRC=/dev/null PGAPPNAME=maintenance
 # Verbose messages have their SQLSTATE in the server's log.
 export PGOPTIONS='-c log_error_verbosity=verbose -c log_min_error_statement=panic -c deadlock_timeout=100ms -c client_min_messages=warning'
@@ -28,30 +28,6 @@ finish_background() {
     pids=()
     rm -f "$work/stop"
 }
-trap 'finish_background; rm -rf "$work"' EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-# check NAME GOT: ok if nothing was got.
-check() {
-    if [[ -z $2 ]]; then
-        echo "ok - $1"
-    else
-        echo "not ok - $1"
-        head -n 20 <<<"$2" | cut -c 1-240 | sed 's/^/# /'
-        failures=$((failures + 1))
-    fi
-}
-
-query() {
-    psql -qAt -v ON_ERROR_STOP=1 "$@" 2>&1 || true
-}
-
-log_size() {
-    stat -c %s "$SERVER_LOG"
-}
-
 # errors_since POSITION: the errors of this database in the server's log, as `COUNT SQLSTATE: MESSAGE`, and crashes.
 # pg_repack tries for its locks with a short statement_timeout until it has them: that is not counted.
 errors_since() {
