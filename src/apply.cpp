@@ -38,15 +38,15 @@ std::vector<std::string> user_ids_of(const News& news) {
     return result;
 }
 
-Derivation derive(Store& store, const Rules& rules, const News& news, const std::vector<std::string>& user_ids) {
-    Derivation derivation(store, rules);
+Derived derive(Store& store, const Rules& rules, Held held, const News& news,
+               const std::vector<std::string>& user_ids) {
+    Derivation derivation(store, rules, held);
     derivation.require(user_ids);
     for (const News::Item& item : news.items)
         derivation.tell(item.contribution, item.event_id);
     for (const News::Link& link : news.reauths)
         derivation.link(link.reauth);
-    derivation.derive();
-    return derivation;
+    return derivation.derive();
 }
 
 /// Takes the deliveries, once. @return whether all that the news say is new: what is repeated is dropped from them
@@ -79,8 +79,8 @@ void apply_to(const std::string& dev_id, News& news, bool whole, const Table& ta
         if (!exclusive)
             locks.lock(keys);
         store.start_again();
-        const Derivation derivation = derive(store, rules, news, user_ids);
-        const Keys needed = exclusive ? Keys() : derivation.keys();
+        const Derived derived = derive(store, rules, exclusive ? Held::environment : Held::keys, news, user_ids);
+        const Keys& needed = derived.keys;
         if (std::includes(keys.begin(), keys.end(), needed.begin(), needed.end())) {
             if (!take(dev_id, news)) {
                 user_ids = user_ids_of(news);
@@ -88,7 +88,7 @@ void apply_to(const std::string& dev_id, News& news, bool whole, const Table& ta
             }
             if (IsolationUsesXactSnapshot())
                 refuse_unseen(table, find_connections(table, dev_id, user_ids, Reads::latest));
-            write(derivation, table, dev_id);
+            write(derived, table, dev_id);
             return;
         }
         keys.insert(needed.begin(), needed.end());

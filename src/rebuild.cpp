@@ -1,6 +1,6 @@
 #include "rebuild.h"
 
-#include "core/derivation.h"
+#include "core/everything.h"
 #include "tables/environment.h"
 #include "tables/known_connections.h"
 #include "tables/ledger.h"
@@ -34,9 +34,12 @@ Query select_environments_of_other_provider = R"(
 void derive_again(const Table& table, const std::string& dev_id) {
     const Rules rules = read_rules(dev_id, Reads::latest);
     TableStore store(table, dev_id);
-    Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
-    derivation.derive();
-    write(derivation, table, dev_id);
+    write(derive_everything(rules, store.all_connections(), store.all_reauths()), table, dev_id);
+}
+
+Derived derive_from_ledger(const Rules& rules, TableStore& store, const std::string& dev_id, Reads reads) {
+    return derive_everything(rules, fold_ledger(dev_id, reads), store.all_connections(), store.all_reauths(),
+                             [&store] { return store.new_connection_id(); });
 }
 
 using Columns = std::vector<std::pair<const char*, std::optional<std::string>>>;
@@ -129,11 +132,7 @@ std::int64_t rebuild(const std::string& dev_id) {
         locks.lock_environment(true);
         const Rules rules = read_rules(dev_id, Reads::latest);
         TableStore store(table, dev_id);
-        Fold ledger = fold_ledger(dev_id, Reads::latest);
-        Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
-        derivation.replace_facts(std::move(ledger));
-        derivation.derive();
-        changed = write(derivation, table, dev_id);
+        changed = write(derive_from_ledger(rules, store, dev_id, Reads::latest), table, dev_id);
         if (changed > 0)
             forget_connections_everywhere();
     });
@@ -147,17 +146,14 @@ std::vector<Difference> verify(const std::string& dev_id) {
     as_owner(table.owner(), [&] {
         const Rules rules = read_rules(dev_id, Reads::statement);
         TableStore store(table, dev_id, Reads::statement);
-        Fold ledger = fold_ledger(dev_id, Reads::statement);
-        Derivation derivation = Derivation::of_everything(store, rules, store.all_connections(), store.all_reauths());
-        derivation.replace_facts(std::move(ledger));
-        derivation.derive();
-        for (const Node& node : derivation.nodes())
+        const Derived derived = derive_from_ledger(rules, store, dev_id, Reads::statement);
+        for (const Node& node : derived.nodes)
             compare(node, differences);
-        for (const Connection& connection : derivation.vanished())
+        for (const Connection& connection : derived.vanished)
             differences.push_back({connection.user_id, "user_id", connection.user_id, std::nullopt});
-        for (const Reauth& reauth : derivation.new_reauths())
+        for (const Reauth& reauth : derived.new_reauths)
             differences.push_back({reauth.new_user_id, "reauths", std::nullopt, shown(reauth)});
-        for (const Reauth& reauth : derivation.vanished_reauths())
+        for (const Reauth& reauth : derived.vanished_reauths)
             differences.push_back({reauth.new_user_id, "reauths", shown(reauth), std::nullopt});
     });
     table.close();

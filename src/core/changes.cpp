@@ -17,15 +17,15 @@ bool comes_before(const Node* a, const Node* b) {
 
 class Changes {
 public:
-    explicit Changes(const Derivation& derivation) : derivation_(derivation) {
-        for (const Node& node : derivation.nodes())
+    explicit Changes(const Derived& derived) : derived_(derived) {
+        for (const Node& node : derived.nodes)
             by_lineage_.push_back(&node);
         std::sort(by_lineage_.begin(), by_lineage_.end(), comes_before);
     }
 
     std::vector<Change> collect() {
         std::vector<const Node*> nodes;
-        for (const Node& node : derivation_.nodes())
+        for (const Node& node : derived_.nodes)
             if (node.changed())
                 nodes.push_back(&node);
         std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) {
@@ -68,7 +68,7 @@ private:
                 {{"to_user_id", *now.successor_user_id}, {"to_reference_id", or_null(successor().reference_id())}});
     }
 
-    const Connection& successor() const { return derivation_.nodes().at(*node_->now.successor_user_id).now; }
+    const Connection& successor() const { return derived_.nodes.at(*node_->now.successor_user_id).now; }
 
     /// Whether its account went to another end user: to a newer connection in its slot, or by reauths that say so.
     bool is_transferred() const {
@@ -147,7 +147,7 @@ private:
                             node_->now.reference_id(), std::move(detail)});
     }
 
-    const Derivation& derivation_;
+    const Derived& derived_;
     const Node* node_ = nullptr;
     std::vector<const Node*> by_lineage_; ///< each with its members, the oldest first
     std::set<std::pair<std::int64_t, std::int64_t>> told_lineages_;
@@ -156,6 +156,6 @@ private:
 
 } // namespace
 
-std::vector<Change> changes_of(const Derivation& derivation) { return Changes(derivation).collect(); }
+std::vector<Change> changes_of(const Derived& derived) { return Changes(derived).collect(); }
 
 } // namespace terra_identity

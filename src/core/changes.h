@@ -1,7 +1,7 @@
 // Changes: what a derivation changed, as the rows of the feed `changes` tell it.
 #pragma once
 
-#include "core/derivation.h"
+#include "core/derived.h"
 
 #include <nlohmann/json.hpp>
 
@@ -21,6 +21,6 @@ struct Change {
 };
 
 /// One row per transition, in the order of the events that brought them about.
-std::vector<Change> changes_of(const Derivation& derivation);
+std::vector<Change> changes_of(const Derived& derived);
 
 } // namespace terra_identity

@@ -26,14 +26,6 @@ std::optional<Status> status_of(std::string_view word) {
     return std::nullopt;
 }
 
-std::optional<AccountPolicy> account_policy_of(std::string_view word) {
-    if (word == "keep")
-        return AccountPolicy::keep;
-    if (word == "replace")
-        return AccountPolicy::replace;
-    return std::nullopt;
-}
-
 std::optional<Account> Connection::account() const {
     if (!has_account())
         return std::nullopt;
@@ -49,6 +41,13 @@ std::vector<Slot> Connection::slots() const {
     }
     if (sdk && facts.reference_id)
         result.push_back({facts.provider->value, std::nullopt, true, reference_id()});
+    return result;
+}
+
+std::vector<Group> groups_of(const Connection& connection) {
+    std::vector<Group> result;
+    for (Slot& slot : connection.slots())
+        result.push_back({std::move(slot), connection.reference_id()});
     return result;
 }
 

@@ -3,10 +3,8 @@
 
 #include "core/facts.h"
 
-#include <array>
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -19,23 +17,6 @@ enum class Status { active, superseded, replaced, deauthenticated, revoked, fail
 /// The word for a status in SQL, and back. `status_of` of an unknown word is null.
 std::string_view to_string(Status status);
 std::optional<Status> status_of(std::string_view word);
-
-enum class AccountPolicy { keep, replace };
-
-std::optional<AccountPolicy> account_policy_of(std::string_view word);
-
-using ProviderSet = std::set<std::string, std::less<>>;
-
-/// The providers that are connected by an SDK on the person's device, unless users say otherwise.
-inline constexpr std::array<std::string_view, 5> built_in_sdk_providers{"APPLE", "FREESTYLELIBRESDK", "GOOGLEFIT",
-                                                                        "HEALTH_CONNECT", "SAMSUNG"};
-
-/// What users decide: for an environment, and for the providers.
-struct Rules {
-    AccountPolicy account_policy = AccountPolicy::keep;
-    ProviderSet sdk_providers;      ///< connected by an SDK on the person's device
-    ProviderSet unusable_providers; ///< whose account ids do not tell accounts apart: they give no account slots
-};
 
 /// A place in the order of newness. One that was only seen in passing, nobody knows since when, is older than all that
 /// are dated.
@@ -108,6 +89,17 @@ private:
         return written ? std::optional(written->value) : std::nullopt;
     }
 };
+
+/// The connections of a slot that have the same reference_id are of one lineage.
+struct Group {
+    Slot slot;
+    std::optional<std::string> reference_id;
+
+    auto operator<=>(const Group&) const = default;
+};
+
+/// The groups that a connection belongs to.
+std::vector<Group> groups_of(const Connection& connection);
 
 /// Whether the place of `a` comes before that of `b`.
 bool is_older(const Connection& a, const Connection& b);

@@ -1,9 +1,7 @@
-// Cycles of reauths: connections that replaced one another in a circle, which only Terra's mistakes can tell of. They
-// are the strongly connected components of the graph of reauths that have more than one member.
-#include "core/neighbourhood.h"
+#include "core/cycles.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <cstdint>
 #include <utility>
 
 namespace terra_identity {
@@ -11,16 +9,15 @@ namespace {
 
 /// Tarjan's algorithm over all linked nodes, without recursion: a chain of reauths may be long. A component is complete
 /// when all that it replaced is, so that components come out predecessors first.
-class Components {
+class Tarjan {
 public:
-    explicit Components(Nodes& nodes) : visits_(nodes.size()) {
+    explicit Tarjan(Nodes& nodes) : visits_(nodes.size()) {
         for (Node& node : nodes)
             if (!(node.predecessors.empty() && node.successors.empty()) && visits_[node.number].index == 0)
                 visit(node);
     }
 
-    std::vector<Node*> predecessors_first;
-    std::vector<std::vector<Node*>> cycles;
+    Components components;
 
 private:
     struct Visit {
@@ -70,9 +67,9 @@ private:
         const auto first = std::find(open_.rbegin(), open_.rend(), &root).base() - 1;
         for (auto member = first; member != open_.end(); ++member)
             visits_[(*member)->number].complete = true;
-        predecessors_first.insert(predecessors_first.end(), first, open_.end());
+        components.predecessors_first.insert(components.predecessors_first.end(), first, open_.end());
         if (open_.end() - first > 1)
-            cycles.emplace_back(first, open_.end());
+            components.cycles.emplace_back(first, open_.end());
         open_.erase(first, open_.end());
     }
 
@@ -82,120 +79,17 @@ private:
     std::vector<Node*> open_; ///< visited, and of components that are not complete
 };
 
-enum class Along { predecessors, successors };
-
-/// A search along reauths, one node after another, each once.
-class Search {
-public:
-    Search(Neighbourhood& neighbourhood, Node& start, Along along) : neighbourhood_(neighbourhood), along_(along) {
-        add(start);
-    }
-
-    /// Whether there is nothing more to find.
-    bool done() const { return next_ == found_.size(); }
-
-    bool has_found(const Node& node) const { return seen_.contains(&node); }
-    const std::vector<Node*>& found() const { return found_; }
-
-    /// Finds what is next to one more node. @param cycles_only does not leave the members of cycles
-    void advance(bool cycles_only = false) {
-        Node* const node = found_[next_++];
-        neighbourhood_.require_reauths({node});
-        for (const Link* const link : along_ == Along::successors ? node->successors : node->predecessors)
-            if (Node& end = along_ == Along::successors ? *link->new_node : *link->old_node;
-                !cycles_only || end.now.cyclic)
-                add(end);
-    }
-
-private:
-    void add(Node& node) {
-        if (seen_.insert(&node).second)
-            found_.push_back(&node);
-    }
-
-    Neighbourhood& neighbourhood_;
-    Along along_;
-    std::vector<Node*> found_;
-    std::size_t next_ = 0;
-    std::unordered_set<const Node*> seen_;
-};
-
-/// The component of a node: what it leads to and what leads to it.
-std::vector<Node*> component_of(Neighbourhood& neighbourhood, Node& node, bool cycles_only) {
-    Search forward(neighbourhood, node, Along::successors), backward(neighbourhood, node, Along::predecessors);
-    while (!forward.done())
-        forward.advance(cycles_only);
-    while (!backward.done())
-        backward.advance(cycles_only);
-    std::vector<Node*> members = forward.found();
-    std::erase_if(members, [&](const Node* member) { return !backward.has_found(*member); });
-    return members;
-}
-
 } // namespace
 
-std::vector<Node*> Neighbourhood::predecessors_first() { return Components(nodes_).predecessors_first; }
-
-const std::vector<Node*>& Neighbourhood::linked_nodes() {
-    if (linked_nodes_.empty() && !nodes_.links().empty()) {
-        Components components(nodes_);
-        linked_nodes_ = std::move(components.predecessors_first);
-        for (std::vector<Node*>& cycle : components.cycles)
-            add_cycle(std::move(cycle));
-    }
-    return linked_nodes_;
-}
-
-void Neighbourhood::add_cycle(std::vector<Node*> members) {
+const std::vector<Node*>& Cycles::add(std::vector<Node*> members) {
     cycles_.push_back(std::move(members));
     for (Node* const member : cycles_.back()) {
         member->cycle = static_cast<std::uint32_t>(cycles_.size());
         member->now.cyclic = cycles_.back().size() > 1;
     }
+    return cycles_.back();
 }
 
-const std::vector<Node*>& Neighbourhood::cycle_of(Node& node) {
-    if (node.cycle == 0)
-        add_cycle(node.now.cyclic ? component_of(*this, node, true) : std::vector{&node});
-    return cycles_[node.cycle - 1];
-}
-
-/// What is linked and stored so is of one lineage, but for transfers.
-bool Neighbourhood::may_have_path(const Node& from, const Node& to) {
-    if (from.cycle != 0 && from.cycle == to.cycle)
-        return false; // it is known
-    return has_new_links_ || !from.stored || !to.stored || from.stored->lineage_id == to.stored->lineage_id ||
-           store_.has_transfers();
-}
-
-/// Searches from both ends in turn: it takes as long as the shorter way does that ends.
-bool Neighbourhood::has_path(Node& from, Node& to) {
-    Search forward(*this, from, Along::successors), backward(*this, to, Along::predecessors);
-    while (!forward.done() && !backward.done()) {
-        forward.advance();
-        backward.advance();
-        if (forward.has_found(to) || backward.has_found(from))
-            return true;
-    }
-    return false;
-}
-
-void Neighbourhood::link_and_find_cycle(const Reauth& reauth) {
-    Node& old_node = at(reauth.old_user_id);
-    Node& new_node = at(reauth.new_user_id);
-    const bool is_new = Nodes::find_link(old_node, new_node) == nullptr;
-    const bool closes_cycle = is_new && !old_node.predecessors.empty() && !new_node.successors.empty() &&
-                              may_have_path(new_node, old_node) && has_path(new_node, old_node);
-    nodes_.link(old_node, new_node, reauth.transfer);
-    has_new_links_ = has_new_links_ || is_new;
-    new_node.relinked = new_node.relinked || is_new;
-    if (!closes_cycle)
-        return;
-    add_cycle(component_of(*this, old_node, false));
-    for (Node* const member : cycles_.back()) {
-        member->touched = true;
-        member->follows(new_node);
-    }
-}
+Components components_of(Nodes& nodes) { return Tarjan(nodes).components; }
 
 } // namespace terra_identity

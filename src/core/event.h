@@ -23,7 +23,7 @@ enum class EventKind {
     athlete,
 };
 
-constexpr bool is_identity(EventKind kind) { return kind > EventKind::passing; }
+constexpr bool is_identity(EventKind kind) { return kind != EventKind::nothing && kind != EventKind::passing; }
 
 /// A `user`, `old_user` or `new_user` object: ids trimmed, empty ones null, provider in upper case.
 struct UserObject {

@@ -1,5 +1,6 @@
-// Lineages: the connected components of reauths that are no transfers, and of slots shared under one reference_id.
-#include "core/neighbourhood.h"
+#include "core/lineages.h"
+
+#include "core/disjoint_sets.h"
 
 #include <algorithm>
 #include <iterator>
@@ -46,7 +47,7 @@ void dissolve_broken(Neighbourhood& neighbourhood) {
     for (const auto& [group, nodes] : left)
         groups.push_back(group);
     std::map<Group, std::set<std::string>> members;
-    for (const Connection& member : neighbourhood.store().group_members(groups, {}))
+    for (const Connection& member : neighbourhood.group_members(groups, {}))
         for (const Group& group : groups_of(member))
             if (left.contains(group))
                 members[group].insert(member.user_id);
@@ -78,7 +79,7 @@ std::vector<Connection> members_of_entered_groups(Neighbourhood& neighbourhood) 
     }
     if (entered.empty())
         return {};
-    return neighbourhood.store().group_members({entered.begin(), entered.end()}, leaving);
+    return neighbourhood.group_members({entered.begin(), entered.end()}, leaving);
 }
 
 void join_all_of_one_reference(DisjointSets& lineages, const Sharers& sharers) {
@@ -87,11 +88,32 @@ void join_all_of_one_reference(DisjointSets& lineages, const Sharers& sharers) {
             lineages.join(sharers[i - 1]->number, sharers[i]->number);
 }
 
+void join_all_linked(DisjointSets& lineages, const Nodes& nodes, const SharedSlots& shared) {
+    for (const Sharers& sharers : shared.accounts)
+        join_all_of_one_reference(lineages, sharers);
+    for (const Sharers& sharers : shared.references)
+        join_all_of_one_reference(lineages, sharers);
+    for (const Link& link : nodes.links())
+        if (!link.transfer)
+            lineages.join(link.old_node->number, link.new_node->number);
+}
+
+/// Sets the `lineage_id` of all nodes: the least among the ids of its lineage's members.
+/// @param id_of what a node brings in
+template <class IdOf>
+void set_lineage_ids(DisjointSets& lineages, Nodes& nodes, const IdOf& id_of) {
+    std::vector<std::int64_t> least(nodes.size(), std::numeric_limits<std::int64_t>::max());
+    for (const Node& node : nodes) {
+        std::int64_t& found = least[lineages.root(node.number)];
+        found = std::min(found, id_of(node));
+    }
+    for (Node& node : nodes)
+        node.now.lineage_id = least[lineages.root(node.number)];
+}
+
 /// The nodes by number, those of one stored lineage joined, but for dissolved lineages.
 DisjointSets stored_lineages(const Neighbourhood& neighbourhood) {
     DisjointSets lineages(neighbourhood.nodes().size());
-    if (neighbourhood.complete())
-        return lineages;
     std::unordered_map<std::int64_t, std::uint32_t> first_of_lineage;
     for (const Node& node : neighbourhood.nodes())
         if (stays_in_lineage(neighbourhood, node))
@@ -102,34 +124,26 @@ DisjointSets stored_lineages(const Neighbourhood& neighbourhood) {
 
 } // namespace
 
+void derive_lineages(Everything& everything) {
+    DisjointSets lineages(everything.nodes.size());
+    join_all_linked(lineages, everything.nodes, everything.shared_slots);
+    set_lineage_ids(lineages, everything.nodes, [](const Node& node) { return node.now.connection_id; });
+}
+
 std::map<std::int64_t, std::int64_t> derive_lineages(Neighbourhood& neighbourhood) {
-    if (!neighbourhood.complete()) {
-        dissolve_broken(neighbourhood);
-        neighbourhood.adopt(members_of_entered_groups(neighbourhood));
-    }
+    dissolve_broken(neighbourhood);
+    neighbourhood.adopt(members_of_entered_groups(neighbourhood));
     Nodes& nodes = neighbourhood.nodes();
     DisjointSets lineages = stored_lineages(neighbourhood);
-    for (const Sharers& sharers : neighbourhood.shared_slots().accounts)
-        join_all_of_one_reference(lineages, sharers);
-    for (const Sharers& sharers : neighbourhood.shared_slots().references)
-        join_all_of_one_reference(lineages, sharers);
-    for (const Link& link : nodes.links())
-        if (!link.transfer)
-            lineages.join(link.old_node->number, link.new_node->number);
-
+    join_all_linked(lineages, nodes, neighbourhood.shared_slots());
     // A lineage that is whole has members that are not loaded: its lineage_id counts for the least of them.
-    std::vector<std::int64_t> least(nodes.size(), std::numeric_limits<std::int64_t>::max());
-    for (const Node& node : nodes) {
-        std::int64_t& found = least[lineages.root(node.number)];
-        found =
-            std::min(found, stays_in_lineage(neighbourhood, node) ? node.stored->lineage_id : node.now.connection_id);
-    }
+    set_lineage_ids(lineages, nodes, [&](const Node& node) {
+        return stays_in_lineage(neighbourhood, node) ? node.stored->lineage_id : node.now.connection_id;
+    });
     std::map<std::int64_t, std::int64_t> moved;
-    for (Node& node : nodes) {
-        node.now.lineage_id = least[lineages.root(node.number)];
+    for (const Node& node : nodes)
         if (stays_in_lineage(neighbourhood, node) && node.stored->lineage_id != node.now.lineage_id)
             moved.emplace(node.stored->lineage_id, node.now.lineage_id);
-    }
     return moved;
 }
 

@@ -1,15 +1,9 @@
 #include "core/neighbourhood.h"
 
+#include <memory>
 #include <utility>
 
 namespace terra_identity {
-
-std::vector<Group> groups_of(const Connection& connection) {
-    std::vector<Group> result;
-    for (Slot& slot : connection.slots())
-        result.push_back({std::move(slot), connection.reference_id()});
-    return result;
-}
 
 void Neighbourhood::require(const std::vector<std::string>& user_ids) {
     std::vector<std::string> missing;
@@ -18,8 +12,7 @@ void Neighbourhood::require(const std::vector<std::string>& user_ids) {
             missing.push_back(user_id);
     if (missing.empty())
         return;
-    if (!complete_)
-        adopt(store_.connections(missing));
+    adopt(store_.connections(missing));
     for (const std::string& user_id : missing) {
         const auto [node, added] = nodes_.add(user_id);
         if (!added)
@@ -34,23 +27,19 @@ void Neighbourhood::adopt(std::vector<Connection> connections) {
         const auto [node, added] = nodes_.add(connection.user_id);
         if (!added)
             continue;
-        if (complete_) {
-            node->now.connection_id = connection.connection_id;
-            node->now.facts = connection.facts;
-            node->touched = node->knows_reauths = true;
-        } else {
-            node->now = connection;
-            node->now.consistent = true;
-        }
+        node->now = connection;
+        node->now.consistent = true;
         node->stored = std::make_unique<Connection>(std::move(connection));
     }
 }
 
 void Neighbourhood::require_reauths(const std::vector<Node*>& nodes) {
     std::vector<std::string> unknown;
-    for (Node* const node : nodes)
+    for (Node* const node : nodes) {
+        rely_on_stored_lineage(*node);
         if (!std::exchange(node->knows_reauths, true))
             unknown.push_back(node->now.user_id);
+    }
     if (unknown.empty())
         return;
     const std::vector<Reauth> reauths = store_.reauths(unknown);
@@ -60,43 +49,38 @@ void Neighbourhood::require_reauths(const std::vector<Node*>& nodes) {
         ends.push_back(reauth.new_user_id);
     }
     require(ends);
-    for (const Reauth& reauth : reauths)
-        link(reauth);
+    for (const Reauth& reauth : reauths) {
+        Node &old_node = at(reauth.old_user_id), &new_node = at(reauth.new_user_id);
+        rely_on_stored_lineage(old_node);
+        rely_on_stored_lineage(new_node);
+        nodes_.link(old_node, new_node, reauth.transfer);
+    }
 }
 
-std::vector<Connection> Neighbourhood::replace(Nodes nodes) {
-    nodes_ = std::exchange(nodes, std::move(nodes_));
-    std::vector<Connection> vanished;
-    for (Node& node : nodes) {
-        Node* const successor = nodes_.find(node.now.user_id);
-        if (successor == nullptr) {
-            vanished.push_back(std::move(*node.stored));
-            continue;
-        }
-        successor->now.connection_id = node.now.connection_id;
-        successor->stored = std::move(node.stored);
-    }
-    for (Node& node : nodes_) {
-        if (!node.stored)
-            node.now.connection_id = store_.new_connection_id();
-        node.touched = node.knows_reauths = true;
-    }
-    return vanished;
+void Neighbourhood::link(Node& old_node, Node& new_node, bool transfer) {
+    has_new_links_ = has_new_links_ || Nodes::find_link(old_node, new_node) == nullptr;
+    nodes_.link(old_node, new_node, transfer);
 }
 
-void derive_settings(Neighbourhood& neighbourhood) {
-    const Rules& rules = neighbourhood.rules();
-    const auto is_among = [](const Register& provider, const ProviderSet& providers) {
-        return provider && providers.contains(provider->value);
-    };
-    for (Node& node : neighbourhood.nodes()) {
-        if (!node.touched)
-            continue;
-        Connection& now = node.now;
-        now.sdk = is_among(now.facts.provider, rules.sdk_providers);
-        now.account_exclusive = rules.account_policy == AccountPolicy::replace && !now.sdk;
-        now.account_unusable = is_among(now.facts.provider, rules.unusable_providers);
-    }
+std::vector<Connection> Neighbourhood::load_neighbours(const std::vector<NeighbourQuery>& queries,
+                                                       const UserIds& except) {
+    for (const NeighbourQuery& query : queries)
+        rely_on_slot(query.slot);
+    std::vector<Connection> found = store_.neighbours(queries, except);
+    adopt(found);
+    return found;
+}
+
+void Neighbourhood::load_active(const std::vector<AccountQuery>& queries) {
+    for (const auto& [account, limit] : queries)
+        rely_on_slot({account.provider, account.provider_user_id, true, std::nullopt});
+    adopt(store_.active_connections(queries));
+}
+
+std::vector<Connection> Neighbourhood::group_members(const std::vector<Group>& groups, const UserIds& except) {
+    for (const Group& group : groups)
+        rely_on_slot(group.slot);
+    return store_.group_members(groups, except);
 }
 
 const SharedSlots& Neighbourhood::shared_slots() {
@@ -110,11 +94,12 @@ const SharedSlots& Neighbourhood::shared_slots() {
 void Neighbourhood::dissolve(const std::set<std::int64_t>& lineage_ids) {
     std::vector<std::int64_t> wanted;
     for (const std::int64_t lineage_id : lineage_ids)
-        if (!is_dissolved(lineage_id))
+        if (dissolved_.insert(lineage_id).second) {
             wanted.push_back(lineage_id);
+            rely_on(LineageKey{lineage_id});
+        }
     if (wanted.empty())
         return;
-    dissolved_.insert(wanted.begin(), wanted.end());
     const std::vector<Connection> loaded = store_.lineages(wanted);
     adopt(loaded);
     std::vector<Node*> members;
@@ -122,6 +107,22 @@ void Neighbourhood::dissolve(const std::set<std::int64_t>& lineage_ids) {
     for (const Connection& connection : loaded)
         members.push_back(&at(connection.user_id));
     require_reauths(members);
+}
+
+void Neighbourhood::rely_on_slot(const Slot& slot) {
+    if (notes_keys_)
+        keys_.insert(key_of(slot));
+}
+
+void Neighbourhood::rely_on_slots(const Connection& connection) {
+    if (notes_keys_)
+        for (const Slot& slot : connection.slots())
+            rely_on_slot(slot);
+}
+
+void Neighbourhood::rely_on_stored_lineage(const Node& node) {
+    if (node.stored)
+        rely_on(LineageKey{node.stored->lineage_id});
 }
 
 } // namespace terra_identity

@@ -1,29 +1,34 @@
-// The connections that a derivation has loaded, each as it is stored and as it will be, and the reauths between them.
+// The connections that news have to do with: those that they name and, as far as it matters, what shares a slot, a
+// lineage or a reauth with them. Everything that is asked of the store is asked here, where it is also noted which keys
+// have to be held for the answer to stay true.
 #pragma once
 
-#include "core/disjoint_sets.h"
+#include "core/cycles.h"
+#include "core/keys.h"
 #include "core/nodes.h"
+#include "core/rules.h"
 #include "core/sharers.h"
 #include "core/store.h"
 
-#include <map>
+#include <cstddef>
+#include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace terra_identity {
 
 class Neighbourhood {
 public:
-    /// @param complete everything that there is gets adopted, and is derived: nothing has to be asked of the store
-    Neighbourhood(Store& store, const Rules& rules, bool complete)
-        : store_(store), rules_(rules), complete_(complete) {}
+    Neighbourhood(Store& store, const Rules& rules, Held held)
+        : store_(store), rules_(rules), notes_keys_(held == Held::keys) {}
 
     Nodes& nodes() { return nodes_; }
     const Nodes& nodes() const { return nodes_; }
-    Store& store() { return store_; }
     const Rules& rules() const { return rules_; }
-    bool complete() const { return complete_; }
+    Cycles& cycles() { return cycles_; }
 
     Node& at(std::string_view user_id) { return nodes_.at(user_id); }
 
@@ -36,72 +41,52 @@ public:
     /// Loads the reauths that name these connections, and the connections at their other ends.
     void require_reauths(const std::vector<Node*>& nodes);
 
-    /// Links loaded connections.
-    void link(const Reauth& reauth) { nodes_.link(at(reauth.old_user_id), at(reauth.new_user_id), reauth.transfer); }
+    /// Links loaded connections by a reauth that is not stored.
+    void link(Node& old_node, Node& new_node, bool transfer);
 
-    /// Puts the nodes of a ledger in the place of those that are there. What is stored of them is kept.
-    /// @return what is stored, and the ledger does not have
-    std::vector<Connection> replace(Nodes nodes);
+    /// Whether reauths were linked that are not stored.
+    bool has_new_links() const { return has_new_links_; }
 
-    /// The nodes that have loaded links, each after those that it replaced, but for members of one cycle, which are
-    /// next to one another.
-    std::vector<Node*> predecessors_first();
+    /// Whether any of all stored reauths is a transfer.
+    bool has_transfers() { return store_.has_transfers(); }
 
-    /// The same of everything, found once, with all cycles.
-    const std::vector<Node*>& linked_nodes();
+    /// As the store answers; what it answers is loaded.
+    std::vector<Connection> load_neighbours(const std::vector<NeighbourQuery>& queries, const UserIds& except);
+    void load_active(const std::vector<AccountQuery>& queries);
 
-    /// The members of the cycle of reauths that a node is on: itself alone if on none.
-    const std::vector<Node*>& cycle_of(Node& node);
-
-    /// Links two connections, and finds the cycle that this may close.
-    void link_and_find_cycle(const Reauth& reauth);
+    /// As the store answers; nothing is loaded.
+    std::vector<Connection> group_members(const std::vector<Group>& groups, const UserIds& except);
 
     /// What the loaded connections have in common. For when their facts and effective accounts are as they will be.
     const SharedSlots& shared_slots();
 
     /// Loads all members of a lineage with their reauths, so that it can be derived again from its links.
     void dissolve(const std::set<std::int64_t>& lineage_ids);
-    bool is_dissolved(std::int64_t lineage_id) const { return complete_ || dissolved_.contains(lineage_id); }
+    bool is_dissolved(std::int64_t lineage_id) const { return dissolved_.contains(lineage_id); }
 
-    /// The lineages that were loaded to be derived again.
-    const std::set<std::int64_t>& dissolved() const { return dissolved_; }
+    /// Notes what has to be held: others who change the connection, its slots or its lineage hold the same.
+    void rely_on(Key key) {
+        if (notes_keys_)
+            keys_.insert(std::move(key));
+    }
+    void rely_on_slot(const Slot& slot);
+    void rely_on_slots(const Connection& connection);
+    void rely_on_stored_lineage(const Node& node);
+
+    /// What was relied on up to now.
+    Keys& keys() { return keys_; }
 
 private:
-    void add_cycle(std::vector<Node*> members);
-    bool may_have_path(const Node& from, const Node& to);
-    bool has_path(Node& from, Node& to);
-
     Store& store_;
     const Rules& rules_;
-    bool complete_;
+    const bool notes_keys_;
     Nodes nodes_;
     bool has_new_links_ = false;
-    std::vector<Node*> linked_nodes_;
-    std::vector<std::vector<Node*>> cycles_; ///< node.cycle counts from 1
+    Cycles cycles_;
     std::set<std::int64_t> dissolved_;
     SharedSlots shared_slots_;
     std::size_t shared_slots_nodes_ = 0; ///< how many nodes there were when they were found
+    Keys keys_;
 };
-
-/// Sets what follows from the rules and the facts of a touched node alone.
-void derive_settings(Neighbourhood& neighbourhood);
-
-/// Sets `now.connected_at` of the touched nodes and of all that were replaced before them; marks as touched those that
-/// it changes. @return those whose place changed
-std::vector<Node*> derive_newness(Neighbourhood& neighbourhood);
-
-/// Sets `now.provider_user_id` of the nodes that were told of and of their heirs; marks as touched those that it
-/// changes.
-/// @param moved the nodes whose place has changed
-void derive_effective_accounts(Neighbourhood& neighbourhood, const std::vector<Node*>& moved);
-
-/// Sets `now.lineage_id`. @return old to new lineage_id of the lineages whose members, loaded or not, move to another.
-std::map<std::int64_t, std::int64_t> derive_lineages(Neighbourhood& neighbourhood);
-
-/// Sets status, successor and end of the touched nodes and of their neighbours in the slots that they leave or enter.
-void derive_statuses(Neighbourhood& neighbourhood);
-
-/// Sets `now.duplicate` on the accounts whose active connections changed.
-void derive_duplicates(Neighbourhood& neighbourhood);
 
 } // namespace terra_identity

@@ -1,6 +1,6 @@
-// Newness: when a connection counts as connected. By its own events, but always before whatever replaced it, however
-// late its own events come.
-#include "core/neighbourhood.h"
+#include "core/newness.h"
+
+#include "core/cycle_search.h"
 
 #include <algorithm>
 #include <queue>
@@ -11,20 +11,25 @@
 namespace terra_identity {
 namespace {
 
-/// A microsecond before the first of the connections that replaced it, but for those on one cycle with it.
-Micros connected_at(Neighbourhood& neighbourhood, Node& node) {
+/// A microsecond before the first of the connections that replaced it, but for those on one cycle with it. Of its cycle
+/// and theirs the numbers have to be known.
+Micros connected_at(const Node& node) {
     Micros result = node.now.facts.connected_at();
-    for (const Link* const link : node.successors) {
-        Node& successor = *link->new_node;
-        if (node.now.cyclic && successor.now.cyclic) {
-            neighbourhood.cycle_of(node);
-            neighbourhood.cycle_of(successor);
-            if (node.cycle == successor.cycle)
-                continue;
-        }
-        result = std::min(result, successor.now.connected_at - 1);
-    }
+    for (const Link* const link : node.successors)
+        if (!are_on_one_cycle(node, *link->new_node))
+            result = std::min(result, link->new_node->now.connected_at - 1);
     return result;
+}
+
+/// Has the cycles known that `connected_at` has to know.
+void find_cycles(Neighbourhood& neighbourhood, Node& node) {
+    if (!node.now.cyclic)
+        return;
+    cycle_of(neighbourhood, node);
+    // What finds a cycle may load links of this node.
+    for (std::size_t i = 0; i < node.successors.size(); ++i)
+        if (Node& successor = *node.successors[i]->new_node; successor.now.cyclic)
+            cycle_of(neighbourhood, successor);
 }
 
 /// The touched nodes are derived one after another, each after those that replaced it; after each, what was replaced
@@ -151,7 +156,7 @@ private:
         for (Node* const node : nodes)
             if (node->predecessors.empty() && node->successors.empty())
                 derive(*node);
-        const std::vector<Node*> linked = neighbourhood_.predecessors_first();
+        const std::vector<Node*> linked = components_of(neighbourhood_.nodes()).predecessors_first;
         for (auto node = linked.rbegin(); node != linked.rend(); ++node)
             if (seen.contains(*node))
                 derive(**node);
@@ -162,7 +167,8 @@ private:
     void derive(Node& node) {
         ++derived_;
         const Micros before = node.now.connected_at;
-        node.now.connected_at = connected_at(neighbourhood_, node);
+        find_cycles(neighbourhood_, node);
+        node.now.connected_at = connected_at(node);
         if (node.now.connected_at == before)
             return;
         node.touched = true;
@@ -182,15 +188,14 @@ private:
 
 } // namespace
 
-std::vector<Node*> derive_newness(Neighbourhood& neighbourhood) {
-    if (!neighbourhood.complete())
-        return Newness(neighbourhood).derive();
-    for (Node& node : neighbourhood.nodes())
+void derive_newness(Everything& everything) {
+    for (Node& node : everything.nodes)
         node.now.connected_at = node.now.facts.connected_at();
-    const std::vector<Node*>& linked = neighbourhood.linked_nodes();
+    const std::vector<Node*>& linked = everything.predecessors_first;
     for (auto node = linked.rbegin(); node != linked.rend(); ++node)
-        (*node)->now.connected_at = connected_at(neighbourhood, **node);
-    return {};
+        (*node)->now.connected_at = connected_at(**node);
 }
+
+std::vector<Node*> derive_newness(Neighbourhood& neighbourhood) { return Newness(neighbourhood).derive(); }
 
 } // namespace terra_identity

@@ -28,7 +28,6 @@ struct Node {
     std::uint32_t number = 0;           ///< 0, 1, 2, ... in the order in which nodes were added
     std::uint32_t cycle = 0;            ///< the number of its cycle of reauths, once that is known; 0: none, or unknown
     bool knows_reauths = false;         ///< its predecessors and successors are loaded
-    bool told = false;                  ///< an event of this derivation names it
     bool relinked = false;              ///< it got a predecessor in this derivation
     bool touched = false;               ///< its facts, place or effective account may have changed: derive it
     bool queued = false;                ///< it waits to be derived

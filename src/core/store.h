@@ -11,17 +11,6 @@
 
 namespace terra_identity {
 
-/// The connections of a slot that have the same reference_id are of one lineage.
-struct Group {
-    Slot slot;
-    std::optional<std::string> reference_id;
-
-    auto operator<=>(const Group&) const = default;
-};
-
-/// The groups that a connection belongs to.
-std::vector<Group> groups_of(const Connection& connection);
-
 enum class Direction { older, newer };
 
 /// Asks for the nearest live connection of a slot before or after a place.

@@ -1,7 +1,7 @@
 // The rules of an environment as its users set them, read under its lock.
 #pragma once
 
-#include "core/connection.h"
+#include "core/rules.h"
 
 #include <functional>
 #include <string>

@@ -1,7 +1,7 @@
 // The ledger of one environment, read from its first event to its last.
 #pragma once
 
-#include "core/derivation.h"
+#include "core/fold.h"
 
 #include <string>
 

@@ -17,7 +17,7 @@
 // What turns out to be missing after reading is added by giving back 5 to 7 and taking the larger set in order.
 #pragma once
 
-#include "core/derivation.h"
+#include "core/keys.h"
 
 #include <string>
 #include <vector>

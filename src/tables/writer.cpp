@@ -84,15 +84,15 @@ void write_connections(const Nodes& changed, const Table& table, const std::stri
 }
 
 /// Moves the members that were not loaded; those that were are written with all else that changed of them.
-void move_lineages(const Derivation& derivation, const Table& table, const std::string& dev_id) {
-    if (derivation.moved_lineages().empty())
+void move_lineages(const Derived& derived, const Table& table, const std::string& dev_id) {
+    if (derived.moved_lineages.empty())
         return;
     const IndexScan members{.table = table.relation(), .index = "connections_lineage_idx"};
-    for (const auto& [old_lineage_id, new_lineage_id] : derivation.moved_lineages()) {
+    for (const auto& [old_lineage_id, new_lineage_id] : derived.moved_lineages) {
         std::vector<Connection> moved;
         for (const HeapTuple row : members.fetch(IndexKeys().equals(dev_id).equals(old_lineage_id))) {
             Connection connection = connection_of(row, table.columns());
-            if (derivation.nodes().contains(connection.user_id))
+            if (derived.nodes.contains(connection.user_id))
                 continue;
             connection.lineage_id = new_lineage_id;
             moved.push_back(std::move(connection));
@@ -116,16 +116,16 @@ void insert_reauths(const std::set<Reauth>& reauths, const std::string& dev_id) 
 }
 
 /// What a rebuild found to be no more.
-void delete_vanished(const Derivation& derivation, const std::string& dev_id) {
-    if (!derivation.vanished().empty()) {
+void delete_vanished(const Derived& derived, const std::string& dev_id) {
+    if (!derived.vanished.empty()) {
         std::vector<std::string> user_ids;
-        for (const Connection& connection : derivation.vanished())
+        for (const Connection& connection : derived.vanished)
             user_ids.push_back(connection.user_id);
         delete_connections.run({text_parameter(dev_id), {TEXTARRAYOID, NullableValue(text_array_of(user_ids))}});
     }
-    if (!derivation.vanished_reauths().empty()) {
+    if (!derived.vanished_reauths.empty()) {
         std::vector<std::string> old_user_ids, new_user_ids;
-        for (const Reauth& reauth : derivation.vanished_reauths()) {
+        for (const Reauth& reauth : derived.vanished_reauths) {
             old_user_ids.push_back(reauth.old_user_id);
             new_user_ids.push_back(reauth.new_user_id);
         }
@@ -140,8 +140,8 @@ Datum jsonb_of(const nlohmann::json& json) {
     return call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str())); });
 }
 
-void write_changes(const Derivation& derivation, const std::string& dev_id) {
-    const std::vector<Change> changes = changes_of(derivation);
+void write_changes(const Derived& derived, const std::string& dev_id) {
+    const std::vector<Change> changes = changes_of(derived);
     if (changes.empty())
         return;
     Table table("changes", RowExclusiveLock);
@@ -161,21 +161,21 @@ void write_changes(const Derivation& derivation, const std::string& dev_id) {
 
 } // namespace
 
-std::int64_t write(const Derivation& derivation, const Table& table, const std::string& dev_id) {
+std::int64_t write(const Derived& derived, const Table& table, const std::string& dev_id) {
     std::vector<const Node*> changed;
-    for (const Node& node : derivation.nodes())
+    for (const Node& node : derived.nodes)
         if (node.changed())
             changed.push_back(&node);
     std::sort(changed.begin(), changed.end(),
               [](const Node* a, const Node* b) { return a->now.connection_id < b->now.connection_id; });
-    if (!derivation.vanished().empty() || !derivation.vanished_reauths().empty())
-        as_owner(table.owner(), [&] { delete_vanished(derivation, dev_id); });
-    move_lineages(derivation, table, dev_id);
+    if (!derived.vanished.empty() || !derived.vanished_reauths.empty())
+        as_owner(table.owner(), [&] { delete_vanished(derived, dev_id); });
+    move_lineages(derived, table, dev_id);
     write_connections(changed, table, dev_id);
-    insert_reauths(derivation.new_reauths(), dev_id);
-    write_changes(derivation, dev_id);
-    return static_cast<std::int64_t>(changed.size() + derivation.vanished().size() + derivation.new_reauths().size() +
-                                     derivation.vanished_reauths().size());
+    insert_reauths(derived.new_reauths, dev_id);
+    write_changes(derived, dev_id);
+    return static_cast<std::int64_t>(changed.size() + derived.vanished.size() + derived.new_reauths.size() +
+                                     derived.vanished_reauths.size());
 }
 
 } // namespace terra_identity::tables

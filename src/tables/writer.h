@@ -1,7 +1,7 @@
 // Writes what a derivation changed: the difference, once.
 #pragma once
 
-#include "core/derivation.h"
+#include "core/derived.h"
 
 #include <string>
 
@@ -13,6 +13,6 @@ using namespace pg;
 
 /// While everything that the derivation relied on is held; within `as_owner` if the derivation is of
 /// everything. @return how many connections and reauths changed.
-std::int64_t write(const Derivation& derivation, const Table& table, const std::string& dev_id);
+std::int64_t write(const Derived& derived, const Table& table, const std::string& dev_id);
 
 } // namespace terra_identity::tables

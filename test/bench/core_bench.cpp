@@ -6,6 +6,8 @@
 #include "history.h"
 
 #include "core/changes.h"
+#include "core/derivation.h"
+#include "core/everything.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -45,8 +47,8 @@ private:
 /// Folds what was derived into a number: nobody may leave it out, and two versions of the core can be compared.
 class Checksum {
 public:
-    void add(const Derivation& derivation) {
-        for (const Node& node : derivation.nodes())
+    void add(const Derived& derived) {
+        for (const Node& node : derived.nodes)
             sum_ += of(node.now);
     }
 
@@ -118,14 +120,13 @@ double measure_history(std::size_t size, Checksum& checksum) {
         Fold ledger;
         ledger.add(events);
         fold_times.push_back(core_seconds_since(start));
-        Derivation derivation = Derivation::of_everything(store, applied, {}, {});
-        derivation.replace_facts(std::move(ledger));
-        derivation.derive();
+        const Derived derived =
+            derive_everything(applied, std::move(ledger), {}, {}, [&store] { return store.new_connection_id(); });
         times.push_back(core_seconds_since(start));
         wall_times.push_back(Times::now().wall - start.wall);
         derive_times.push_back(times.back() - fold_times.back());
-        checksum.add(derivation);
-        connections = derivation.nodes().size();
+        checksum.add(derived);
+        connections = derived.nodes.size();
     }
     std::printf("connections_%zu %zu\n", size, connections);
     std::printf("fold_ms_%zu %.1f\n", size, median(fold_times) * 1e3);
@@ -143,10 +144,10 @@ void apply(const Event& event, Store& store, const Rules& rules, Checksum& check
     derivation.require({contributions.front().user_id});
     for (const Contribution& contribution : contributions)
         derivation.tell(contribution, 1);
-    derivation.derive();
-    checksum.add(derivation);
-    checksum.add(derivation.keys().size());
-    checksum.add(changes_of(derivation).size());
+    const Derived derived = derivation.derive();
+    checksum.add(derived);
+    checksum.add(derived.keys.size());
+    checksum.add(changes_of(derived).size());
 }
 
 Connection connection_after(const Event& event, const Rules& rules) {
@@ -154,8 +155,7 @@ Connection connection_after(const Event& event, const Rules& rules) {
     Derivation derivation(store, rules);
     derivation.require({event.user->user_id});
     derivation.tell(contributions_of(event).front(), 1);
-    derivation.derive();
-    return derivation.nodes().begin()->now;
+    return derivation.derive().nodes.begin()->now;
 }
 
 /// @return nanoseconds for each event

@@ -2,7 +2,7 @@
 // shares no code with the derivation: every question is answered by looking at all connections.
 #pragma once
 
-#include "core/connection.h"
+#include "core/rules.h"
 
 #include <map>
 #include <optional>

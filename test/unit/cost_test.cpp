@@ -19,9 +19,9 @@ class CostTest : public testing::Test {
 protected:
     /// Inserts a batch. @return what it cost
     Cost insert(const std::vector<Delivery>& deliveries) {
-        const Derivation derivation = derive(store_, rules_, read_all(deliveries));
-        loaded_ = derivation.nodes().size();
-        store_.write(derivation);
+        const Derived derived = derive(store_, rules_, read_all(deliveries));
+        loaded_ = derived.nodes.size();
+        store_.write(derived);
         return store_.take_cost();
     }
 
@@ -36,10 +36,9 @@ protected:
     const Connection& stored(int number) const { return store_.stored().at(name(number)); }
 
     void expect_state_of_everything() {
-        Derivation oracle = Derivation::of_everything(store_, rules_, store_.all(), store_.all_reauths());
-        oracle.derive();
+        const Derived oracle = derive_everything(rules_, store_.all(), store_.all_reauths());
         int changed = 0;
-        for (const Node& node : oracle.nodes())
+        for (const Node& node : oracle.nodes)
             changed += node.changed() ? 1 : 0;
         EXPECT_EQ(changed, 0) << "connections are not as they would be if all were derived again";
     }

@@ -143,25 +143,25 @@ void CountingStore::remove(const std::string& user_id) {
     stored_.erase(found);
 }
 
-void CountingStore::write(const Derivation& derivation) {
-    for (const auto& [from, to] : derivation.moved_lineages())
+void CountingStore::write(const Derived& derived) {
+    for (const auto& [from, to] : derived.moved_lineages)
         for (const std::string& user_id : Members(lineages_[from])) {
             Connection moved = stored_.at(user_id);
             moved.lineage_id = to;
             remove(user_id);
             put(moved);
         }
-    for (const Connection& vanished : derivation.vanished())
+    for (const Connection& vanished : derived.vanished)
         remove(vanished.user_id);
-    for (const Node& node : derivation.nodes())
+    for (const Node& node : derived.nodes)
         if (node.changed()) {
             remove(node.now.user_id);
             put(node.now);
         }
-    for (const Reauth& reauth : derivation.vanished_reauths())
+    for (const Reauth& reauth : derived.vanished_reauths)
         for (const std::string& end : {reauth.old_user_id, reauth.new_user_id})
             reauths_[end].erase(reauth);
-    for (const Reauth& reauth : derivation.new_reauths())
+    for (const Reauth& reauth : derived.new_reauths)
         for (const std::string& end : {reauth.old_user_id, reauth.new_user_id})
             reauths_[end].insert(reauth);
 }

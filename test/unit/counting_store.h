@@ -2,7 +2,8 @@
 // derivation among many connections. memory_store.h is the one that is nasty.
 #pragma once
 
-#include "core/derivation.h"
+#include "core/derived.h"
+#include "core/store.h"
 
 #include <cstddef>
 #include <map>
@@ -31,7 +32,7 @@ public:
     std::int64_t new_connection_id() override { return next_connection_id_++; }
 
     /// Writes what a derivation changed.
-    void write(const Derivation& derivation);
+    void write(const Derived& derived);
 
     const std::map<std::string, Connection>& stored() const { return stored_; }
     std::vector<Connection> all() const;

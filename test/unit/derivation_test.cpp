@@ -1,4 +1,4 @@
-// What a derivation reports besides the state: new reauths, moved lineages, what vanished, which
+// What a derived reports besides the state: new reauths, moved lineages, what vanished, which
 // event did it; and how little of a large environment it looks at (cost_test.cpp has more of that).
 #include "harness.h"
 
@@ -13,7 +13,7 @@ World world_of(const std::vector<Delivery>& deliveries, AccountPolicy policy = A
     return world;
 }
 
-Derivation derive(World& world, const std::vector<Delivery>& deliveries, std::int64_t first_event_id = 1) {
+Derived derive(World& world, const std::vector<Delivery>& deliveries, std::int64_t first_event_id = 1) {
     return test::derive(world.store(), world.rules(), read_all(deliveries), first_event_id);
 }
 
@@ -21,18 +21,18 @@ std::string name(int number) { return "u" + std::to_string(100'000 + number); }
 
 TEST(DerivationTest, NothingToldChangesNothing) {
     World world = world_of({auth("a").at(1)});
-    const Derivation derivation = derive(world, {});
-    EXPECT_TRUE(derivation.nodes().empty());
-    EXPECT_TRUE(derivation.keys().empty());
+    const Derived derived = derive(world, {});
+    EXPECT_TRUE(derived.nodes.empty());
+    EXPECT_TRUE(derived.keys.empty());
 }
 
 TEST(DerivationTest, ARepeatedEventChangesNothing) {
     World world = world_of({auth("a").at(1), athlete("a", "x").at(2), reauth("a", "b").at(3)});
-    const Derivation derivation = derive(world, {reauth("a", "b").at(3), athlete("a", "x").at(2), auth("a").at(1)});
-    for (const Node& node : derivation.nodes())
+    const Derived derived = derive(world, {reauth("a", "b").at(3), athlete("a", "x").at(2), auth("a").at(1)});
+    for (const Node& node : derived.nodes)
         EXPECT_FALSE(node.changed()) << node.now.user_id;
-    EXPECT_TRUE(derivation.new_reauths().empty());
-    EXPECT_TRUE(derivation.moved_lineages().empty());
+    EXPECT_TRUE(derived.new_reauths.empty());
+    EXPECT_TRUE(derived.moved_lineages.empty());
 }
 
 TEST(DerivationTest, ConnectionIdsFollowTheOrderOfArrival) {
@@ -77,10 +77,9 @@ TEST(DerivationTest, WhatIsReplacedIsConnectedBeforeItsHeirs) {
 
 TEST(DerivationTest, OnlyWhatIsNotStoredIsANewReauth) {
     World world = world_of({reauth("a", "b").at(1)});
-    const Derivation derivation =
-        derive(world, {reauth("a", "b").at(4), reauth("b", "c").at(5), reauth("b", "c").at(6)});
-    EXPECT_EQ(derivation.new_reauths(), (std::set<Reauth>{{"b", "c", false}}));
-    EXPECT_EQ(derivation.vanished_reauths(), std::set<Reauth>{});
+    const Derived derived = derive(world, {reauth("a", "b").at(4), reauth("b", "c").at(5), reauth("b", "c").at(6)});
+    EXPECT_EQ(derived.new_reauths, (std::set<Reauth>{{"b", "c", false}}));
+    EXPECT_EQ(derived.vanished_reauths, std::set<Reauth>{});
 }
 
 Delivery transfer(const std::string& old_user_id, const std::string& new_user_id) {
@@ -93,24 +92,23 @@ TEST(DerivationTest, ATransferThatTurnsOutToBeNoneVanishesAndIsANewReauth) {
     World world = world_of({transfer("a", "b").at(1)});
     const std::set<Reauth> transferred{{"a", "b", true}}, linked{{"a", "b", false}};
     ASSERT_EQ(world.store().stored_reauths(), transferred);
-    const Derivation derivation = derive(world, {reauth("a", "b").reference("").at(2)});
-    EXPECT_EQ(derivation.vanished_reauths(), transferred);
-    EXPECT_EQ(derivation.new_reauths(), linked);
-    world.store().write(derivation);
+    const Derived derived = derive(world, {reauth("a", "b").reference("").at(2)});
+    EXPECT_EQ(derived.vanished_reauths, transferred);
+    EXPECT_EQ(derived.new_reauths, linked);
+    world.store().write(derived);
     EXPECT_EQ(world.store().stored().at("a").lineage_id, world.store().stored().at("b").lineage_id);
 
-    const Derivation nothing_new = derive(world, {transfer("a", "b").at(3)});
-    EXPECT_EQ(nothing_new.vanished_reauths(), std::set<Reauth>{});
-    EXPECT_EQ(nothing_new.new_reauths(), std::set<Reauth>{}) << "it stays what it is";
+    const Derived nothing_new = derive(world, {transfer("a", "b").at(3)});
+    EXPECT_EQ(nothing_new.vanished_reauths, std::set<Reauth>{});
+    EXPECT_EQ(nothing_new.new_reauths, std::set<Reauth>{}) << "it stays what it is";
 }
 
 TEST(DerivationTest, AllReauthsOfAPairInOneBatchAreOneReauth) {
     World world = world_of({});
-    const Derivation derivation =
-        derive(world, {transfer("a", "b").at(1), reauth("a", "b").at(2), transfer("a", "b").at(3)});
-    EXPECT_EQ(derivation.new_reauths(), (std::set<Reauth>{{"a", "b", false}}));
-    EXPECT_EQ(derivation.vanished_reauths(), std::set<Reauth>{});
-    EXPECT_EQ(derive(world, {transfer("a", "b").at(1), transfer("a", "b").at(2)}).new_reauths(),
+    const Derived derived = derive(world, {transfer("a", "b").at(1), reauth("a", "b").at(2), transfer("a", "b").at(3)});
+    EXPECT_EQ(derived.new_reauths, (std::set<Reauth>{{"a", "b", false}}));
+    EXPECT_EQ(derived.vanished_reauths, std::set<Reauth>{});
+    EXPECT_EQ(derive(world, {transfer("a", "b").at(1), transfer("a", "b").at(2)}).new_reauths,
               (std::set<Reauth>{{"a", "b", true}}));
 }
 
@@ -126,9 +124,9 @@ TEST(DerivationTest, TheYoungerLineageMoves) {
     World world = world_of({reauth("a", "b").at(11)});
     world.insert(read_all({reauth("c", "d").at(2), reauth("d", "e").at(3)}));
     ASSERT_EQ(world.store().stored().at("e").lineage_id, 3);
-    const Derivation derivation = derive(world, {reauth("e", "b").at(14)});
-    EXPECT_EQ(derivation.moved_lineages(), (std::map<std::int64_t, std::int64_t>{{3, 1}}));
-    EXPECT_FALSE(derivation.nodes().contains("c")) << "the others of the lineage need not be loaded";
+    const Derived derived = derive(world, {reauth("e", "b").at(14)});
+    EXPECT_EQ(derived.moved_lineages, (std::map<std::int64_t, std::int64_t>{{3, 1}}));
+    EXPECT_FALSE(derived.nodes.contains("c")) << "the others of the lineage need not be loaded";
 }
 
 TEST(DerivationTest, WhatIsLoadedAsANeighbourMovesWithItsLineage) {
@@ -228,27 +226,26 @@ TEST(DerivationTest, AnSdkMemberOfACycleTakesNoAccountAndBringsInNone) {
 
 TEST(DerivationTest, TheEventThatDidItIsTold) {
     World world = world_of({athlete("a", "x").at(1)});
-    const Derivation derivation = derive(world, {auth("c").reference("cleo").at(5), athlete("b", "x").at(6)}, 40);
-    EXPECT_EQ(derivation.nodes().at("c").event_id, 40);
-    EXPECT_EQ(derivation.nodes().at("b").event_id, 41);
-    EXPECT_EQ(derivation.nodes().at("a").now.status, Status::superseded);
-    EXPECT_EQ(derivation.nodes().at("a").event_id, 41);
+    const Derived derived = derive(world, {auth("c").reference("cleo").at(5), athlete("b", "x").at(6)}, 40);
+    EXPECT_EQ(derived.nodes.at("c").event_id, 40);
+    EXPECT_EQ(derived.nodes.at("b").event_id, 41);
+    EXPECT_EQ(derived.nodes.at("a").now.status, Status::superseded);
+    EXPECT_EQ(derived.nodes.at("a").event_id, 41);
 }
 
 TEST(DerivationTest, WhatTheLedgerDoesNotHaveVanishes) {
     World world = world_of({reauth("a", "b").at(1), reauth("c", "d").at(2)});
     const auto& reauths = world.store().stored_reauths();
-    Derivation derivation =
-        Derivation::of_everything(world.store(), world.rules(), world.store().all(), {reauths.begin(), reauths.end()});
-    derivation.replace_facts(fold_of(read_all({reauth("c", "d").at(2), reauth("e", "c").at(3)})));
-    derivation.derive();
+    const Derived derived = derive_everything(
+        world.rules(), fold_of(read_all({reauth("c", "d").at(2), reauth("e", "c").at(3)})), world.store().all(),
+        {reauths.begin(), reauths.end()}, [&world] { return world.store().new_connection_id(); });
     std::set<std::string> vanished;
-    for (const Connection& connection : derivation.vanished())
+    for (const Connection& connection : derived.vanished)
         vanished.insert(connection.user_id);
     EXPECT_EQ(vanished, (std::set<std::string>{"a", "b"}));
-    EXPECT_EQ(derivation.vanished_reauths(), (std::set<Reauth>{{"a", "b", false}}));
-    EXPECT_EQ(derivation.new_reauths(), (std::set<Reauth>{{"e", "c", false}}));
-    EXPECT_EQ(derivation.nodes().at("e").now.lineage_id, 3);
+    EXPECT_EQ(derived.vanished_reauths, (std::set<Reauth>{{"a", "b", false}}));
+    EXPECT_EQ(derived.new_reauths, (std::set<Reauth>{{"e", "c", false}}));
+    EXPECT_EQ(derived.nodes.at("e").now.lineage_id, 3);
 }
 
 TEST(DerivationTest, AProviderBecomesAnSdkProvider) {
@@ -305,7 +302,7 @@ protected:
         world_.insert(read_all(deliveries));
     }
 
-    std::size_t loaded_for(const Delivery& delivery) { return derive(world_, {delivery}).nodes().size(); }
+    std::size_t loaded_for(const Delivery& delivery) { return derive(world_, {delivery}).nodes.size(); }
 
     World world_;
 };
@@ -324,9 +321,9 @@ TEST(DerivationTest, WhoLeavesALongLineageNeedsNoneOfTheOthers) {
     for (int i = 0; i < 400; ++i)
         deliveries.push_back(athlete("u" + std::to_string(i), "x").reference("same").at(i + 1));
     World world = world_of(deliveries);
-    const Derivation derivation = derive(world, {athlete("u200", "y").reference("same").at(1000)});
-    EXPECT_LE(derivation.nodes().size(), 6);
-    EXPECT_EQ(derivation.nodes().at("u200").now.lineage_id, derivation.nodes().at("u200").now.connection_id);
+    const Derived derived = derive(world, {athlete("u200", "y").reference("same").at(1000)});
+    EXPECT_LE(derived.nodes.size(), 6);
+    EXPECT_EQ(derived.nodes.at("u200").now.lineage_id, derived.nodes.at("u200").now.connection_id);
 }
 
 INSTANTIATE_TEST_SUITE_P(Policies, CrowdedAccountTest, testing::Values(AccountPolicy::keep, AccountPolicy::replace),
@@ -338,9 +335,9 @@ TEST(LongLineageTest, OneMoreReauthCostsNoMoreThanItsNeighbours) {
     for (int i = 1; i < length; ++i)
         deliveries.push_back(reauth(name(i - 1), name(i)).at(i + 1));
     World world = world_of(deliveries);
-    EXPECT_LE(derive(world, {reauth(name(length - 1), "new").at(1000)}).nodes().size(), 6u);
-    EXPECT_LE(derive(world, {deauth(name(200)).at(1000)}).nodes().size(), 6u);
-    EXPECT_LE(derive(world, {body(name(200)).at(1000)}).nodes().size(), 6u);
+    EXPECT_LE(derive(world, {reauth(name(length - 1), "new").at(1000)}).nodes.size(), 6u);
+    EXPECT_LE(derive(world, {deauth(name(200)).at(1000)}).nodes.size(), 6u);
+    EXPECT_LE(derive(world, {body(name(200)).at(1000)}).nodes.size(), 6u);
 }
 
 TEST(LongLineageTest, AChainOfReauthsIsNotRecursive) {

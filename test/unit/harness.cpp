@@ -38,7 +38,7 @@ Rules rules_under(AccountPolicy policy) {
     return rules;
 }
 
-Derivation derive(Store& store, const Rules& rules, const std::vector<Event>& batch, std::int64_t first_event_id) {
+Derived derive(Store& store, const Rules& rules, const std::vector<Event>& batch, std::int64_t first_event_id) {
     Derivation derivation(store, rules);
     std::vector<std::string> user_ids;
     for (const Event& event : batch)
@@ -53,8 +53,7 @@ Derivation derive(Store& store, const Rules& rules, const std::vector<Event>& ba
             derivation.link(*reauth);
         ++event_id;
     }
-    derivation.derive();
-    return derivation;
+    return derivation.derive();
 }
 
 Truths truths_of(const std::map<std::string, Connection>& stored) {
@@ -127,9 +126,9 @@ Truths brute_force(const std::vector<Event>& events, const Rules& rules) {
 }
 
 std::vector<Change> World::insert(const std::vector<Event>& batch) {
-    const Derivation derivation = derive(store_, rules_, batch, next_event_id_);
-    std::vector<Change> changes = changes_of(derivation);
-    store_.write(derivation);
+    const Derived derived = derive(store_, rules_, batch, next_event_id_);
+    std::vector<Change> changes = changes_of(derived);
+    store_.write(derived);
     next_event_id_ += static_cast<std::int64_t>(batch.size());
     ledger_.insert(ledger_.end(), batch.begin(), batch.end());
     return changes;
@@ -158,11 +157,13 @@ bool World::is_known(const Event& event) const {
 
 void World::rebuild(const Rules& rules) {
     rules_ = rules;
+    store_.write(derive_from_ledger(store_));
+}
+
+Derived World::derive_from_ledger(Store& ids) const {
     const std::set<Reauth>& reauths = store_.stored_reauths();
-    Derivation derivation = Derivation::of_everything(store_, rules_, store_.all(), {reauths.begin(), reauths.end()});
-    derivation.replace_facts(fold_of(ledger_));
-    derivation.derive();
-    store_.write(derivation);
+    return derive_everything(rules_, fold_of(ledger_), store_.all(), {reauths.begin(), reauths.end()},
+                             [&ids] { return ids.new_connection_id(); });
 }
 
 void World::spoil() { store_.spoil(); }
@@ -177,20 +178,17 @@ Truths World::expected() const { return brute_force(ledger_, rules_); }
 std::string World::faults_against_everything() {
     std::string result;
     MemoryStore ids;
-    const std::set<Reauth>& reauths = store_.stored_reauths();
-    Derivation oracle = Derivation::of_everything(ids, rules_, store_.all(), {reauths.begin(), reauths.end()});
-    oracle.replace_facts(fold_of(ledger_));
-    oracle.derive();
-    for (const Node& node : oracle.nodes())
+    const Derived oracle = derive_from_ledger(ids);
+    for (const Node& node : oracle.nodes)
         if (node.changed())
-            result += node.now.user_id + " by of_everything: " + describe(node.now) + "\n" +
+            result += node.now.user_id + " by derive_everything: " + describe(node.now) + "\n" +
                       std::string(node.now.user_id.size(), ' ') +
                       "         is stored: " + (node.stored ? describe(*node.stored) : "not at all") +
                       (node.stored && node.stored->facts != node.now.facts ? " with other facts" : "") + "\n";
-    for (const Connection& vanished : oracle.vanished())
+    for (const Connection& vanished : oracle.vanished)
         result += vanished.user_id + " is stored, but in no event\n";
-    if (!oracle.new_reauths().empty() || !oracle.vanished_reauths().empty())
-        result += "the stored reauths are not those of the events by of_everything\n";
+    if (!oracle.new_reauths.empty() || !oracle.vanished_reauths.empty())
+        result += "the stored reauths are not those of the events by derive_everything\n";
     return result;
 }
 

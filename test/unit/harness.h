@@ -7,6 +7,8 @@
 #include "memory_store.h"
 
 #include "core/changes.h"
+#include "core/derivation.h"
+#include "core/everything.h"
 
 #include <set>
 #include <string>
@@ -18,7 +20,7 @@ namespace terra_identity::test {
 Rules rules_under(AccountPolicy policy);
 
 /// What one statement does between reading and writing: a derivation from the events of one batch.
-Derivation derive(Store& store, const Rules& rules, const std::vector<Event>& batch, std::int64_t first_event_id = 1);
+Derived derive(Store& store, const Rules& rules, const std::vector<Event>& batch, std::int64_t first_event_id = 1);
 
 Fold fold_of(const std::vector<Event>& events);
 
@@ -52,7 +54,7 @@ public:
     /// Spoils all that is derived, as a bug or an older version might have left it.
     void spoil();
 
-    /// Where the stored state differs from `of_everything` and from the brute force; empty if
+    /// Where the stored state differs from `derive_everything` and from the brute force; empty if
     /// nowhere.
     std::string faults();
 
@@ -65,6 +67,7 @@ public:
 
 private:
     bool is_known(const Event& event) const;
+    Derived derive_from_ledger(Store& ids) const;
     std::string faults_against_everything();
     std::string faults_of_reauths() const;
     std::string faults_of_lineage_ids() const;

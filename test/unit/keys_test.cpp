@@ -1,4 +1,4 @@
-// What a derivation has to hold (Derivation::keys) covers all that it relies on: what two
+// What a derivation has to hold (Derived::keys) covers all that it relies on: what two
 // derivations without a common key make of one state is what the set of events asks for, whoever
 // writes first; and the unrelated have none in common.
 #include "harness.h"
@@ -47,7 +47,7 @@ Keys slot_keys(const Connection& connection) {
 }
 
 /// What the keys of a derivation have to contain at the least.
-Keys least_keys(const Derivation& derivation, const std::vector<Event>& batch, const MemoryStore& store) {
+Keys least_keys(const Derived& derived, const std::vector<Event>& batch, const MemoryStore& store) {
     Keys least;
     std::set<std::int64_t> stored_lineages; // nobody else can know of a lineage that is not stored
     for (const auto& [user_id, connection] : store.stored())
@@ -55,7 +55,7 @@ Keys least_keys(const Derivation& derivation, const std::vector<Event>& batch, c
     for (const Event& event : batch)
         for (const Contribution& contribution : contributions_of(event))
             least.insert(ConnectionKey{contribution.user_id});
-    for (const Node& node : derivation.nodes()) {
+    for (const Node& node : derived.nodes) {
         if (!node.changed() && !node.evaluated)
             continue;
         least.merge(slot_keys(node.now));
@@ -78,7 +78,7 @@ World world_of(const std::vector<Delivery>& deliveries, AccountPolicy policy = A
 }
 
 Keys keys_of(World& world, const std::vector<Delivery>& deliveries) {
-    return derive(world.store(), world.rules(), read_all(deliveries)).keys();
+    return derive(world.store(), world.rules(), read_all(deliveries)).keys;
 }
 
 TEST(KeysTest, CoverWhatIsToldEvaluatedAndChanged) {
@@ -87,9 +87,9 @@ TEST(KeysTest, CoverWhatIsToldEvaluatedAndChanged) {
         World world(rules_under(policies[seed % 2]));
         for (const std::vector<Delivery>& batch : history) {
             const std::vector<Event> events = read_all(batch);
-            const Derivation derivation = derive(world.store(), world.rules(), events);
-            const Keys keys = derivation.keys();
-            const Keys least = least_keys(derivation, events, world.store());
+            const Derived derived = derive(world.store(), world.rules(), events);
+            const Keys keys = derived.keys;
+            const Keys least = least_keys(derived, events, world.store());
             ASSERT_TRUE(std::includes(keys.begin(), keys.end(), least.begin(), least.end()))
                 << "TEST_SEED=" << seed << "\n"
                 << to_text(history) << "keys: " << testing::PrintToString(describe(keys))
@@ -109,9 +109,9 @@ std::string play_together(const History& history, AccountPolicy policy, bool sec
         world.insert(read_all(history[i]));
     const std::vector<Event> first = read_all(history[history.size() - 2]);
     const std::vector<Event> second = read_all(history.back());
-    const Derivation a = derive(world.store(), world.rules(), first);
-    const Derivation b = derive(world.store(), world.rules(), second);
-    if (!common(a.keys(), b.keys()).empty())
+    const Derived a = derive(world.store(), world.rules(), first);
+    const Derived b = derive(world.store(), world.rules(), second);
+    if (!common(a.keys, b.keys).empty())
         return {};
     if (were_disjoint != nullptr)
         *were_disjoint = true;
@@ -123,8 +123,8 @@ std::string play_together(const History& history, AccountPolicy policy, bool sec
         world.ledger().push_back(event);
     std::string faults = world.faults();
     if (!faults.empty())
-        faults += "keys of the one: " + testing::PrintToString(describe(a.keys())) +
-                  "\nkeys of the other: " + testing::PrintToString(describe(b.keys()));
+        faults += "keys of the one: " + testing::PrintToString(describe(a.keys)) +
+                  "\nkeys of the other: " + testing::PrintToString(describe(b.keys));
     return faults;
 }
 

@@ -97,20 +97,20 @@ std::vector<Connection> MemoryStore::lineages(const std::vector<std::int64_t>& l
     return disordered(some(unlimited, [&](const Connection& one) { return contains(lineage_ids, one.lineage_id); }));
 }
 
-void MemoryStore::write(const Derivation& derivation) {
+void MemoryStore::write(const Derived& derived) {
     for (auto& [user_id, connection] : stored_) {
-        const auto moved = derivation.moved_lineages().find(connection.lineage_id);
-        if (moved != derivation.moved_lineages().end())
+        const auto moved = derived.moved_lineages.find(connection.lineage_id);
+        if (moved != derived.moved_lineages.end())
             connection.lineage_id = moved->second;
     }
-    for (const Connection& vanished : derivation.vanished())
+    for (const Connection& vanished : derived.vanished)
         stored_.erase(vanished.user_id);
-    for (const Node& node : derivation.nodes())
+    for (const Node& node : derived.nodes)
         if (node.changed())
             stored_[node.now.user_id] = node.now;
-    for (const Reauth& reauth : derivation.vanished_reauths())
+    for (const Reauth& reauth : derived.vanished_reauths)
         stored_reauths_.erase(reauth);
-    stored_reauths_.insert(derivation.new_reauths().begin(), derivation.new_reauths().end());
+    stored_reauths_.insert(derived.new_reauths.begin(), derived.new_reauths.end());
 }
 
 void MemoryStore::spoil() {

@@ -2,7 +2,8 @@
 // better: in random order, with repetitions, and with a random choice where not all are wanted.
 #pragma once
 
-#include "core/derivation.h"
+#include "core/derived.h"
+#include "core/store.h"
 
 #include <map>
 #include <random>
@@ -26,7 +27,7 @@ public:
     std::int64_t new_connection_id() override { return next_connection_id_++; }
 
     /// Writes what a derivation changed. A reauth that is another kind of link than before vanishes and is new.
-    void write(const Derivation& derivation);
+    void write(const Derived& derived);
 
     /// Spoils all that is derived.
     void spoil();

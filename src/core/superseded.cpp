@@ -1,8 +1,10 @@
-// Slots: who is superseded by whom, and which accounts several end users hold.
-#include "core/neighbourhood.h"
+#include "core/superseded.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <iterator>
+#include <map>
+#include <span>
 #include <utility>
 
 namespace terra_identity {
@@ -16,6 +18,46 @@ bool stays_put(const Node& node) {
 
 bool is_older_node(const Node* a, const Node* b) { return is_older(a->now, b->now); }
 
+/// For each node, by its number, the oldest of the newer live nodes that share a slot with it; null if none does.
+using Successors = std::vector<const Node*>;
+
+/// @param slot the loaded members of one slot, the oldest first
+void find_successors(std::span<Node* const> slot, Successors& successors) {
+    const Node* newer = nullptr;
+    for (auto member = slot.rbegin(); member != slot.rend(); ++member) {
+        const Node*& successor = successors[(*member)->number];
+        if (successor == nullptr || (newer != nullptr && is_older_node(newer, successor)))
+            successor = newer;
+        if ((*member)->now.facts.live)
+            newer = *member;
+    }
+}
+
+Successors find_successors(const SharedSlots& shared, std::size_t nodes) {
+    Successors successors(nodes);
+    for (Sharers sharers : shared.accounts) {
+        const bool exclusive = sharers.front()->now.account_exclusive;
+        if (exclusive)
+            std::sort(sharers.begin(), sharers.end(), is_older_node);
+        for (auto last = sharers.end(); last != sharers.begin();) {
+            auto first = last - 1;
+            while (first != sharers.begin() && (exclusive || has_same_reference((*(first - 1))->now, (*first)->now)))
+                --first;
+            find_successors({first, last}, successors);
+            last = first;
+        }
+    }
+    for (const Sharers& sharers : shared.references)
+        find_successors(sharers, successors);
+    return successors;
+}
+
+void derive_status(Node& node, const Successors& successors) {
+    const Node* const successor = successors[node.number];
+    node.evaluated = true;
+    derive_status(node.now, successor == nullptr ? nullptr : &successor->now);
+}
+
 /// The derivation of statuses: first the neighbours that the touched connections leave or come upon, then what is
 /// newer than each of all these.
 class Statuses {
@@ -24,21 +66,20 @@ public:
         for (Node& node : neighbourhood_.nodes()) {
             if (node.touched)
                 evaluate_.push_back(&node);
-            if (node.stored && !neighbourhood_.complete() && !stays_put(node))
+            if (node.stored && !stays_put(node))
                 moved_.insert(node.now.user_id);
         }
     }
 
     void derive() {
-        if (!neighbourhood_.complete()) {
-            find_older();
-            load_newer();
-        }
-        find_successors();
+        find_older();
+        load_newer();
+        const Successors successors = find_successors(neighbourhood_.shared_slots(), neighbourhood_.nodes().size());
         for (Node* const node : evaluate_) {
-            const Node* const successor = successors_[node->number];
-            node->evaluated = true;
-            derive_status(node->now, successor == nullptr ? nullptr : &successor->now);
+            if (node->stored)
+                neighbourhood_.rely_on_slots(*node->stored);
+            neighbourhood_.rely_on_slots(node->now);
+            derive_status(*node, successors);
         }
     }
 
@@ -108,7 +149,7 @@ private:
             next.reserve(slots.size());
             for (const Asked& asked : slots)
                 next.push_back(queries[asked.next]);
-            std::vector<Connection> found = neighbourhood_.store().neighbours(next, moved_);
+            std::vector<Connection> found = neighbourhood_.load_neighbours(next, moved_);
             const std::map<Slot, Place> nearest = nearest_in_slots(next, found);
             for (Asked& asked : slots) {
                 const auto place = nearest.find(queries[asked.next].slot);
@@ -118,7 +159,6 @@ private:
                     ++asked.next;
             }
             std::erase_if(slots, [](const Asked& asked) { return asked.next == asked.end; });
-            neighbourhood_.adopt(found);
             result.insert(result.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
         }
         return result;
@@ -154,111 +194,20 @@ private:
         return result;
     }
 
-    void find_successors() {
-        successors_.resize(neighbourhood_.nodes().size());
-        for (Sharers sharers : neighbourhood_.shared_slots().accounts) {
-            const bool exclusive = sharers.front()->now.account_exclusive;
-            if (exclusive)
-                std::sort(sharers.begin(), sharers.end(), is_older_node);
-            for (auto last = sharers.end(); last != sharers.begin();) {
-                auto first = last - 1;
-                while (first != sharers.begin() &&
-                       (exclusive || has_same_reference((*(first - 1))->now, (*first)->now)))
-                    --first;
-                find_successors({first, last});
-                last = first;
-            }
-        }
-        for (const Sharers& sharers : neighbourhood_.shared_slots().references)
-            find_successors(sharers);
-    }
-
-    /// @param slot the loaded members of one slot, the oldest first
-    void find_successors(std::span<Node* const> slot) {
-        const Node* newer = nullptr;
-        for (auto member = slot.rbegin(); member != slot.rend(); ++member) {
-            const Node*& successor = successors_[(*member)->number];
-            if (successor == nullptr || (newer != nullptr && is_older_node(newer, successor)))
-                successor = newer;
-            if ((*member)->now.facts.live)
-                newer = *member;
-        }
-    }
-
     Neighbourhood& neighbourhood_;
-    std::vector<const Node*> successors_; ///< by the number of the node
     std::vector<Node*> evaluate_;
     UserIds moved_; ///< stored in places where they no longer are
     std::map<Slot, std::int64_t> causes_;
 };
 
-std::optional<Account> active_account(const Connection& connection) {
-    return connection.status == Status::active ? connection.account() : std::nullopt;
-}
-
-/// The accounts whose active connections are not what is stored, each with the event that changed it.
-using AccountChanges = std::map<Account, std::int64_t>;
-
-AccountChanges account_changes(Neighbourhood& neighbourhood) {
-    AccountChanges changes;
-    for (Node& node : neighbourhood.nodes()) {
-        if (!node.evaluated)
-            continue;
-        const auto before = node.stored ? active_account(*node.stored) : std::nullopt;
-        const auto after = active_account(node.now);
-        if (node.stored && before == after && has_same_reference(*node.stored, node.now))
-            continue;
-        for (const auto& account : {before, after})
-            if (account)
-                changes.emplace(*account, node.event_id);
-        node.now.duplicate = false;
-    }
-    return changes;
-}
-
-/// Loads what else is active on these accounts, as far as it matters: two end users make a duplicate. What is active
-/// on them is no duplicate until that is found.
-void follow_account_changes(Neighbourhood& neighbourhood, const AccountChanges& changes) {
-    std::map<Account, std::int64_t> loaded;
-    for (const Node& node : neighbourhood.nodes())
-        if (const auto account = node.stored ? active_account(*node.stored) : std::nullopt)
-            ++loaded[*account];
-    std::vector<AccountQuery> queries;
-    queries.reserve(changes.size());
-    for (const auto& [account, event_id] : changes)
-        queries.push_back({account, loaded[account] + 2});
-    neighbourhood.adopt(neighbourhood.store().active_connections(queries));
-    for (Node& node : neighbourhood.nodes()) {
-        const auto account = active_account(node.now);
-        const auto change = account ? changes.find(*account) : changes.end();
-        if (change == changes.end())
-            continue;
-        node.now.duplicate = false;
-        if (node.event_id == 0)
-            node.event_id = change->second;
-    }
-}
-
 } // namespace
 
-void derive_statuses(Neighbourhood& neighbourhood) { Statuses(neighbourhood).derive(); }
-
-void derive_duplicates(Neighbourhood& neighbourhood) {
-    const bool complete = neighbourhood.complete();
-    const auto changed = complete ? AccountChanges() : account_changes(neighbourhood);
-    if (!complete && changed.empty())
-        return;
-    if (!complete)
-        follow_account_changes(neighbourhood, changed);
-    for (Sharers holders : neighbourhood.shared_slots().accounts) {
-        if (!complete && !changed.contains(*holders.front()->now.account()))
-            continue;
-        std::erase_if(holders, [](const Node* holder) { return holder->now.status != Status::active; });
-        if (holders.empty() || has_same_reference(holders.front()->now, holders.back()->now))
-            continue;
-        for (Node* const holder : holders)
-            holder->now.duplicate = true;
-    }
+void derive_statuses(Everything& everything) {
+    const Successors successors = find_successors(everything.shared_slots, everything.nodes.size());
+    for (Node& node : everything.nodes)
+        derive_status(node, successors);
 }
+
+void derive_statuses(Neighbourhood& neighbourhood) { Statuses(neighbourhood).derive(); }
 
 } // namespace terra_identity

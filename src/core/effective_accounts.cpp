@@ -1,5 +1,6 @@
-// Effective provider_user_id: a connection's own, else that of the connection it replaced, and so on back.
-#include "core/neighbourhood.h"
+#include "core/effective_accounts.h"
+
+#include "core/cycle_search.h"
 
 #include <queue>
 #include <utility>
@@ -58,20 +59,12 @@ void derive_cycle(const std::vector<Node*>& cycle) {
         node->now.provider_user_id = inherits(*node) ? shared : own_account(*node);
 }
 
-void derive_everything(Neighbourhood& neighbourhood) {
-    for (Node& node : neighbourhood.nodes())
-        node.now.provider_user_id = own_account(node);
-    std::uint32_t derived_cycle = 0;
-    for (Node* const node : neighbourhood.linked_nodes())
-        if (node->cycle == 0) {
-            if (inherits(*node))
-                node->now.provider_user_id = account_of_predecessors(*node);
-        } else if (std::exchange(derived_cycle, node->cycle) != node->cycle) {
-            derive_cycle(neighbourhood.cycle_of(*node));
-        }
-}
-
-/// Those that wait are taken oldest first, so that each is derived after those that it replaced, which are older.
+/// The nodes whose account may have changed, and from there on the heirs of each that has.
+///
+/// What waits is taken oldest first. A node or cycle takes its account from its predecessors alone, and these are older
+/// (newness sees to that): so that when it is taken, all of them that wait have been, and none waits again after it.
+/// Each is derived once, and the queue runs dry, in any graph. (Members of a cycle, which no newness can order, are
+/// derived together.)
 class EffectiveAccounts {
 public:
     explicit EffectiveAccounts(Neighbourhood& neighbourhood) : neighbourhood_(neighbourhood) {}
@@ -130,7 +123,7 @@ private:
     void derive(Node& node) {
         std::vector<Node*> derived{&node};
         if (node.now.cyclic)
-            derived = neighbourhood_.cycle_of(node);
+            derived = cycle_of(neighbourhood_, node);
         else if (inherits(node))
             neighbourhood_.require_reauths(derived);
         std::vector<std::optional<std::string>> before;
@@ -164,11 +157,21 @@ private:
 
 } // namespace
 
+void derive_effective_accounts(Everything& everything) {
+    for (Node& node : everything.nodes)
+        node.now.provider_user_id = own_account(node);
+    std::uint32_t derived_cycle = 0;
+    for (Node* const node : everything.predecessors_first)
+        if (node->cycle == 0) {
+            if (inherits(*node))
+                node->now.provider_user_id = account_of_predecessors(*node);
+        } else if (std::exchange(derived_cycle, node->cycle) != node->cycle) {
+            derive_cycle(everything.cycles.of(*node));
+        }
+}
+
 void derive_effective_accounts(Neighbourhood& neighbourhood, const std::vector<Node*>& moved) {
-    if (neighbourhood.complete())
-        derive_everything(neighbourhood);
-    else
-        EffectiveAccounts(neighbourhood).derive(moved);
+    EffectiveAccounts(neighbourhood).derive(moved);
 }
 
 } // namespace terra_identity

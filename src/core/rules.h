@@ -1,0 +1,35 @@
+// The rules that users set, and what they make of a connection.
+#pragma once
+
+#include "core/connection.h"
+
+#include <array>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace terra_identity {
+
+enum class AccountPolicy { keep, replace };
+
+/// Null for any other word.
+std::optional<AccountPolicy> account_policy_of(std::string_view word);
+
+using ProviderSet = std::set<std::string, std::less<>>;
+
+/// The providers that are connected by an SDK on the person's device, unless users say otherwise.
+inline constexpr std::array<std::string_view, 5> built_in_sdk_providers{"APPLE", "FREESTYLELIBRESDK", "GOOGLEFIT",
+                                                                        "HEALTH_CONNECT", "SAMSUNG"};
+
+/// What users decide: for an environment, and for the providers.
+struct Rules {
+    AccountPolicy account_policy = AccountPolicy::keep;
+    ProviderSet sdk_providers;      ///< connected by an SDK on the person's device
+    ProviderSet unusable_providers; ///< whose account ids do not tell accounts apart: they give no account slots
+};
+
+/// Sets `sdk`, `account_exclusive` and `account_unusable`, which follow from the rules and the provider alone.
+void apply_rules(const Rules& rules, Connection& connection);
+
+} // namespace terra_identity
