@@ -42,66 +42,6 @@ Derived derive_from_ledger(const Rules& rules, TableStore& store, const std::str
                              [&store] { return store.new_connection_id(); });
 }
 
-using Columns = std::vector<std::pair<const char*, std::optional<std::string>>>;
-
-std::optional<std::string> shown(const std::optional<Micros>& time) {
-    return time ? std::optional(format_iso8601(*time)) : std::nullopt;
-}
-
-std::optional<std::string> shown(const Register& written) {
-    if (!written)
-        return std::nullopt;
-    return written->value + " (" + (written->passing ? "in passing, " : "") + format_iso8601(written->at) + ")";
-}
-
-std::string shown(const Reauth& reauth) { return reauth.old_user_id + (reauth.transfer ? " (transfer)" : ""); }
-
-std::optional<std::string> shown(bool flag) { return flag ? "true" : "false"; }
-
-/// Everything that a connection is made of, by the names of its columns.
-Columns columns_of(const Connection& connection) {
-    const Facts& facts = connection.facts;
-    return {
-        {"lineage_id", std::to_string(connection.lineage_id)},
-        {"reference_id", shown(facts.reference_id)},
-        {"provider", shown(facts.provider)},
-        {"provider_user_id", connection.provider_user_id},
-        {"status", std::string(to_string(connection.status))},
-        {"successor_user_id", connection.successor_user_id},
-        {"confirmed", shown(facts.confirmed)},
-        {"scopes", shown(facts.scopes)},
-        {"created_at", shown(facts.created_at)},
-        {"first_seen_at", shown(facts.first_seen_at)},
-        {"connected_at", format_iso8601(connection.connected_at)},
-        {"ended_at", shown(connection.ended_at)},
-        {"live", shown(facts.live)},
-        {"alive_at", shown(facts.alive_at)},
-        {"replaced_by", shown(facts.replaced)},
-        {"deauthenticated_at", shown(facts.deauthenticated_at)},
-        {"revoked_at", shown(facts.revoked_at)},
-        {"failed_at", shown(facts.failed_at)},
-        {"degraded_at", shown(facts.degraded_at)},
-        {"own_provider_user_id", shown(facts.provider_user_id)},
-        {"sdk", shown(connection.sdk)},
-        {"account_exclusive", shown(connection.account_exclusive)},
-        {"account_unusable", shown(connection.account_unusable)},
-        {"duplicate", shown(connection.duplicate)},
-        {"cyclic", shown(connection.cyclic)},
-        {"dated and the times of values", connection.consistent ? "consistent" : "inconsistent"},
-    };
-}
-
-void compare(const Node& node, std::vector<Difference>& differences) {
-    if (!node.stored) {
-        differences.push_back({node.now.user_id, "user_id", std::nullopt, node.now.user_id});
-        return;
-    }
-    const Columns stored = columns_of(*node.stored), derived = columns_of(node.now);
-    for (std::size_t i = 0; i < stored.size(); ++i)
-        if (stored[i].second != derived[i].second)
-            differences.push_back({node.now.user_id, stored[i].first, stored[i].second, derived[i].second});
-}
-
 } // namespace
 
 void follow_policy(const Table& table, const std::string& dev_id) {
@@ -146,15 +86,7 @@ std::vector<Difference> verify(const std::string& dev_id) {
     as_owner(table.owner(), [&] {
         const Rules rules = read_rules(dev_id, Reads::statement);
         TableStore store(table, dev_id, Reads::statement);
-        const Derived derived = derive_from_ledger(rules, store, dev_id, Reads::statement);
-        for (const Node& node : derived.nodes)
-            compare(node, differences);
-        for (const Connection& connection : derived.vanished)
-            differences.push_back({connection.user_id, "user_id", connection.user_id, std::nullopt});
-        for (const Reauth& reauth : derived.new_reauths)
-            differences.push_back({reauth.new_user_id, "reauths", std::nullopt, shown(reauth)});
-        for (const Reauth& reauth : derived.vanished_reauths)
-            differences.push_back({reauth.new_user_id, "reauths", shown(reauth), std::nullopt});
+        differences = differences_of(derive_from_ledger(rules, store, dev_id, Reads::statement));
     });
     table.close();
     return differences;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/differences.h"
 #include "pg/guard.h"
 #include "pg/relations.h"
 
@@ -20,14 +21,6 @@ void follow_provider(const pg::Table& table, const std::string& provider);
 
 /// Derives everything again from the ledger, keeping connection_ids. @return how many rows changed
 std::int64_t rebuild(const std::string& dev_id);
-
-/// One way in which the stored state and the ledger disagree.
-struct Difference {
-    std::string user_id;
-    std::string column;
-    std::optional<std::string> stored;
-    std::optional<std::string> derived;
-};
 
 /// Compares the state with the ledger, as the calling statement sees both; changes nothing.
 std::vector<Difference> verify(const std::string& dev_id);

@@ -35,6 +35,10 @@ Query select_active_user = R"(
     WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.user_id OPERATOR(pg_catalog.=) $2
       AND c.status OPERATOR(pg_catalog.=) 'active')";
 
+constexpr int user_id_column = connection_column("user_id");
+constexpr int lineage_id_column = connection_column("lineage_id");
+constexpr int status_column = connection_column("status");
+
 using Value = std::optional<Datum>;
 
 /// What the caller sees of `connections`, with the caller's privileges and row security. Who may read all of it is
@@ -50,10 +54,9 @@ public:
             const std::vector<HeapTuple> rows = scan("connections_pkey").fetch(keys().equals(string_of(user_id)));
             if (rows.empty())
                 return std::nullopt;
-            const auto value = [&](ConnectionColumn column) {
-                return attribute(rows.front(), table_.columns(), column).value;
-            };
-            return string_of(value(col_status)) == active_ ? value(col_user_id) : newest_active(value(col_lineage_id));
+            const auto value = [&](int column) { return attribute(rows.front(), table_.columns(), column).value; };
+            return string_of(value(status_column)) == active_ ? value(user_id_column)
+                                                              : newest_active(value(lineage_id_column));
         }
         if (const Value active = ask(select_active_user, TEXTOID, user_id))
             return active;
@@ -62,12 +65,12 @@ public:
     }
 
     Value lineage_of_user(Datum user_id) {
-        return all_ ? first(col_lineage_id, scan("connections_pkey"), keys().equals(string_of(user_id)))
+        return all_ ? first(lineage_id_column, scan("connections_pkey"), keys().equals(string_of(user_id)))
                     : ask(select_lineage_of_user, TEXTOID, user_id);
     }
 
     Value lineage_of_id(Datum connection_id) {
-        return all_ ? first(col_lineage_id, scan("connections_connection_id_idx"),
+        return all_ ? first(lineage_id_column, scan("connections_connection_id_idx"),
                             keys().equals(DatumGetInt64(connection_id)))
                     : ask(select_lineage_of_id, INT8OID, connection_id);
     }
@@ -75,7 +78,7 @@ public:
     Value newest_active(Datum lineage_id) {
         IndexScan newest = scan("connections_lineage_idx");
         newest.backward = true;
-        return all_ ? first(col_user_id, newest, keys().equals(DatumGetInt64(lineage_id)).equals(active_))
+        return all_ ? first(user_id_column, newest, keys().equals(DatumGetInt64(lineage_id)).equals(active_))
                     : ask(select_newest_active, INT8OID, lineage_id);
     }
 
@@ -97,7 +100,7 @@ private:
         return result.equals(string_of(dev_id_));
     }
 
-    Value first(ConnectionColumn column, const IndexScan& scan, const IndexKeys& keys) const {
+    Value first(int column, const IndexScan& scan, const IndexKeys& keys) const {
         const std::vector<HeapTuple> rows = scan.fetch(keys);
         if (rows.empty())
             return std::nullopt;

@@ -1,5 +1,7 @@
 #include "core/facts.h"
 
+#include "core/connection_columns.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -120,30 +122,26 @@ void Facts::add_user(const Event& event) {
 }
 
 void Facts::merge(const Facts& other) {
-    keep_min(created_at, other.created_at);
-    keep_min(first_seen_at, other.first_seen_at);
-    live = live || other.live;
-    confirmed = confirmed || other.confirmed;
-    keep_max(alive_at, other.alive_at);
-    keep_winner(replaced, other.replaced);
-    keep_max(deauthenticated_at, other.deauthenticated_at);
-    keep_max(revoked_at, other.revoked_at);
-    keep_max(failed_at, other.failed_at);
-    keep_max(degraded_at, other.degraded_at);
-    keep_winner(provider, other.provider);
-    keep_winner(reference_id, other.reference_id);
-    keep_winner(scopes, other.scopes);
-    keep_winner(provider_user_id, other.provider_user_id);
+    for_each_connection_column(ByKind{
+        [&](const column::Least& least, int) { keep_min(this->*least.fact, other.*least.fact); },
+        [&](const column::Greatest& greatest, int) { keep_max(this->*greatest.fact, other.*greatest.fact); },
+        [&](const column::Any& any, int) { this->*any.fact = this->*any.fact || other.*any.fact; },
+        [&](const column::Value& value, int) { keep_winner(this->*value.fact, other.*value.fact); },
+        [](const auto&, int) {},
+    });
 }
 
 bool Facts::absorbs(const Facts& other) const {
-    return covers_min(created_at, other.created_at) && covers_min(first_seen_at, other.first_seen_at) &&
-           (live || !other.live) && (confirmed || !other.confirmed) && covers_max(alive_at, other.alive_at) &&
-           covers_winner(replaced, other.replaced) && covers_max(deauthenticated_at, other.deauthenticated_at) &&
-           covers_max(revoked_at, other.revoked_at) && covers_max(failed_at, other.failed_at) &&
-           covers_max(degraded_at, other.degraded_at) && covers_winner(provider, other.provider) &&
-           covers_winner(reference_id, other.reference_id) && covers_winner(scopes, other.scopes) &&
-           covers_winner(provider_user_id, other.provider_user_id);
+    bool result = true;
+    const auto require = [&result](bool covered) { result = result && covered; };
+    for_each_connection_column(ByKind{
+        [&](const column::Least& least, int) { require(covers_min(this->*least.fact, other.*least.fact)); },
+        [&](const column::Greatest& greatest, int) { require(covers_max(this->*greatest.fact, other.*greatest.fact)); },
+        [&](const column::Any& any, int) { require(this->*any.fact || !(other.*any.fact)); },
+        [&](const column::Value& value, int) { require(covers_winner(this->*value.fact, other.*value.fact)); },
+        [](const auto&, int) {},
+    });
+    return result;
 }
 
 bool Settled::absorbs(const Facts& passing) const {

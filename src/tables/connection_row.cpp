@@ -12,7 +12,7 @@ using namespace pg;
 
 namespace {
 
-/// The values of one row by column.
+/// The values of one row by the numbers of its columns, counted from 1.
 class Row {
 public:
     Row(HeapTuple row, TupleDesc columns) {
@@ -26,125 +26,149 @@ public:
         heap_deform_tuple(row, columns, values_, nulls_);
     }
 
-    std::int64_t number(ConnectionColumn column) const { return DatumGetInt64(value(column)); }
-    bool flag(ConnectionColumn column) const { return !is_null(column) && DatumGetBool(value(column)); }
-    std::string text(ConnectionColumn column) const { return string_of(value(column)); }
+    bool is_null(int column) const { return nulls_[column - 1]; }
+    Datum value(int column) const { return values_[column - 1]; }
 
-    std::optional<std::string> text_or_null(ConnectionColumn column) const {
-        return is_null(column) ? std::nullopt : std::optional(text(column));
+    void read(int column, std::int64_t& id) const { id = DatumGetInt64(value(column)); }
+    void read(int column, bool& flag) const { flag = !is_null(column) && DatumGetBool(value(column)); }
+    void read(int column, std::string& text) const { text = string_of(value(column)); }
+    void read(int column, Status& status) const {
+        status = status_of(string_of(value(column))).value_or(Status::active);
     }
 
-    std::optional<Micros> time(ConnectionColumn column) const {
-        return is_null(column) ? std::nullopt : std::optional(micros_of(value(column)));
+    template <class T>
+    void read(int column, std::optional<T>& value) const {
+        if (!is_null(column))
+            read(column, value.emplace());
     }
 
-    /// A value and its time are there or not there together; without them nothing was said in passing.
-    Register written(ConnectionColumn column, ConnectionColumn at, bool passing = false) {
-        if (!is_null(column) && !is_null(at))
-            return Written{text(column), micros_of(value(at)), passing};
-        consistent_ = consistent_ && is_null(column) && is_null(at) && !passing;
-        return std::nullopt;
+    void read_time(int column, Micros& time) const {
+        if (!is_null(column))
+            time = micros_of(value(column));
     }
-
-    bool consistent() const { return consistent_; }
+    void read_time(int column, std::optional<Micros>& time) const {
+        if (!is_null(column))
+            time = micros_of(value(column));
+    }
 
 private:
-    Datum value(ConnectionColumn column) const { return values_[static_cast<std::size_t>(column) - 1]; }
-    bool is_null(ConnectionColumn column) const { return nulls_[static_cast<std::size_t>(column) - 1]; }
-
-    std::array<Datum, connection_columns> own_values_;
-    std::array<bool, connection_columns> own_nulls_;
+    std::array<Datum, connection_column_count> own_values_;
+    std::array<bool, connection_column_count> own_nulls_;
     std::vector<Datum> added_values_;
     std::unique_ptr<bool[]> added_nulls_;
     Datum* values_ = own_values_.data();
     bool* nulls_ = own_nulls_.data();
-    bool consistent_ = true;
 };
+
+Written& present(Register& written) { return written ? *written : written.emplace(); }
+
+/// Reads what each column says by itself.
+void read(const Row& row, Connection& connection) {
+    Facts& facts = connection.facts;
+    for_each_connection_column(ByKind{
+        [&](const column::Id& id, int number) { row.read(number, connection.*id.member); },
+        [&]<class T>(const column::Derived<T>& derived, int number) {
+            if constexpr (is_time<T>)
+                row.read_time(number, connection.*derived.member);
+            else
+                row.read(number, connection.*derived.member);
+        },
+        [&](const column::Least& least, int number) { row.read_time(number, facts.*least.fact); },
+        [&](const column::Greatest& greatest, int number) { row.read_time(number, facts.*greatest.fact); },
+        [&](const column::Any& any, int number) { row.read(number, facts.*any.fact); },
+        [&](const column::Value& value, int number) {
+            if (!row.is_null(number))
+                row.read(number, present(facts.*value.fact).value);
+        },
+        [&](const column::WrittenAt& at, int number) {
+            if (!row.is_null(number))
+                row.read_time(number, present(facts.*at.fact).at);
+        },
+        [&](const column::WrittenInPassing& passing, int number) {
+            if (bool is_passing = false; row.read(number, is_passing), is_passing)
+                present(facts.*passing.fact).passing = true;
+        },
+        [](const auto&, int) {},
+    });
+}
+
+/// Takes back what was written at no time, or a time at which nothing was: these are there together or not at all.
+/// @return whether there was nothing of the kind
+bool make_consistent(const Row& row, Connection& connection) {
+    Facts& facts = connection.facts;
+    bool consistent = true;
+    const auto require = [&](Register& written, int number) {
+        if (written && row.is_null(number)) {
+            written.reset();
+            consistent = false;
+        }
+    };
+    for_each_connection_column(ByKind{
+        [&](const column::Value& value, int number) { require(facts.*value.fact, number); },
+        [&](const column::WrittenAt& at, int number) { require(facts.*at.fact, number); },
+        [](const auto&, int) {},
+    });
+    for_each_connection_column(ByKind{
+        [&](const column::Computed& computed, int number) {
+            bool stored = false;
+            row.read(number, stored);
+            consistent = consistent && stored == (facts.*computed.compute)();
+        },
+        [](const auto&, int) {},
+    });
+    return consistent;
+}
+
+NullableValue datum_of(std::int64_t id) { return Int64GetDatum(id); }
+NullableValue datum_of(bool flag) { return BoolGetDatum(flag); }
+NullableValue datum_of(const std::string& text) { return text_of(text); }
+NullableValue datum_of(const std::optional<std::string>& text) { return text; }
+NullableValue datum_of(Status status) { return text_of(to_string(status)); }
+NullableValue time_of(Micros time) { return timestamptz_of(time); }
+NullableValue time_of(const std::optional<Micros>& time) { return time; }
 
 } // namespace
 
 Connection connection_of(HeapTuple tuple, TupleDesc columns) {
-    Row row(tuple, columns);
+    const Row row(tuple, columns);
     Connection connection;
-    connection.connection_id = row.number(col_connection_id);
-    connection.user_id = row.text(col_user_id);
-    connection.lineage_id = row.number(col_lineage_id);
-    connection.provider_user_id = row.text_or_null(col_provider_user_id);
-    connection.status = status_of(row.text(col_status)).value_or(Status::active);
-    connection.successor_user_id = row.text_or_null(col_successor_user_id);
-    connection.ended_at = row.time(col_ended_at);
-    connection.sdk = row.flag(col_sdk);
-    connection.account_exclusive = row.flag(col_account_exclusive);
-    connection.account_unusable = row.flag(col_account_unusable);
-    connection.connected_at = row.time(col_connected_at).value_or(0);
-    connection.duplicate = row.flag(col_duplicate);
-    connection.cyclic = row.flag(col_cyclic);
-
-    Facts& facts = connection.facts;
-    facts.created_at = row.time(col_created_at);
-    facts.first_seen_at = row.time(col_first_seen_at);
-    facts.live = row.flag(col_live);
-    facts.confirmed = row.flag(col_confirmed);
-    facts.alive_at = row.time(col_alive_at);
-    facts.replaced = row.written(col_replaced_by, col_replaced_at);
-    facts.deauthenticated_at = row.time(col_deauthenticated_at);
-    facts.revoked_at = row.time(col_revoked_at);
-    facts.failed_at = row.time(col_failed_at);
-    facts.degraded_at = row.time(col_degraded_at);
-    facts.provider = row.written(col_provider, col_provider_at, row.flag(col_provider_passing));
-    facts.reference_id = row.written(col_reference_id, col_reference_id_at, row.flag(col_reference_id_passing));
-    facts.scopes = row.written(col_scopes, col_scopes_at, row.flag(col_scopes_passing));
-    facts.provider_user_id = row.written(col_own_provider_user_id, col_own_provider_user_id_at);
-    connection.consistent = row.consistent() && row.flag(col_dated) == facts.dated();
+    read(row, connection);
+    connection.consistent = make_consistent(row, connection);
     return connection;
 }
 
 HeapTuple row_of(const Connection& connection, const std::string& dev_id, const Table& table, HeapTuple present) {
-    std::array<NullableValue, connection_columns> values{};
-    const auto set = [&](ConnectionColumn column, const NullableValue& value) {
-        values[static_cast<std::size_t>(column) - 1] = value;
-    };
-    const auto set_written = [&](ConnectionColumn column, ConnectionColumn at, const Register& written) {
-        if (!written)
-            return;
-        set(column, text_of(written->value));
-        set(at, timestamptz_of(written->at));
-    };
-    const auto passing = [](const Register& written) { return BoolGetDatum(written && written->passing); };
-
+    std::array<NullableValue, connection_column_count> values;
     const Facts& facts = connection.facts;
-    set(col_connection_id, Int64GetDatum(connection.connection_id));
-    set(col_dev_id, text_of(dev_id));
-    set(col_user_id, text_of(connection.user_id));
-    set(col_lineage_id, Int64GetDatum(connection.lineage_id));
-    set(col_provider_user_id, connection.provider_user_id);
-    set(col_status, text_of(to_string(connection.status)));
-    set(col_successor_user_id, connection.successor_user_id);
-    set(col_ended_at, connection.ended_at);
-    set(col_sdk, BoolGetDatum(connection.sdk));
-    set(col_account_exclusive, BoolGetDatum(connection.account_exclusive));
-    set(col_account_unusable, BoolGetDatum(connection.account_unusable));
-    set(col_duplicate, BoolGetDatum(connection.duplicate));
-    set(col_cyclic, BoolGetDatum(connection.cyclic));
-    set(col_created_at, facts.created_at);
-    set(col_first_seen_at, facts.first_seen_at);
-    set(col_connected_at, timestamptz_of(connection.connected_at));
-    set(col_dated, BoolGetDatum(facts.dated()));
-    set(col_live, BoolGetDatum(facts.live));
-    set(col_confirmed, BoolGetDatum(facts.confirmed));
-    set(col_alive_at, facts.alive_at);
-    set_written(col_replaced_by, col_replaced_at, facts.replaced);
-    set(col_deauthenticated_at, facts.deauthenticated_at);
-    set(col_revoked_at, facts.revoked_at);
-    set(col_failed_at, facts.failed_at);
-    set(col_degraded_at, facts.degraded_at);
-    set_written(col_provider, col_provider_at, facts.provider);
-    set(col_provider_passing, passing(facts.provider));
-    set_written(col_reference_id, col_reference_id_at, facts.reference_id);
-    set(col_reference_id_passing, passing(facts.reference_id));
-    set_written(col_scopes, col_scopes_at, facts.scopes);
-    set(col_scopes_passing, passing(facts.scopes));
-    set_written(col_own_provider_user_id, col_own_provider_user_id_at, facts.provider_user_id);
+    const auto set = [&values](int number, const NullableValue& value) {
+        values[static_cast<std::size_t>(number) - 1] = value;
+    };
+    for_each_connection_column(ByKind{
+        [&](const column::DevId&, int number) { set(number, datum_of(dev_id)); },
+        [&](const column::Id& id, int number) { set(number, datum_of(connection.*id.member)); },
+        [&]<class T>(const column::Derived<T>& derived, int number) {
+            if constexpr (is_time<T>)
+                set(number, time_of(connection.*derived.member));
+            else
+                set(number, datum_of(connection.*derived.member));
+        },
+        [&](const column::Least& least, int number) { set(number, time_of(facts.*least.fact)); },
+        [&](const column::Greatest& greatest, int number) { set(number, time_of(facts.*greatest.fact)); },
+        [&](const column::Any& any, int number) { set(number, datum_of(facts.*any.fact)); },
+        [&](const column::Value& value, int number) {
+            if (const Register& written = facts.*value.fact)
+                set(number, datum_of(written->value));
+        },
+        [&](const column::WrittenAt& at, int number) {
+            if (const Register& written = facts.*at.fact)
+                set(number, time_of(written->at));
+        },
+        [&](const column::WrittenInPassing& passing, int number) {
+            const Register& written = facts.*passing.fact;
+            set(number, datum_of(written && written->passing));
+        },
+        [&](const column::Computed& computed, int number) { set(number, datum_of((facts.*computed.compute)())); },
+    });
     return table.form_row(values, present);
 }
 

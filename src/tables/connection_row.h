@@ -1,7 +1,7 @@
 // A row of `connections`, read into a core Connection and made from one.
 #pragma once
 
-#include "core/connection.h"
+#include "core/connection_columns.h"
 
 #include <string>
 #include <vector>
@@ -11,48 +11,6 @@
 namespace terra_identity::tables {
 
 using namespace pg;
-
-/// The columns in their order in sql/install/03_connections.sql, counted from 1.
-enum ConnectionColumn : AttrNumber {
-    col_connection_id = 1,
-    col_dev_id,
-    col_user_id,
-    col_lineage_id,
-    col_reference_id,
-    col_provider,
-    col_provider_user_id,
-    col_status,
-    col_successor_user_id,
-    col_confirmed,
-    col_scopes,
-    col_created_at,
-    col_first_seen_at,
-    col_connected_at,
-    col_ended_at,
-    col_live,
-    col_dated,
-    col_alive_at,
-    col_replaced_at,
-    col_replaced_by,
-    col_deauthenticated_at,
-    col_revoked_at,
-    col_failed_at,
-    col_degraded_at,
-    col_own_provider_user_id,
-    col_own_provider_user_id_at,
-    col_provider_at,
-    col_provider_passing,
-    col_reference_id_at,
-    col_reference_id_passing,
-    col_scopes_at,
-    col_scopes_passing,
-    col_sdk,
-    col_account_exclusive,
-    col_account_unusable,
-    col_duplicate,
-    col_cyclic,
-    connection_columns = col_cyclic,
-};
 
 Connection connection_of(HeapTuple row, TupleDesc columns);
 

@@ -16,7 +16,7 @@ namespace {
 /// throw.
 bool is_other_user(const void* state, HeapTuple row, TupleDesc columns) {
     bool is_null;
-    const text* const user_id = DatumGetTextPP(heap_getattr(row, col_user_id, columns, &is_null));
+    const text* const user_id = DatumGetTextPP(heap_getattr(row, connection_column("user_id"), columns, &is_null));
     return !static_cast<const UserIds*>(state)->contains(
         std::string_view(VARDATA_ANY(user_id), VARSIZE_ANY_EXHDR(user_id)));
 }

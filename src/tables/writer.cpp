@@ -43,7 +43,7 @@ void update(std::vector<Connection> connections, const Table& table, const std::
     std::vector<HeapTuple> present = find_connections(table, dev_id, user_ids, Reads::latest);
     if (present.size() != connections.size())
         throw Error{internal, "a connection is gone that is to be updated"};
-    if (table.columns()->natts > connection_columns)
+    if (table.columns()->natts > static_cast<int>(connection_column_count))
         present = lock_newest(table, present);
     std::vector<RowWriter::Update> updates;
     updates.reserve(present.size());
