@@ -3,6 +3,7 @@
 #include "pg/datum.h"
 #include "tables/environment.h"
 #include "tables/locks.h"
+#include "pg/function.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/trigger.h"
@@ -227,38 +228,6 @@ HeapTuple merge(TriggerData* trigger, const Settings& settings) {
     return is_merged ? nullptr : trigger->tg_trigtuple;
 }
 
-HeapTuple merge_environment_row(TriggerData* trigger) {
-    const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
-    const std::optional<std::string> dev_id = key_of(trigger->tg_trigtuple, columns);
-    if (!dev_id)
-        return trigger->tg_trigtuple; // the constraint says it best
-    trigger->tg_trigtuple =
-        with_defaults(trigger->tg_trigtuple, columns, {{environment_signature_required, BoolGetDatum(false)}});
-    const HeapTuple row = merge(trigger, environment_settings);
-    if (row == nullptr)
-        return nullptr;
-    // A row that went must not open the door when it comes back: where there are secrets, signatures are required.
-    bool required = DatumGetBool(attribute(row, columns, environment_signature_required).value);
-    as_owner(trigger->tg_relation->rd_rel->relowner, [&] {
-        select_has_secrets.run({text_parameter(*dev_id)});
-        required = required || Query::rows() > 0;
-    });
-    const HeapTuple whole = with_defaults(row, columns, {{environment_account_policy, text_of("keep")}});
-    return with_value(whole, columns, {environment_signature_required, BoolGetDatum(required)});
-}
-
-HeapTuple merge_provider_row(TriggerData* trigger) {
-    const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
-    const std::optional<std::string> provider = key_of(trigger->tg_trigtuple, columns);
-    if (!provider)
-        return trigger->tg_trigtuple;
-    const HeapTuple row = merge(trigger, provider_settings);
-    if (row == nullptr)
-        return nullptr;
-    const bool sdk = is_built_in_provider(*provider);
-    return with_defaults(row, columns, {{provider_sdk, BoolGetDatum(sdk)}, {provider_account_ids, text_of("unique")}});
-}
-
 /// The values of one column in the row before and after, each once.
 std::set<std::string> both_values(TriggerData* trigger, AttrNumber column) {
     std::set<std::string> values;
@@ -293,21 +262,80 @@ bool is_as_without_row(TriggerData* trigger) {
 /// too often, which changes nothing.
 std::set<std::string>* edited = nullptr;
 
+} // namespace
+
+PG_FUNCTION(terra_identity_edit_environment) {
+    TriggerData* const trigger = trigger_data(fcinfo, "environments", TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
+                                              any_operation, "INSTEAD OF FOR EACH ROW");
+    return PointerGetDatum(edit(trigger, environment_settings));
+}
+
+PG_FUNCTION(terra_identity_edit_provider) {
+    TriggerData* const trigger = trigger_data(fcinfo, "providers", TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
+                                              any_operation, "INSTEAD OF FOR EACH ROW");
+    return PointerGetDatum(edit(trigger, provider_settings));
+}
+
+PG_FUNCTION(terra_identity_built_in_sdk_providers) {
+    return text_array_of({built_in_sdk_providers.begin(), built_in_sdk_providers.end()});
+}
+
+PG_FUNCTION(terra_identity_merge_environment) {
+    TriggerData* const trigger = trigger_data(fcinfo, "environment_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+                                              TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW");
+    const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
+    const std::optional<std::string> dev_id = key_of(trigger->tg_trigtuple, columns);
+    if (!dev_id)
+        return PointerGetDatum(trigger->tg_trigtuple); // the constraint says it best
+    trigger->tg_trigtuple =
+        with_defaults(trigger->tg_trigtuple, columns, {{environment_signature_required, BoolGetDatum(false)}});
+    const HeapTuple row = merge(trigger, environment_settings);
+    if (row == nullptr)
+        return PointerGetDatum(nullptr);
+    // A row that went must not open the door when it comes back: where there are secrets, signatures are required.
+    bool required = DatumGetBool(attribute(row, columns, environment_signature_required).value);
+    as_owner(trigger->tg_relation->rd_rel->relowner, [&] {
+        select_has_secrets.run({text_parameter(*dev_id)});
+        required = required || Query::rows() > 0;
+    });
+    const HeapTuple whole = with_defaults(row, columns, {{environment_account_policy, text_of("keep")}});
+    return PointerGetDatum(with_value(whole, columns, {environment_signature_required, BoolGetDatum(required)}));
+}
+
+PG_FUNCTION(terra_identity_merge_provider) {
+    TriggerData* const trigger = trigger_data(fcinfo, "provider_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+                                              TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW");
+    const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
+    const std::optional<std::string> provider = key_of(trigger->tg_trigtuple, columns);
+    if (!provider)
+        return PointerGetDatum(trigger->tg_trigtuple);
+    const HeapTuple row = merge(trigger, provider_settings);
+    if (row == nullptr)
+        return PointerGetDatum(nullptr);
+    const bool sdk = is_built_in_provider(*provider);
+    return PointerGetDatum(
+        with_defaults(row, columns, {{provider_sdk, BoolGetDatum(sdk)}, {provider_account_ids, text_of("unique")}}));
+}
+
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environment_settings`.
-void collect_environment(TriggerData* trigger) {
+PG_FUNCTION(terra_identity_collect_environment) {
+    TriggerData* const trigger = trigger_data(fcinfo, "environment_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
+                                              any_operation, "AFTER FOR EACH ROW");
     if (changes_none(trigger, {environment_dev_id, environment_account_policy}) || is_as_without_row(trigger))
-        return;
+        return PointerGetDatum(nullptr);
     if (edited == nullptr)
         edited = new std::set<std::string>;
     edited->merge(both_values(trigger, environment_dev_id));
+    return PointerGetDatum(nullptr);
 }
 
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH STATEMENT on `environments` and `environment_settings`: in the order of
 /// their names, as everybody takes environments. An edit through the view is several statements on the table, whose end
 /// is not waited for.
-void follow_environments() {
+PG_FUNCTION(terra_identity_follow_environments) {
+    trigger_data(fcinfo, any_table, TRIGGER_EVENT_AFTER, any_operation, "AFTER FOR EACH STATEMENT");
     if (edited == nullptr || edited->empty() || PartialSettings::exist())
-        return;
+        return PointerGetDatum(nullptr);
     const std::set<std::string> dev_ids = std::exchange(*edited, {});
     Table table("connections", RowExclusiveLock);
     as_owner(table.owner(), [&] {
@@ -315,128 +343,39 @@ void follow_environments() {
             follow_policy(table, dev_id);
     });
     table.close();
+    return PointerGetDatum(nullptr);
 }
 
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `provider_settings`, whose rows hold for every environment: nobody
 /// writes connections meanwhile.
-void follow_changed_provider(TriggerData* trigger) {
+PG_FUNCTION(terra_identity_follow_provider) {
+    TriggerData* const trigger = trigger_data(fcinfo, "provider_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
+                                              any_operation, "AFTER FOR EACH ROW");
     if (changes_none(trigger, {provider_provider, provider_sdk, provider_account_ids}))
-        return;
+        return PointerGetDatum(nullptr);
     Table table("connections", ShareRowExclusiveLock);
     as_owner(table.owner(), [&] {
         for (const std::string& provider : both_values(trigger, provider_provider))
             follow_provider(table, provider);
     });
     table.close();
+    return PointerGetDatum(nullptr);
+}
+
+PG_FUNCTION(terra_identity_forget_rules) {
+    trigger_data(fcinfo, any_table, TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, any_operation, "AFTER FOR EACH ROW");
+    forget_rules_everywhere();
+    return PointerGetDatum(nullptr);
 }
 
 /// BEFORE TRUNCATE: what follows would lock the rules before the connections, which writers do the other way round.
-[[noreturn]] void refuse_truncate(TriggerData* trigger) {
+PG_FUNCTION(terra_identity_refuse_truncate) {
+    TriggerData* const trigger =
+        trigger_data(fcinfo, any_table, TRIGGER_EVENT_BEFORE, any_operation, "BEFORE TRUNCATE FOR EACH STATEMENT");
     const std::string table = RelationGetRelationName(trigger->tg_relation);
     throw Error{"0A000", "table terra_identity." + table + " cannot be truncated", "",
                 "DELETE FROM terra_identity." +
                     std::string(table == "provider_settings" ? "providers" : "environments") + "."};
 }
 
-} // namespace
 } // namespace terra_identity
-
-namespace ti = terra_identity;
-
-extern "C" {
-
-PG_FUNCTION_INFO_V1(terra_identity_edit_environment);
-PG_FUNCTION_INFO_V1(terra_identity_edit_provider);
-PG_FUNCTION_INFO_V1(terra_identity_merge_environment);
-PG_FUNCTION_INFO_V1(terra_identity_merge_provider);
-PG_FUNCTION_INFO_V1(terra_identity_built_in_sdk_providers);
-PG_FUNCTION_INFO_V1(terra_identity_refuse_truncate);
-PG_FUNCTION_INFO_V1(terra_identity_collect_environment);
-PG_FUNCTION_INFO_V1(terra_identity_follow_environments);
-PG_FUNCTION_INFO_V1(terra_identity_follow_provider);
-PG_FUNCTION_INFO_V1(terra_identity_forget_rules);
-
-PGDLLEXPORT Datum terra_identity_edit_environment(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::edit(ti::pg::trigger_data(fcinfo, "_edit_environment", "environments",
-                                                             TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
-                                                             ti::pg::any_operation, "INSTEAD OF FOR EACH ROW"),
-                                        ti::environment_settings));
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_edit_provider(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::edit(ti::pg::trigger_data(fcinfo, "_edit_provider", "providers",
-                                                             TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD,
-                                                             ti::pg::any_operation, "INSTEAD OF FOR EACH ROW"),
-                                        ti::provider_settings));
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_merge_environment(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::merge_environment_row(ti::pg::trigger_data(
-            fcinfo, "_merge_environment", "environment_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
-            TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW")));
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_merge_provider(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::merge_provider_row(ti::pg::trigger_data(
-            fcinfo, "_merge_provider", "provider_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
-            TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW")));
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_built_in_sdk_providers(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([] {
-        return ti::pg::text_array_of({ti::built_in_sdk_providers.begin(), ti::built_in_sdk_providers.end()});
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_refuse_truncate(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo]() -> Datum {
-        ti::refuse_truncate(ti::pg::trigger_data(fcinfo, "_refuse_truncate", ti::pg::any_table, TRIGGER_EVENT_BEFORE,
-                                                 ti::pg::any_operation, "BEFORE TRUNCATE FOR EACH STATEMENT"));
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_collect_environment(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::collect_environment(ti::pg::trigger_data(fcinfo, "_collect_environment", "environment_settings",
-                                                     TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, ti::pg::any_operation,
-                                                     "AFTER FOR EACH ROW"));
-        return PointerGetDatum(nullptr);
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_follow_environments(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::pg::trigger_data(fcinfo, "_follow_environments", ti::pg::any_table, TRIGGER_EVENT_AFTER,
-                             ti::pg::any_operation, "AFTER FOR EACH STATEMENT");
-        ti::follow_environments();
-        return PointerGetDatum(nullptr);
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_follow_provider(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::follow_changed_provider(ti::pg::trigger_data(fcinfo, "_follow_provider", "provider_settings",
-                                                         TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, ti::pg::any_operation,
-                                                         "AFTER FOR EACH ROW"));
-        return PointerGetDatum(nullptr);
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_forget_rules(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::pg::trigger_data(fcinfo, "_forget_rules", ti::pg::any_table, TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
-                             ti::pg::any_operation, "AFTER FOR EACH ROW");
-        ti::tables::forget_rules_everywhere();
-        return PointerGetDatum(nullptr);
-    });
-}
-
-} // extern "C"

@@ -10,6 +10,7 @@
 #include "tables/event_row.h"
 #include "tables/ids.h"
 #include "tables/known_connections.h"
+#include "pg/function.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/settings.h"
@@ -133,16 +134,44 @@ struct LastDigest {
 
 LastDigest last_digest;
 
+/// Takes everything that was collected at this level and applies it.
+void apply_pending(bool in_parts) {
+    if (pending_here() == nullptr)
+        return;
+    NewsByEnvironment news = std::move(top->news);
+    drop_pending_from(top->level);
+    apply_news(std::move(news), in_parts);
+}
+
+void end_transaction(XactEvent event, void*) {
+    if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+        drop_pending_from(0);
+}
+
+void end_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+    if (event == SUBXACT_EVENT_ABORT_SUB)
+        drop_pending_from(GetCurrentTransactionNestLevel());
+}
+
+} // namespace
+
+void register_ledger() {
+    RegisterXactCallback(end_transaction, nullptr);
+    RegisterSubXactCallback(end_subtransaction, nullptr);
+}
+
 /// BEFORE INSERT FOR EACH ROW: reads the event into its columns. Skips a delivery that is there already.
-HeapTuple read_event_row(TriggerData* trigger) {
+PG_FUNCTION(terra_identity_read_event) {
+    TriggerData* const trigger = trigger_data(fcinfo, "events", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+                                              TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW");
     const Relation relation = trigger->tg_relation;
     const HeapTuple row = trigger->tg_trigtuple;
     if (!attribute(row, relation, event_event_time).is_null)
-        return without_contribution(row, relation);
+        return PointerGetDatum(without_contribution(row, relation));
     const NullableValue payload = attribute(row, relation, event_payload);
     if (payload.is_null)
-        return with(row, relation, event_dev_id,
-                    text_of(dev_id_or_setting({}))); // the constraint of payload says it best
+        return PointerGetDatum(with(row, relation, event_dev_id,
+                                    text_of(dev_id_or_setting({})))); // the constraint of payload says it best
 
     const Micros received_at = received_at_of(attribute(row, relation, event_received_at));
     const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
@@ -161,7 +190,7 @@ HeapTuple read_event_row(TriggerData* trigger) {
         if (const auto earlier = repeated_event({dev_id, *headers.trace_id, last_digest.digest}, event_id)) {
             if (DeliveryWatch* const watch = DeliveryWatch::of(event_id))
                 watch->repeated = earlier;
-            return nullptr;
+            return PointerGetDatum(nullptr);
         }
     }
 
@@ -193,23 +222,16 @@ HeapTuple read_event_row(TriggerData* trigger) {
     const bool is_taken = watch != nullptr && watch->signed_content() && !headers.trace_id;
     set(event_contributes, BoolGetDatum(is_taken || says_something_new(event, dev_id)));
     return call([&] {
-        return heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(), values.data(),
-                                         nulls.data());
+        return PointerGetDatum(heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(),
+                                                         values.data(), nulls.data()));
     });
-}
-
-/// Takes everything that was collected at this level and applies it.
-void apply_pending(bool in_parts) {
-    if (pending_here() == nullptr)
-        return;
-    NewsByEnvironment news = std::move(top->news);
-    drop_pending_from(top->level);
-    apply_news(std::move(news), in_parts);
 }
 
 /// AFTER INSERT FOR EACH ROW: the delivery and what its event says are collected, for only now is it sure that it is in
 /// the ledger, and that all others of the statement are.
-void collect_event_row(TriggerData* trigger) {
+PG_FUNCTION(terra_identity_collect_event) {
+    TriggerData* const trigger = trigger_data(fcinfo, "events", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
+                                              TRIGGER_EVENT_INSERT, "AFTER INSERT FOR EACH ROW");
     const Relation relation = trigger->tg_relation;
     const HeapTuple row = trigger->tg_trigtuple;
     const std::int64_t event_id = DatumGetInt64(attribute(row, relation, event_event_id).value);
@@ -218,7 +240,7 @@ void collect_event_row(TriggerData* trigger) {
     const bool is_signed = watch != nullptr && watch->signed_content();
     const NullableValue contributes = attribute(row, relation, event_contributes);
     if (contributes.is_null) // it comes from a dump
-        return;
+        return PointerGetDatum(nullptr);
     // Now, and not with the last of them: by now all triggers that see rows of the ledger have seen those that are
     // pending.
     if (Pending* const full = pending_here(); full != nullptr && full->events >= chunk_events)
@@ -247,70 +269,20 @@ void collect_event_row(TriggerData* trigger) {
         if (auto reauth = reauth_of(event))
             news.reauths.push_back({std::move(*reauth), event_id});
     }
+    return PointerGetDatum(nullptr);
 }
 
-void end_transaction(XactEvent event, void*) {
-    if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
-        drop_pending_from(0);
+PG_FUNCTION(terra_identity_apply_events) {
+    trigger_data(fcinfo, "events", TRIGGER_EVENT_AFTER, TRIGGER_EVENT_INSERT, "AFTER INSERT FOR EACH STATEMENT");
+    apply_pending(false);
+    return PointerGetDatum(nullptr);
 }
 
-void end_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
-    if (event == SUBXACT_EVENT_ABORT_SUB)
-        drop_pending_from(GetCurrentTransactionNestLevel());
-}
-
-} // namespace
-
-void register_ledger() {
-    RegisterXactCallback(end_transaction, nullptr);
-    RegisterSubXactCallback(end_subtransaction, nullptr);
+PG_FUNCTION(terra_identity_refuse_change) {
+    trigger_data(fcinfo, "events", TRIGGER_EVENT_BEFORE, any_operation,
+                 "BEFORE UPDATE OR DELETE OR TRUNCATE FOR EACH STATEMENT");
+    throw Error{append_only, "the ledger terra_identity.events is append-only",
+                "The state of every connection is derived from it.", "Insert another event to say something else."};
 }
 
 } // namespace terra_identity
-
-namespace ti = terra_identity;
-
-extern "C" {
-
-PG_FUNCTION_INFO_V1(terra_identity_read_event);
-PG_FUNCTION_INFO_V1(terra_identity_collect_event);
-PG_FUNCTION_INFO_V1(terra_identity_apply_events);
-PG_FUNCTION_INFO_V1(terra_identity_refuse_change);
-
-PGDLLEXPORT Datum terra_identity_read_event(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        return PointerGetDatum(ti::read_event_row(
-            ti::pg::trigger_data(fcinfo, "_read_event", "events", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
-                                 TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW")));
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_collect_event(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::collect_event_row(ti::pg::trigger_data(fcinfo, "_collect_event", "events",
-                                                   TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, TRIGGER_EVENT_INSERT,
-                                                   "AFTER INSERT FOR EACH ROW"));
-        return PointerGetDatum(nullptr);
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_apply_events(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::pg::trigger_data(fcinfo, "_apply_events", "events", TRIGGER_EVENT_AFTER, TRIGGER_EVENT_INSERT,
-                             "AFTER INSERT FOR EACH STATEMENT");
-        ti::apply_pending(false);
-        return PointerGetDatum(nullptr);
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_refuse_change(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo]() -> Datum {
-        ti::pg::trigger_data(fcinfo, "_refuse_change", "events", TRIGGER_EVENT_BEFORE, ti::pg::any_operation,
-                             "BEFORE UPDATE OR DELETE OR TRUNCATE FOR EACH STATEMENT");
-        throw ti::pg::Error{ti::pg::append_only, "the ledger terra_identity.events is append-only",
-                            "The state of every connection is derived from it.",
-                            "Insert another event to say something else."};
-    });
-}
-
-} // extern "C"

@@ -1,6 +1,7 @@
 // ingest, webhook and replay_rejected: deliveries as they come over HTTP, with their raw bodies.
 #include "receive.h"
 #include "tables/environment.h"
+#include "pg/function.h"
 #include "pg/json_input.h"
 #include "tables/locks.h"
 
@@ -46,7 +47,19 @@ void respond_with(int http_status) {
     });
 }
 
-Datum webhook(FunctionCallInfo fcinfo) {
+} // namespace
+
+PG_FUNCTION(terra_identity_ingest) {
+    begin_batch_if_called_again(fcinfo);
+    return row_of(fcinfo, receive({.dev_id = {},
+                                   .received_at = GetCurrentTimestamp(),
+                                   .body = body_argument(fcinfo),
+                                   .headers = argument(fcinfo, 1)},
+                                  argument(fcinfo, 2)));
+}
+
+PG_FUNCTION(terra_identity_webhook) {
+    begin_batch_if_called_again(fcinfo);
     const Answer answer = receive({.dev_id = {},
                                    .received_at = GetCurrentTimestamp(),
                                    .body = body_argument(fcinfo),
@@ -59,7 +72,7 @@ Datum webhook(FunctionCallInfo fcinfo) {
     return text_of(body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
-void replay_rejected(FunctionCallInfo fcinfo) {
+PG_FUNCTION(terra_identity_replay_rejected) {
     call([fcinfo] { InitMaterializedSRF(fcinfo, 0); });
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
     const std::string dev_id = dev_id_or_setting(argument(fcinfo, 0));
@@ -82,42 +95,7 @@ void replay_rejected(FunctionCallInfo fcinfo) {
     }
     MemoryContextSwitchTo(caller);
     call([one_row] { MemoryContextDelete(one_row); });
+    return Datum{0};
 }
 
-} // namespace
 } // namespace terra_identity
-
-namespace ti = terra_identity;
-
-extern "C" {
-
-PG_FUNCTION_INFO_V1(terra_identity_ingest);
-PG_FUNCTION_INFO_V1(terra_identity_webhook);
-PG_FUNCTION_INFO_V1(terra_identity_replay_rejected);
-
-PGDLLEXPORT Datum terra_identity_ingest(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::tables::begin_batch_if_called_again(fcinfo);
-        return ti::row_of(fcinfo, ti::receive({.dev_id = {},
-                                               .received_at = GetCurrentTimestamp(),
-                                               .body = ti::body_argument(fcinfo),
-                                               .headers = ti::pg::argument(fcinfo, 1)},
-                                              ti::pg::argument(fcinfo, 2)));
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_webhook(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::tables::begin_batch_if_called_again(fcinfo);
-        return ti::webhook(fcinfo);
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_replay_rejected(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::replay_rejected(fcinfo);
-        return Datum{0};
-    });
-}
-
-} // extern "C"

@@ -1,17 +1,22 @@
 // rebuild and verify.
 #include "tables/environment.h"
 #include "tables/locks.h"
+#include "pg/function.h"
 #include "rebuild.h"
 
 #include <array>
 
 namespace terra_identity {
-namespace {
 
 using namespace pg;
 using namespace tables;
 
-void return_differences(FunctionCallInfo fcinfo) {
+PG_FUNCTION(terra_identity_rebuild) {
+    begin_batch_if_called_again(fcinfo);
+    return Int64GetDatum(rebuild(dev_id_or_setting(argument(fcinfo, 0))));
+}
+
+PG_FUNCTION(terra_identity_verify) {
     call([fcinfo] { InitMaterializedSRF(fcinfo, 0); });
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
     for (const Difference& difference : verify(dev_id_or_setting(argument(fcinfo, 0)))) {
@@ -26,30 +31,7 @@ void return_differences(FunctionCallInfo fcinfo) {
         }
         call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values.data(), nulls.data()); });
     }
+    return Datum{0};
 }
 
-} // namespace
 } // namespace terra_identity
-
-namespace ti = terra_identity;
-
-extern "C" {
-
-PG_FUNCTION_INFO_V1(terra_identity_rebuild);
-PG_FUNCTION_INFO_V1(terra_identity_verify);
-
-PGDLLEXPORT Datum terra_identity_rebuild(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::tables::begin_batch_if_called_again(fcinfo);
-        return Int64GetDatum(ti::rebuild(ti::tables::dev_id_or_setting(ti::pg::argument(fcinfo, 0))));
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_verify(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::return_differences(fcinfo);
-        return Datum{0};
-    });
-}
-
-} // extern "C"

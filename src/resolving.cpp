@@ -1,6 +1,7 @@
 // resolve, lineage_of and user_of: whom an id stands for now.
 #include "tables/connection_row.h"
 #include "pg/datum.h"
+#include "pg/function.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 
@@ -140,42 +141,27 @@ Datum returned(FunctionCallInfo fcinfo, const Value& value) {
 }
 
 } // namespace
+
+PG_FUNCTION(terra_identity_resolve) {
+    Connections connections(PG_GETARG_DATUM(1));
+    const Value user_id = connections.resolve(PG_GETARG_DATUM(0));
+    connections.close();
+    return returned(fcinfo, user_id);
+}
+
+PG_FUNCTION(terra_identity_lineage_of) {
+    Connections connections(PG_GETARG_DATUM(1));
+    const Value lineage_id = connections.lineage_of_user(PG_GETARG_DATUM(0));
+    connections.close();
+    return returned(fcinfo, lineage_id);
+}
+
+PG_FUNCTION(terra_identity_user_of) {
+    Connections connections(PG_GETARG_DATUM(1));
+    const Value lineage_id = connections.lineage_of_id(PG_GETARG_DATUM(0));
+    const Value user_id = lineage_id ? connections.newest_active(*lineage_id) : std::nullopt;
+    connections.close();
+    return returned(fcinfo, user_id);
+}
+
 } // namespace terra_identity
-
-namespace ti = terra_identity;
-
-extern "C" {
-
-PG_FUNCTION_INFO_V1(terra_identity_resolve);
-PG_FUNCTION_INFO_V1(terra_identity_lineage_of);
-PG_FUNCTION_INFO_V1(terra_identity_user_of);
-
-PGDLLEXPORT Datum terra_identity_resolve(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::Connections connections(PG_GETARG_DATUM(1));
-        const ti::Value user_id = connections.resolve(PG_GETARG_DATUM(0));
-        connections.close();
-        return ti::returned(fcinfo, user_id);
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_lineage_of(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::Connections connections(PG_GETARG_DATUM(1));
-        const ti::Value lineage_id = connections.lineage_of_user(PG_GETARG_DATUM(0));
-        connections.close();
-        return ti::returned(fcinfo, lineage_id);
-    });
-}
-
-PGDLLEXPORT Datum terra_identity_user_of(PG_FUNCTION_ARGS) {
-    return ti::pg::entry([fcinfo] {
-        ti::Connections connections(PG_GETARG_DATUM(1));
-        const ti::Value lineage_id = connections.lineage_of_id(PG_GETARG_DATUM(0));
-        const ti::Value user_id = lineage_id ? connections.newest_active(*lineage_id) : std::nullopt;
-        connections.close();
-        return ti::returned(fcinfo, user_id);
-    });
-}
-
-} // extern "C"

@@ -3,22 +3,29 @@
 #include <cstring>
 
 namespace terra_identity::pg {
+namespace {
 
-TriggerData* trigger_data(FunctionCallInfo fcinfo, const char* function, const char* relation, TriggerEvent events,
-                          TriggerEvent operation, const char* wording) {
+[[noreturn]] void refuse(FunctionCallInfo fcinfo, const std::string& reason) {
+    const char* const name = call([fcinfo] { return get_func_name(fcinfo->flinfo->fn_oid); });
+    throw Error{trigger_protocol, std::string("function \"") + name + "\" " + reason};
+}
+
+} // namespace
+
+TriggerData* trigger_data(FunctionCallInfo fcinfo, const char* relation, TriggerEvent events, TriggerEvent operation,
+                          const char* wording) {
     if (!CALLED_AS_TRIGGER(fcinfo))
-        throw Error{trigger_protocol, std::string("function \"") + function + "\" was not called by trigger manager"};
+        refuse(fcinfo, "was not called by trigger manager");
     auto* const trigger = reinterpret_cast<TriggerData*>(fcinfo->context);
     if ((trigger->tg_event & (TRIGGER_EVENT_ROW | TRIGGER_EVENT_TIMINGMASK)) != events ||
         (operation != any_operation && (trigger->tg_event & TRIGGER_EVENT_OPMASK) != operation))
-        throw Error{trigger_protocol, std::string("function \"") + function + "\" must be fired " + wording};
+        refuse(fcinfo, std::string("must be fired ") + wording);
     const bool is_ours = call([=, id = fcinfo->flinfo->fn_oid] {
         return RelationGetNamespace(trigger->tg_relation) == get_func_namespace(id) &&
                (relation == any_table || std::strcmp(RelationGetRelationName(trigger->tg_relation), relation) == 0);
     });
     if (!is_ours)
-        throw Error{trigger_protocol,
-                    std::string("function \"") + function + "\" was fired for a table that it does not know"};
+        refuse(fcinfo, "was fired for a table that it does not know");
     return trigger;
 }
 

@@ -9,12 +9,11 @@ inline constexpr TriggerEvent any_operation = ~TriggerEvent{0};
 
 inline constexpr const char* any_table = nullptr;
 
-/// @param function the function's name in SQL
 /// @param relation the table or view of the extension's that it may be fired for, or any_table
 /// @param events when it may be fired: TRIGGER_EVENT_BEFORE, _ROW and the like, or'ed
 /// @param operation TRIGGER_EVENT_INSERT and the like, or any_operation
 /// @param wording the same in words, "BEFORE INSERT FOR EACH ROW"
-TriggerData* trigger_data(FunctionCallInfo fcinfo, const char* function, const char* relation, TriggerEvent events,
-                          TriggerEvent operation, const char* wording);
+TriggerData* trigger_data(FunctionCallInfo fcinfo, const char* relation, TriggerEvent events, TriggerEvent operation,
+                          const char* wording);
 
 } // namespace terra_identity::pg
