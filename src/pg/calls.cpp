@@ -1,8 +1,9 @@
 #include "pg/calls.h"
 
+#include "pg/versions.h"
+
 extern "C" {
 #include "catalog/pg_am.h"
-#include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
 #include "tcop/pquery.h"
 }
@@ -24,11 +25,7 @@ bool count_calls(Node* node, void* context) {
     auto* const calls = static_cast<Calls*>(context);
     if (IsA(node, FuncExpr) && reinterpret_cast<const FuncExpr*>(node)->funcid == calls->function)
         ++calls->count;
-#if PG_VERSION_NUM >= 160000
-    return expression_tree_walker(node, count_calls, context);
-#else
-    return expression_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void*>(count_calls)), context);
-#endif
+    return walk_expressions(node, count_calls, context);
 }
 
 /// Whether every function of a FROM item returns one row.

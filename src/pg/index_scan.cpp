@@ -1,6 +1,7 @@
 #include "pg/index_scan.h"
 
 #include "pg/relations.h"
+#include "pg/versions.h"
 
 extern "C" {
 #include "access/tableam.h"
@@ -25,14 +26,6 @@ struct Rows {
         items[count++] = row;
     }
 };
-
-IndexScanDesc begin_scan(Relation table, Relation index, Snapshot snapshot, int keys) {
-#if PG_VERSION_NUM >= 180000
-    return index_beginscan(table, index, snapshot, nullptr, keys, 0);
-#else
-    return index_beginscan(table, index, snapshot, keys, 0);
-#endif
-}
 
 } // namespace
 
@@ -100,7 +93,7 @@ std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) co
         const Snapshot snapshot = is_mvcc ? RegisterSnapshot(snapshot_of(reads)) : SnapshotAny;
         const Relation opened = open_index(index);
         const int key_count = static_cast<int>(wanted.front().keys().size());
-        const IndexScanDesc scan = begin_scan(table, opened, snapshot, key_count);
+        const IndexScanDesc scan = begin_index_scan(table, opened, snapshot, key_count);
         TupleTableSlot* const slot = table_slot_create(table, nullptr);
         const ScanDirection direction = backward ? BackwardScanDirection : ForwardScanDirection;
         for (const IndexKeys& keys : wanted) {
@@ -148,7 +141,7 @@ HeapTuple find_or_wait(Relation table, const char* index, const IndexKeys& keys)
             CHECK_FOR_INTERRUPTS();
             SnapshotData dirty;
             InitDirtySnapshot(dirty);
-            const IndexScanDesc scan = begin_scan(table, opened, &dirty, key_count);
+            const IndexScanDesc scan = begin_index_scan(table, opened, &dirty, key_count);
             index_rescan(scan, const_cast<ScanKeyData*>(keys.keys().data()), key_count, nullptr, 0);
             const bool found = index_getnext_slot(scan, ForwardScanDirection, slot);
             const TransactionId other = !found                             ? InvalidTransactionId

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "pg/versions.h"
+
 extern "C" {
 #include "access/heapam.h"
 #include "access/tableam.h"
@@ -47,10 +49,7 @@ bool is_plain(Relation relation) {
     const TupleConstr* const constraints = RelationGetDescr(relation)->constr;
     return relation->rd_rel->relkind == RELKIND_RELATION && !relation->rd_rel->relispartition &&
            relation->rd_rel->relam == HEAP_TABLE_AM_OID && relation->trigdesc == nullptr &&
-#if PG_VERSION_NUM >= 180000
-           !(constraints != nullptr && constraints->has_generated_virtual) &&
-#endif
-           !(constraints != nullptr && constraints->has_generated_stored);
+           !(constraints != nullptr && has_generated_columns(*constraints));
 }
 
 bool is_plain(const IndexInfo* info, Relation index) {
@@ -83,12 +82,10 @@ void describe_checks(PlainTable& table, Relation relation) {
     table.check_count = constraints == nullptr ? 0 : constraints->num_check;
     table.checks = static_cast<ExprState**>(palloc(sizeof(ExprState*) * (table.check_count + 1)));
     for (int i = 0; i < table.check_count; ++i) {
-#if PG_VERSION_NUM >= 180000
-        if (!constraints->check[i].ccenforced) {
+        if (!is_enforced(constraints->check[i])) {
             table.checks[i] = nullptr; // which counts as met
             continue;
         }
-#endif
         Expr* const check = static_cast<Expr*>(stringToNode(constraints->check[i].ccbin));
         table.checks[i] = ExecInitExpr(expression_planner(check), nullptr);
     }
@@ -277,15 +274,6 @@ void insert_into_heap(Relation relation, const Rows& rows) {
         ExecDropSingleTupleTableSlot(slots[i]);
 }
 
-void update_heap(Relation relation, HeapTuple old, HeapTuple row) {
-#if PG_VERSION_NUM >= 160000
-    TU_UpdateIndexes unused;
-    simple_heap_update(relation, &old->t_self, row, &unused);
-#else
-    simple_heap_update(relation, &old->t_self, row);
-#endif
-}
-
 } // namespace
 
 void forget_table(Oid changed) {
@@ -412,7 +400,7 @@ void RowWriter::update(const std::vector<Update>& updates) {
             refuse_what_transaction_cannot_see(relation, version);
             if (is_plain_) {
                 check_and_describe(*plain_, relation, slot_, row, entries);
-                update_heap(relation, old, row);
+                update_in_heap(relation, &old->t_self, row);
             } else {
                 ExecStoreHeapTuple(row, slot_, false);
                 EPQState unused{};

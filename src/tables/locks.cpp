@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "pg/calls.h"
+#include "pg/versions.h"
 
 namespace terra_identity::tables {
 
@@ -63,13 +64,7 @@ Numbered number(const std::string& dev_id, const Key& key) {
 }
 
 bool holds_exclusive(const LOCKTAG& tag) {
-    return call([&tag] {
-#if PG_VERSION_NUM >= 170000
-        return LockHeldByMe(&tag, ExclusiveLock, false);
-#else
-        return LockHeldByMe(&tag, ExclusiveLock);
-#endif
-    });
+    return call([&tag] { return holds_lock(tag, ExclusiveLock); });
 }
 
 std::size_t held_keys = 0;

@@ -1,0 +1,68 @@
+// What differs between the PostgreSQL versions that are supported: the only file of src that asks for the version.
+#pragma once
+
+#include "pg/server.h"
+
+extern "C" {
+#include "access/heapam.h"
+#include "nodes/nodeFuncs.h"
+}
+
+namespace terra_identity::pg {
+
+// 16: the callback of expression_tree_walker has a prototype.
+inline bool walk_expressions(::Node* node, bool (*callback)(::Node*, void*), void* context) {
+#if PG_VERSION_NUM >= 160000
+    return expression_tree_walker(node, callback, context);
+#else
+    return expression_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void*>(callback)), context);
+#endif
+}
+
+// 16: an update tells which indexes need an entry of the new row.
+inline void update_in_heap(Relation table, ItemPointer old, HeapTuple row) {
+#if PG_VERSION_NUM >= 160000
+    TU_UpdateIndexes unused;
+    simple_heap_update(table, old, row, &unused);
+#else
+    simple_heap_update(table, old, row);
+#endif
+}
+
+// 17: LockHeldByMe may be asked for a stronger mode too.
+inline bool holds_lock(const LOCKTAG& tag, LOCKMODE mode) {
+#if PG_VERSION_NUM >= 170000
+    return LockHeldByMe(&tag, mode, false);
+#else
+    return LockHeldByMe(&tag, mode);
+#endif
+}
+
+// 18: an index scan may be instrumented.
+inline IndexScanDesc begin_index_scan(Relation table, Relation index, Snapshot snapshot, int keys) {
+#if PG_VERSION_NUM >= 180000
+    return index_beginscan(table, index, snapshot, nullptr, keys, 0);
+#else
+    return index_beginscan(table, index, snapshot, keys, 0);
+#endif
+}
+
+// 18: generated columns may be virtual.
+inline bool has_generated_columns(const TupleConstr& constraints) {
+#if PG_VERSION_NUM >= 180000
+    if (constraints.has_generated_virtual)
+        return true;
+#endif
+    return constraints.has_generated_stored;
+}
+
+// 18: a check may be NOT ENFORCED.
+inline bool is_enforced([[maybe_unused]] const ConstrCheck& check) {
+#if PG_VERSION_NUM >= 180000
+    return check.ccenforced;
+#else
+    return true;
+#endif
+}
+
+} // namespace terra_identity::pg
