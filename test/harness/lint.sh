@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks which room includes which, and runs clang-tidy over the core; its findings are errors. Quiet otherwise.
+# Checks which room includes which and that one file asks for the PostgreSQL version, and runs clang-tidy over the core;
+# its findings are errors. Quiet otherwise.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$project"
@@ -18,6 +19,12 @@ stays_within() {
 stays_within core
 stays_within pg core
 stays_within tables core pg
+
+# core/fence.h asks whether PostgreSQL's headers are there at all.
+if grep -rn PG_VERSION_NUM src --exclude=versions.h --exclude=fence.h >&2; then
+    echo "lint.sh: what differs between PostgreSQL versions goes into src/pg/versions.h" >&2
+    exit 1
+fi
 
 "$harness/dependencies.sh" --tools
 quietly lint cmake -S . -B build/unit
