@@ -291,7 +291,7 @@ PG_FUNCTION(terra_identity_merge_environment) {
         with_defaults(trigger->tg_trigtuple, columns, {{environment_signature_required, BoolGetDatum(false)}});
     const HeapTuple row = merge(trigger, environment_settings);
     if (row == nullptr)
-        return PointerGetDatum(nullptr);
+        return Datum{0};
     // A row that went must not open the door when it comes back: where there are secrets, signatures are required.
     bool required = DatumGetBool(attribute(row, columns, environment_signature_required).value);
     as_owner(trigger->tg_relation->rd_rel->relowner, [&] {
@@ -311,7 +311,7 @@ PG_FUNCTION(terra_identity_merge_provider) {
         return PointerGetDatum(trigger->tg_trigtuple);
     const HeapTuple row = merge(trigger, provider_settings);
     if (row == nullptr)
-        return PointerGetDatum(nullptr);
+        return Datum{0};
     const bool sdk = is_built_in_provider(*provider);
     return PointerGetDatum(
         with_defaults(row, columns, {{provider_sdk, BoolGetDatum(sdk)}, {provider_account_ids, text_of("unique")}}));
@@ -322,11 +322,11 @@ PG_FUNCTION(terra_identity_collect_environment) {
     TriggerData* const trigger = trigger_data(fcinfo, "environment_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
                                               any_operation, "AFTER FOR EACH ROW");
     if (changes_none(trigger, {environment_dev_id, environment_account_policy}) || is_as_without_row(trigger))
-        return PointerGetDatum(nullptr);
+        return Datum{0};
     if (edited == nullptr)
         edited = new std::set<std::string>;
     edited->merge(both_values(trigger, environment_dev_id));
-    return PointerGetDatum(nullptr);
+    return Datum{0};
 }
 
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH STATEMENT on `environments` and `environment_settings`: in the order of
@@ -335,7 +335,7 @@ PG_FUNCTION(terra_identity_collect_environment) {
 PG_FUNCTION(terra_identity_follow_environments) {
     trigger_data(fcinfo, any_table, TRIGGER_EVENT_AFTER, any_operation, "AFTER FOR EACH STATEMENT");
     if (edited == nullptr || edited->empty() || PartialSettings::exist())
-        return PointerGetDatum(nullptr);
+        return Datum{0};
     const std::set<std::string> dev_ids = std::exchange(*edited, {});
     Table table("connections", RowExclusiveLock);
     as_owner(table.owner(), [&] {
@@ -343,7 +343,7 @@ PG_FUNCTION(terra_identity_follow_environments) {
             follow_policy(table, dev_id);
     });
     table.close();
-    return PointerGetDatum(nullptr);
+    return Datum{0};
 }
 
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `provider_settings`, whose rows hold for every environment: nobody
@@ -352,20 +352,20 @@ PG_FUNCTION(terra_identity_follow_provider) {
     TriggerData* const trigger = trigger_data(fcinfo, "provider_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
                                               any_operation, "AFTER FOR EACH ROW");
     if (changes_none(trigger, {provider_provider, provider_sdk, provider_account_ids}))
-        return PointerGetDatum(nullptr);
+        return Datum{0};
     Table table("connections", ShareRowExclusiveLock);
     as_owner(table.owner(), [&] {
         for (const std::string& provider : both_values(trigger, provider_provider))
             follow_provider(table, provider);
     });
     table.close();
-    return PointerGetDatum(nullptr);
+    return Datum{0};
 }
 
 PG_FUNCTION(terra_identity_forget_rules) {
     trigger_data(fcinfo, any_table, TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, any_operation, "AFTER FOR EACH ROW");
     forget_rules_everywhere();
-    return PointerGetDatum(nullptr);
+    return Datum{0};
 }
 
 /// BEFORE TRUNCATE: what follows would lock the rules before the connections, which writers do the other way round.

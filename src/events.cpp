@@ -190,7 +190,7 @@ PG_FUNCTION(terra_identity_read_event) {
         if (const auto earlier = repeated_event({dev_id, *headers.trace_id, last_digest.digest}, event_id)) {
             if (DeliveryWatch* const watch = DeliveryWatch::of(event_id))
                 watch->repeated = earlier;
-            return PointerGetDatum(nullptr);
+            return Datum{0};
         }
     }
 
@@ -240,7 +240,7 @@ PG_FUNCTION(terra_identity_collect_event) {
     const bool is_signed = watch != nullptr && watch->signed_content();
     const NullableValue contributes = attribute(row, relation, event_contributes);
     if (contributes.is_null) // it comes from a dump
-        return PointerGetDatum(nullptr);
+        return Datum{0};
     // Now, and not with the last of them: by now all triggers that see rows of the ledger have seen those that are
     // pending.
     if (Pending* const full = pending_here(); full != nullptr && full->events >= chunk_events)
@@ -269,13 +269,13 @@ PG_FUNCTION(terra_identity_collect_event) {
         if (auto reauth = reauth_of(event))
             news.reauths.push_back({std::move(*reauth), event_id});
     }
-    return PointerGetDatum(nullptr);
+    return Datum{0};
 }
 
 PG_FUNCTION(terra_identity_apply_events) {
     trigger_data(fcinfo, "events", TRIGGER_EVENT_AFTER, TRIGGER_EVENT_INSERT, "AFTER INSERT FOR EACH STATEMENT");
     apply_pending(false);
-    return PointerGetDatum(nullptr);
+    return Datum{0};
 }
 
 PG_FUNCTION(terra_identity_refuse_change) {

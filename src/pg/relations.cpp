@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "pg/versions.h"
+
 extern "C" {
 #include "access/heapam.h"
 #include "access/tableam.h"
@@ -163,7 +165,7 @@ void Table::close() {
 std::vector<HeapTuple> Table::all(Reads reads) const {
     std::vector<HeapTuple> rows;
     const Snapshot snapshot = call([reads] { return RegisterSnapshot(snapshot_of(reads)); });
-    const TableScanDesc scan = call([&] { return table_beginscan(relation_, snapshot, 0, nullptr); });
+    const TableScanDesc scan = call([&] { return begin_table_scan(relation_, snapshot); });
     while (true) {
         const HeapTuple row = call([&]() -> HeapTuple {
             const HeapTuple found = heap_getnext(scan, ForwardScanDirection);

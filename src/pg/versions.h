@@ -5,7 +5,9 @@
 
 extern "C" {
 #include "access/heapam.h"
+#include "access/tableam.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/inval.h"
 }
 
 namespace terra_identity::pg {
@@ -38,12 +40,22 @@ inline bool holds_lock(const LOCKTAG& tag, LOCKMODE mode) {
 #endif
 }
 
-// 18: an index scan may be instrumented.
+// 18: an index scan may be instrumented. 19: scans have options.
 inline IndexScanDesc begin_index_scan(Relation table, Relation index, Snapshot snapshot, int keys) {
-#if PG_VERSION_NUM >= 180000
+#if PG_VERSION_NUM >= 190000
+    return index_beginscan(table, index, snapshot, nullptr, keys, 0, SO_NONE);
+#elif PG_VERSION_NUM >= 180000
     return index_beginscan(table, index, snapshot, nullptr, keys, 0);
 #else
     return index_beginscan(table, index, snapshot, keys, 0);
+#endif
+}
+
+inline TableScanDesc begin_table_scan(Relation table, Snapshot snapshot) {
+#if PG_VERSION_NUM >= 190000
+    return table_beginscan(table, snapshot, 0, nullptr, SO_NONE);
+#else
+    return table_beginscan(table, snapshot, 0, nullptr);
 #endif
 }
 
@@ -64,5 +76,12 @@ inline bool is_enforced([[maybe_unused]] const ConstrCheck& check) {
     return true;
 #endif
 }
+
+// 19: the caches of the catalogs are an enumeration.
+#if PG_VERSION_NUM >= 190000
+using CatalogCache = SysCacheIdentifier;
+#else
+using CatalogCache = int;
+#endif
 
 } // namespace terra_identity::pg

@@ -7,6 +7,7 @@
 
 #include "pg/query.h"
 #include "pg/relations.h"
+#include "pg/versions.h"
 
 extern "C" {
 #include "catalog/pg_class.h"
@@ -108,7 +109,7 @@ std::int64_t checked(const IdColumn& column, std::int64_t id, const F& may_redra
     return id;
 }
 
-void forget(Datum, int, uint32) { checked_columns.fill(nullptr); }
+void forget(Datum, CatalogCache, uint32) { checked_columns.fill(nullptr); }
 
 } // namespace
 
