@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # matrix_one.sh DISTRIBUTION: `make check` in a chroot of that Debian. Called by matrix.sh. Leaves in $MATRIX_LOGS
-# the output, DISTRIBUTION.log, and DISTRIBUTION.result: status, PostgreSQL version, minutes.
+# the output, DISTRIBUTION.log, and DISTRIBUTION.result: status, PostgreSQL version, minutes. The status is "gone" if
+# there is no such PostgreSQL in the archive, which experimental alone may say.
 #
 # The chroots are made once, with everything that is needed inside, and kept in
 # ${XDG_CACHE_HOME:-~/.cache}/terra_identity/matrix: remove one to have it made anew. A run leaves no trace in one
@@ -10,12 +11,14 @@ set -euo pipefail
 project=$(cd "$(dirname "$0")/../.." && pwd)
 . "$project/test/harness/chroot.sh"
 distribution=$1
+suite=$distribution
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/terra_identity/matrix
 chroot=$cache/$distribution
 case $distribution in
 bookworm) version=15 ;;
 trixie) version=17 ;;
 sid) version=18 ;;
+experimental) version=19 suite=sid ;; # sid, with the next PostgreSQL from experimental
 *) echo "matrix_one.sh: no such distribution: $distribution" >&2 && exit 1 ;;
 esac
 
@@ -30,12 +33,26 @@ install_server_headers='
     rm "$1"_*.deb needs
     apt-get clean'
 
+# Before the lists of packages are fetched: lets apt have this PostgreSQL, and nothing else, from experimental.
+add_experimental='
+    grep -h "^deb .* sid " "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*.list 2>/dev/null |
+        sed "s/ sid / experimental /" >"$1/etc/apt/sources.list.d/experimental.list"
+    printf "Package: src:postgresql-%s\nPin: release a=experimental\nPin-Priority: 990\n" "$version" \
+        >"$1/etc/apt/preferences.d/experimental"'
+
+# Afterwards: leaves a note if they do not have this PostgreSQL.
+look_for_it='APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-cache show "postgresql-$version" >/dev/null || { touch "$1.gone"; exit 1; }'
+
 make_chroot() {
-    rm -rf --one-file-system "$chroot".new
+    rm -rf --one-file-system "$chroot".new "$chroot".new.gone
     mkdir "$chroot".new
+    local hooks=()
+    if [[ $distribution == experimental ]]; then
+        hooks=(--setup-hook="$add_experimental" --essential-hook="$look_for_it")
+    fi
     # shellcheck disable=SC2016  # $1 and $headers belong to the hooks
-    headers=$install_server_headers make_debian "$distribution" "$chroot".new \
-        --include="g++,make,cmake,nlohmann-json3-dev,libgtest-dev,python3,postgresql-$version" \
+    version=$version headers=$install_server_headers make_debian "$suite" "$chroot".new "${hooks[@]}" \
+        --include="g++,make,cmake,nlohmann-json3-dev,libgtest-dev,perl,python3,postgresql-$version" \
         --include="nodejs,node-pg,openssl,curl,iproute2" \
         --essential-hook='mkdir -p "$1/etc/postgresql-common/createcluster.d"' \
         --essential-hook='echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.d/none.conf"' \
@@ -71,5 +88,9 @@ set +e
     main
 ) >"$MATRIX_LOGS/$distribution.log" 2>&1 </dev/null
 status=$?
+if [[ -e $chroot.new.gone ]]; then
+    status=gone
+    rm -rf --one-file-system "$chroot.new" "$chroot.new.gone"
+fi
 echo "$status $version $(((SECONDS - started + 59) / 60))" >"$MATRIX_LOGS/$distribution.result"
-exit "$status"
+[[ $status == 0 ]]
