@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs the suites named in $SUITES, all by default: unit (CTest), fuzz (every file of test/fuzz/corpus, sanitized), regress
-# (pg_regress), isolation (pg_isolation_regress), model (its own unit tests, then test/model/run.py), t (test/t/*.sh).
+# (pg_regress), isolation (pg_isolation_regress), model (its own unit tests, then test/model/run.py), t (prove, test/t/*.sh).
 # Promises one line `SUITE: N passed, N failed` per suite, `N passed, N failed` over all as the very last line, and
 # a status of 0 only if tests ran and none failed. A suite that cannot run is a failure. Everything but unit and fuzz
 # talks to a private server (server.sh), as its user, in a copy of the project's files.
 #
-# The model and each test/t/*.sh get an empty database of their own, as PGDATABASE.
+# The model and each test/t/*.sh get an empty database of their own, as PGDATABASE (in_database.sh).
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$project"
@@ -131,7 +131,7 @@ run_model() {
         report model-unit $((ran - bad - ${skipped:-0})) "$bad"
     fi
     [[ -e test/model/run.py ]] || { report model 0 0; return; }
-    guarded in_new_database model python3 test/model/run.py --histories "${HISTORIES:-2000}" >"$log" 2>&1 || true
+    guarded as_server_user test/harness/in_database.sh python3 test/model/run.py --histories "${HISTORIES:-2000}" >"$log" 2>&1 || true
     if ! read -r passed failed < <(tail -n 1 "$log" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p'); then
         passed=0 failed=1
     fi
@@ -142,30 +142,35 @@ run_model() {
 }
 
 run_t() {
-    local script log=$server_dir/t.log passed=0 failed=0 status planned
-    for script in test/t/*.sh; do
-        [[ -x $script ]] || continue
-        status=0
-        guarded in_new_database "t_$(basename "$script" .sh)" "$script" >"$log" 2>&1 || status=$?
-        planned=$(count '^not ok\b' "$log")
-        # A script that dies before it says "not ok" has failed too.
-        if ((status != 0 && planned == 0)) || ! grep -qE '^(not )?ok\b' "$log"; then
-            planned=$((planned + 1))
-        fi
-        passed=$((passed + $(count '^ok\b' "$log")))
-        failed=$((failed + planned))
-        if ((planned > 0)); then
-            echo "$script: status $status"
-            tail -n 100 "$log"
-        fi
-    done
+    local log=$server_dir/t.log scripts script ran bad skipped passed failed=0
+    scripts=$(find test/t -maxdepth 1 -name '*.sh' -executable | sort)
+    [[ -n $scripts ]] || { report t 0 0; return; }
+    as_server_user mkdir "$server_dir/t"
+    # shellcheck disable=SC2086  # these are several words
+    T_LOGS=$server_dir/t guarded as_server_user prove --verbose --exec test/harness/in_database.sh $scripts >"$log" 2>&1 || true
+    rm -rf "$project/build/results/t"
+    mkdir -p "$project/build/results"
+    cp -r "$server_dir/t" "$project/build/results/t"
+    # Of each script with a failure prove says in the end: NAME (Wstat: N Tests: N Failed: N). One that died, or whose
+    # plan is wrong, has failed whatever it had checked until then.
+    while read -r script bad; do
+        failed=$((failed + (bad > 0 ? bad : 1)))
+        echo "$script:"
+        tail -n 100 "$server_dir/t/$(basename "$script" .sh).log"
+    done < <(sed -nE '/^Test Summary Report$/,$s/^(test\/t\/[^ ]+) +\(Wstat: .* Failed: ([0-9]+)\)$/\1 \2/p' "$log")
+    if ((failed > 0)); then
+        sed -n '/^Test Summary Report$/,$p' "$log" | head -n 100
+    fi
+    ran=$(sed -nE 's/^Files=[0-9]+, Tests=([0-9]+), .*/\1/p' "$log")
+    if [[ -z $ran ]]; then
+        tail -n 20 "$log"
+        report t 0 1
+        return
+    fi
+    bad=$(count '^not ok\b' "$log")
+    skipped=$(count '^ok\b.*# *[Ss][Kk][Ii][Pp]' "$log")
+    passed=$((ran - bad - skipped))
     report t "$passed" "$failed"
-}
-
-# in_new_database NAME COMMAND...
-in_new_database() {
-    createdb "$1"
-    PGDATABASE=$1 as_server_user "${@:2}"
 }
 
 # A crash that a test did not notice is a failure all the same.

@@ -1,9 +1,11 @@
 # shellcheck shell=bash
-# Sourced by tests that let sessions run beside each other. Makes $work, a folder. At the end of the script, however it
-# ends, calls finish_background, which the script may define again, and removes the folder. $failures counts what was
-# not ok.
+# Sourced by the tests of this folder: TAP on standard output, for prove. Each check is a line, and `finish`, the last
+# command of every script, the plan: a script that dies before it has failed. Makes $work, a folder. At the end of the
+# script, however it ends, calls finish_background, which the script may define again, and removes the folder.
+# Checks belong in the script's own shell: what a subshell counts is lost, and the plan wrong.
 
-work=$(mktemp -d)
+work=$(mktemp -d /tmp/terra_test.XXXXXX)
+checks=0
 failures=0
 
 finish_background() {
@@ -16,13 +18,34 @@ trap 'exit 143' TERM
 
 # check NAME GOT: ok if nothing was got.
 check() {
+    checks=$((checks + 1))
     if [[ -z $2 ]]; then
-        echo "ok - $1"
+        echo "ok $checks - $1"
     else
-        echo "not ok - $1"
+        echo "not ok $checks - $1"
         head -n 60 <<<"$2" | cut -c 1-240 | sed 's/^/# /'
         failures=$((failures + 1))
     fi
+}
+
+# same NAME WANTED GOT
+same() {
+    if [[ $2 == "$3" ]]; then
+        check "$1" ""
+    else
+        check "$1" "$(diff <(echo "$2") <(echo "$3") | grep '^[<>]' || true)"
+    fi
+}
+
+# skip NAME WHY
+skip() {
+    checks=$((checks + 1))
+    echo "ok $checks - $1 # SKIP $2"
+}
+
+finish() {
+    echo "1..$checks"
+    ((failures == 0))
 }
 
 # Errors are part of the answer.

@@ -1,11 +1,10 @@
 # shellcheck shell=bash
-# Sourced by tests that need a PostgreSQL of their own, to kill or to configure. It fsyncs, and listens on a Unix socket
-# only. Whatever of it, and of processes whose pid is in $work/*.pid, still runs when the script ends is ended by its pid.
+# Sourced, after checks.sh, by tests that need a PostgreSQL of their own, to kill or to configure. It fsyncs, and listens
+# on a Unix socket only. Whatever of it, and of processes whose pid is in $work/*.pid, still runs when the script ends is
+# ended by its pid. Of a script that failed the end of all logs is shown.
 
-work=$(mktemp -d /tmp/terra_test.XXXXXX)
-failed=1
-
-end_cluster() {
+finish_background() {
+    local status=$?
     local pid
     for pid in "$work"/*.pid; do
         if [[ -s $pid ]]; then
@@ -15,15 +14,10 @@ end_cluster() {
     if [[ -s $work/data/postmaster.pid ]]; then
         "$PRIVATE_BINDIR/pg_ctl" stop -s -m immediate -D "$work/data" 2>/dev/null || true
     fi
-    if ((failed)); then
+    if ((status != 0)); then
         tail -n 20 "$work"/*.log | cut -c 1-200 | sed 's/^/# /'
     fi
-    rm -rf "$work"
 }
-trap end_cluster EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # make_cluster [CONFIGURATION]: makes $work/data, whose server is not started yet, and leads clients to it.
 make_cluster() {

@@ -185,4 +185,4 @@ UNION ALL
 SQL
 )"
 
-((failures == 0))
+finish

@@ -425,4 +425,4 @@ WHERE said <> there;
 SQL
 )"
 
-((failures == 0))
+finish

@@ -4,19 +4,8 @@
 set -euo pipefail
 PSQL=(psql -X -q -A -t -v ON_ERROR_STOP=1)
 copy=${PGDATABASE}_copy
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-check() { # NAME WANTED FOUND
-    if [[ $2 == "$3" ]]; then
-        echo "ok - $1"
-    else
-        echo "not ok - $1"
-        diff <(echo "$2") <(echo "$3") | grep '^[<>]' | cut -c 1-200 | head -n 20 || true
-        failures=1
-    fi
-}
+# shellcheck disable=SC1091
+. "$(dirname "$0")/checks.sh"
 
 ask() { # DATABASE QUERY: its rows, or the error that it ends with
     "${PSQL[@]}" -d "$1" -v VERBOSITY=sqlstate -c "$2" 2>&1 || true
@@ -149,7 +138,7 @@ SQL
 connect "$PGDATABASE" 2024-02-01 "('other', 'a1', 'APPLE', 'alice', 'of-a1'), ('kept', 'a2', 'OURA', 'alice', 'of-a2'),
     ('kept', 'a3', 'GARMIN', 'alice', 'of-a3'), ('other', 'a4', 'WAHOO', 'alice', 'of-a4')"
 
-check "there is something of everything to dump" "" "$(ask "$PGDATABASE" "
+same "there is something of everything to dump" "" "$(ask "$PGDATABASE" "
     SELECT what FROM (VALUES
         ('chains', (SELECT count(*) FROM terra_identity.reauths a JOIN terra_identity.reauths b
                     ON b.dev_id = a.dev_id AND b.old_user_id = a.new_user_id AND b.new_user_id <> a.old_user_id)),
@@ -170,7 +159,7 @@ createdb -T "$PGDATABASE" "$copy"
 feed=$(go_on "$copy")
 after=$(everything_but_times "$copy")
 dropdb "$copy"
-check "each rule holds for what comes" "other|a1|superseded
+same "each rule holds for what comes" "other|a1|superseded
 other|a1|transferred
 kept|a2|duplicate_opened
 kept|a3|superseded
@@ -189,23 +178,23 @@ while IFS='|' read -r -u 3 mode dump restore; do
     mode=${mode%"${mode##*[! ]}"}
     createdb "$copy"
     # shellcheck disable=SC2086  # these are several words
-    check "$mode: neither dump nor restore has anything to say" "" \
+    same "$mode: neither dump nor restore has anything to say" "" \
         "$( (pg_dump -f "$work/dump" $dump && $restore) 2>&1 || echo "status $?")"
-    check "$mode: every row, rule and sequence is the same" "$before" "$(everything "$copy" 2>&1)"
-    check "$mode: the state is what the ledger says" "" "$(ask "$copy" "
+    same "$mode: every row, rule and sequence is the same" "$before" "$(everything "$copy" 2>&1)"
+    same "$mode: the state is what the ledger says" "" "$(ask "$copy" "
         SELECT e.dev_id, v FROM (SELECT dev_id FROM terra_identity.environments UNION SELECT dev_id FROM terra_identity.events) e,
                                 terra_identity.verify(e.dev_id) v")"
     wanted=$granted
     if [[ "$dump $restore" == *--data-only* || $dump == *--section=data* ]]; then
         wanted=
     fi
-    check "$mode: the grants are the same, or none where no definitions are restored" "$wanted" "$(grants "$copy" 2>&1)"
-    check "$mode: a retry is skipped, and each rule holds for what comes" "$feed" "$(go_on "$copy")"
-    check "$mode: it goes on as if it had never been dumped, to the id" "$after" "$(everything_but_times "$copy" 2>&1)"
+    same "$mode: the grants are the same, or none where no definitions are restored" "$wanted" "$(grants "$copy" 2>&1)"
+    same "$mode: a retry is skipped, and each rule holds for what comes" "$feed" "$(go_on "$copy")"
+    same "$mode: it goes on as if it had never been dumped, to the id" "$after" "$(everything_but_times "$copy" 2>&1)"
     # A restore brings no secret, and does not open the door for want of one.
-    check "$mode: what was to be signed still is" "ERROR:  TI003" \
+    same "$mode: what was to be signed still is" "ERROR:  TI003" \
         "$(ask "$copy" "SELECT terra_identity.ingest('{}'::bytea, '{}', 'signed')")"
-    check "$mode: once the secret is set again, the door is as it was" "duplicate rejected" "$(ask "$copy" "
+    same "$mode: once the secret is set again, the door is as it was" "duplicate rejected" "$(ask "$copy" "
         DO \$\$ BEGIN PERFORM terra_identity.set_signing_secret('key', dev_id => 'signed'); END \$\$;
         SELECT string_agg(outcome, ' ' ORDER BY http_status) FROM (VALUES ('123'::bytea), ('124')) v (body), terra_identity.ingest(body,
             jsonb_build_object('terra-signature', 't=12345678,v1=dca55eca8f595bd4d80250ab9609c7cbecec8e581c5c3822294f7c2ee1c99377'), 'signed')")"
@@ -241,4 +230,4 @@ directory, data, no triggers    | -Fd -j 2                                  | pr
 tar                             | -Ft                                       | archive
 MODES
 "${PSQL[@]}" -c "DROP OWNED BY dump_writer, dump_reader; DROP ROLE dump_writer, dump_reader"
-((failures == 0))
+finish

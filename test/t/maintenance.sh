@@ -389,11 +389,11 @@ for kind in $kinds; do
         if [[ -x $PRIVATE_BINDIR/pg_repack && -z $(query -c "CREATE EXTENSION pg_repack") ]]; then
             beside_writers repack repack
         else
-            echo "ok - repack # skip: it is not installed for this version of the server"
+            skip repack "it is not installed for this version of the server"
         fi
         ;;
     *) beside_writers "$kind" "$kind" ;;
     esac
     echo "# $kind: $((SECONDS - started)) s"
 done
-((failures == 0))
+finish

@@ -10,6 +10,8 @@ import resource
 import subprocess
 import sys
 
+from tap import check, finish
+
 STEP = 16 << 10
 STEPS = 300
 
@@ -59,5 +61,5 @@ results = [("a session goes on wherever memory runs out in ingest", not wedged, 
            ("it is an error of its own class, or a row", set(answers) <= {"ERROR:  53200", "rejected"}, sorted(answers)),
            ("it ran out at several steps, and not at all in the end", len(answers) == 2 and answers["ERROR:  53200"] > 3, answers)]
 for name, good, told in results:
-    print(f"{'ok' if good else 'not ok'} - {name}" + ("" if good else f"\n# {told}"))
-sys.exit(not all(good for _, good, _ in results))
+    check(name, good, told)
+sys.exit(finish())

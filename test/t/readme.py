@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+from tap import check, finish
+
 MARK = "-- next statement --"
 
 
@@ -27,19 +29,12 @@ def main():
     script = "".join(f"{statement}\n\\echo '{MARK}'\n" for statement, _ in steps)
     run = subprocess.run(["psql", "-X", "-v", "ON_ERROR_STOP=1"], input=script, capture_output=True, text=True)
     outputs = [output.strip("\n") for output in run.stdout.split(MARK + "\n")]
-    failed = 0
     for number, (statement, expected) in enumerate(steps):
         actual = outputs[number] if number < len(outputs) else run.stderr
         name = f"README.md, statement {number + 1}: {statement.splitlines()[0][:60]}"
-        if actual == expected:
-            print(f"ok - {name}")
-        else:
-            failed += 1
-            print(f"not ok - {name}\nexpected:\n{expected}\nactual:\n{actual}\n{run.stderr}")
-    if len(steps) < 10:
-        print(f"not ok - README.md has a transcript ({len(steps)} statements found)")
-        failed += 1
-    return 1 if failed else 0
+        check(name, actual == expected, "expected:", expected, "actual:", actual, run.stderr)
+    check("README.md has a transcript", len(steps) >= 10, f"{len(steps)} statements found")
+    return finish()
 
 
 sys.exit(main())

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Logical replication as README.md has it, run from its own blocks: the harness's server publishes, a server of this
+# Logical replication as README.md or docs have it, run from their own blocks: the harness's server publishes, a server of this
 # test's own subscribes. The state there is right at any time after the initial copy, and after a switch-over that server
 # takes deliveries as the publisher did.
 set -euo pipefail
 publisher="host=$PGHOST port=$PGPORT user=$PGUSER dbname=$PGDATABASE"
+# shellcheck disable=SC1091
+. "$(dirname "$0")/checks.sh"
 # shellcheck disable=SC1091
 . "$(dirname "$0")/cluster.sh"
 make_cluster "
@@ -12,36 +14,26 @@ statement_timeout = '60s'"
 # shellcheck disable=SC2154  # cluster.sh sets work
 subscriber="host=$work port=5432 user=postgres dbname=app"
 PSQL=(psql -X -q -A -t -v ON_ERROR_STOP=1)
-bad=0
 
 publisher() { "${PSQL[@]}" -d "$publisher" "$@"; }
 subscriber() { "${PSQL[@]}" -d "$subscriber" "$@"; }
 
-check() { # NAME EXPECTED ACTUAL
-    if [[ $2 == "$3" ]]; then
-        echo "ok - $1"
-    else
-        bad=1
-        echo "not ok - $1"
-        diff <(echo "$2") <(echo "$3") | head -n 20 || true
-    fi
-}
-
-block() { # NAME: the SQL block of README.md that has this mark above it.
+block() { # NAME: the SQL block of README.md or docs that has this mark above it.
     awk -v mark="<!-- replication: $1 -->" \
-        '$0 == mark { found = 1; next } found && /^```$/ { exit } found && !/^```/ { print } END { exit !found }' README.md
+        '$0 == mark { found = 1; next } found && /^```$/ { exit } found && !/^```/ { print } END { exit !found }' README.md docs/*.md
 }
 
 until_true() { # NAME COMMAND...: for a minute at most, after which nothing that follows makes sense.
     local deadline=$((SECONDS + 60))
     until [[ $("${@:2}") == t ]]; do
         if ((SECONDS > deadline)); then
-            echo "not ok - $1"
+            check "$1" "not within a minute"
+            finish
             exit 1
         fi
         sleep 0.1
     done
-    echo "ok - $1"
+    check "$1" ""
 }
 
 everything() { # Every row of what is published, and the rules as they are shown.
@@ -54,7 +46,7 @@ check_rows() { # NAME
     local there here
     there=$(everything publisher)
     here=$(everything subscriber)
-    check "$1" "$there" "$here"
+    same "$1" "$there" "$here"
 }
 
 # Bodies of all kinds, of 83 connections: 11 people, 7 accounts at each of 5 providers.
@@ -117,15 +109,15 @@ SELECT terra_identity.ingest('{}'::bytea, '{}', 'signed');
 SQL
 first=$(auth first)
 first_headers=$(headers first "$first")
-check "a signed delivery is taken by the publisher" "stored|200" "$(ingest publisher signed "$first" "$first_headers")"
-check "the publisher has some of everything" "t|t|t|t|t|t" "$(publisher -c "
+same "a signed delivery is taken by the publisher" "stored|200" "$(ingest publisher signed "$first" "$first_headers")"
+same "the publisher has some of everything" "t|t|t|t|t|t" "$(publisher -c "
     SELECT (SELECT count(*) > 5 FROM terra_identity.duplicate_connections), (SELECT count(*) > 5 FROM terra_identity.reauths),
            (SELECT count(DISTINCT status) > 3 FROM terra_identity.connections), (SELECT count(*) = 2 FROM terra_identity.rejected),
            (SELECT count(*) = 1 FROM terra_identity.signatures), (SELECT count(*) = 1 FROM terra_identity.refusals)")"
 
 # As the README has it.
 block publisher | publisher
-check "README.md publishes all tables but signing_secrets" "$(publisher -c "
+same "what is published is all tables but signing_secrets" "$(publisher -c "
     SELECT relname FROM pg_class WHERE relnamespace = 'terra_identity'::regnamespace AND relkind IN ('r', 'p')
       AND relname <> 'signing_secrets' ORDER BY relname")" "$(publisher -c "
     SELECT tablename FROM pg_publication_tables WHERE pubname = 'terra_identity' ORDER BY tablename::text COLLATE \"C\"")"
@@ -141,7 +133,7 @@ coproc session { exec "${PSQL[@]}" -d "$subscriber" 2>&1; }
 # shellcheck disable=SC2154  # coproc sets it
 session_pid=$session_PID
 echo "$session_pid" >"$work/session.pid"
-check "a session goes by the rules of the publisher" "2
+same "a session goes by the rules of the publisher" "2
 one|active
 two|active
 other" "$(ask "BEGIN; $delivered; ROLLBACK")"
@@ -196,9 +188,9 @@ subscriber -c "INSERT INTO stop DEFAULT VALUES"
 wait "$reader" || true
 rm "$work/reader.pid"
 check_rows "every row has arrived"
-check "verify() is empty whenever it is asked" "" "$(cat "$work/reader.log")$(subscriber -c "SELECT * FROM seen
+same "verify() is empty whenever it is asked" "" "$(cat "$work/reader.log")$(subscriber -c "SELECT * FROM seen
     WHERE difference IS NOT NULL LIMIT 9")"
-check "it was asked while rows came" "t" "$(subscriber -c "SELECT count(DISTINCT events) > 5 FROM seen")"
+same "it was asked while rows came" "t" "$(subscriber -c "SELECT count(DISTINCT events) > 5 FROM seen")"
 
 # The switch-over. Old ids are kept, for comparison.
 of_identity_columns() { # FORMAT: of the table, as %1$s, and its column, %2$I
@@ -208,29 +200,29 @@ of_identity_columns() { # FORMAT: of the table, as %1$s, and its column, %2$I
 subscriber -c "CREATE TABLE identities (tbl regclass, id bigint)"
 of_identity_columns "INSERT INTO identities SELECT '%1\$s', %2\$I FROM %1\$s;" | subscriber
 block switch-over | subscriber 2>"$work/drop.log"
-check "the slot is gone" "0" "$(publisher -c "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'terra_identity'")"
-check "a session that is open since before goes by what was changed on the publisher" "2
+same "the slot is gone" "0" "$(publisher -c "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'terra_identity'")"
+same "a session that is open since before goes by what was changed on the publisher" "2
 one|superseded
 two|active
 late" "$(ask "$delivered")"
-check "secrets are not replicated: they have to be set" "TI003" "$(ingest subscriber signed "$first" "$first_headers" 2>&1 |
+same "secrets are not replicated: they have to be set" "TI003" "$(ingest subscriber signed "$first" "$first_headers" 2>&1 |
     sed 's/.*: *//' || true)"
 subscriber -c "SELECT terra_identity.set_signing_secret('key', dev_id => 'signed')" >/dev/null
-check "a delivery that the publisher took is a duplicate" "duplicate|200" "$(ingest subscriber signed "$first" "$first_headers")"
-check "so is an unsigned one" "0" "$(subscriber -c "WITH again AS (
+same "a delivery that the publisher took is a duplicate" "duplicate|200" "$(ingest subscriber signed "$first" "$first_headers")"
+same "so is an unsigned one" "0" "$(subscriber -c "WITH again AS (
         INSERT INTO terra_identity.events (dev_id, payload, headers)
         SELECT dev_id, payload, headers FROM terra_identity.events WHERE trace_id LIKE 'trace-%' RETURNING 1)
     SELECT count(*) FROM again")"
 for id in second third; do
-    check "signed deliveries go on: $id" "stored|200" "$(ingest subscriber signed "$(auth $id)" "$(headers $id "$(auth $id)")")"
+    same "signed deliveries go on: $id" "stored|200" "$(ingest subscriber signed "$(auth $id)" "$(headers $id "$(auth $id)")")"
 done
-check "refusals go on" "rejected|401" "$(ingest subscriber signed "$(auth fourth)" '{"terra-signature": "t=1,v1=00"}')"
-check "unsigned deliveries go on" "stored|200" "$(ingest subscriber default "$(auth fifth)" '{}')"
-check "what cannot be read is kept" "rejected|400" "$(ingest subscriber default '[' '{}')"
-check "what was rejected by the publisher can be mended" "stored" "$(subscriber -v body="$(auth mended)" <<<"
+same "refusals go on" "rejected|401" "$(ingest subscriber signed "$(auth fourth)" '{"terra-signature": "t=1,v1=00"}')"
+same "unsigned deliveries go on" "stored|200" "$(ingest subscriber default "$(auth fifth)" '{}')"
+same "what cannot be read is kept" "rejected|400" "$(ingest subscriber default '[' '{}')"
+same "what was rejected by the publisher can be mended" "stored" "$(subscriber -v body="$(auth mended)" <<<"
     UPDATE terra_identity.rejected SET body = convert_to(:'body', 'UTF8') WHERE trace_id = 'mended';
     SELECT outcome FROM terra_identity.replay_rejected('default') WHERE outcome <> 'rejected'")"
-check "new connections of every environment, and new rules, go on" "" "$(subscriber 2>&1 <<'SQL'
+same "new connections of every environment, and new rules, go on" "" "$(subscriber 2>&1 <<'SQL'
 INSERT INTO terra_identity.events (dev_id, payload) SELECT dev_id, jsonb_set(body(i), '{user,user_id}', to_jsonb('n' || i))
 FROM generate_series(5001, 5300) i, unnest('{default,other,plain,late,new}'::text[]) dev_id;
 UPDATE terra_identity.environments SET account_policy = 'keep' WHERE dev_id IN ('default', 'late');
@@ -238,13 +230,12 @@ INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('plain'
 UPDATE terra_identity.providers SET sdk = false WHERE provider = 'OURA';
 SQL
 )"
-check "every new id is above all old ones" "" "$(of_identity_columns "SELECT '%1\$s' WHERE NOT (
+same "every new id is above all old ones" "" "$(of_identity_columns "SELECT '%1\$s' WHERE NOT (
         SELECT coalesce(min(%2\$I) > (SELECT max(id) FROM identities WHERE tbl = '%1\$s'::regclass), false)
         FROM %1\$s WHERE %2\$I NOT IN (SELECT id FROM identities WHERE tbl = '%1\$s'::regclass));" | subscriber)"
-check "the state is what the ledger says" "" "$(subscriber -c "
+same "the state is what the ledger says" "" "$(subscriber -c "
     SELECT e.dev_id, v FROM (SELECT DISTINCT dev_id FROM terra_identity.connections) e, terra_identity.verify(e.dev_id) v LIMIT 9")"
 echo '\q' >&"${session[1]}"
 wait "$session_pid" || true
 rm "$work/session.pid"
-failed=$bad
-exit "$failed"
+finish

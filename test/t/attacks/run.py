@@ -11,16 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tap import check, finish  # noqa: E402
 
 SECRET = "s3cr3t-of-the-attacked"
 MB = 1 << 20
-failures = 0
-
-
-def check(name, good, told=""):
-    global failures
-    print(f"{'ok' if good else 'not ok'} - {name}" + (f" ({told})" if told else ""), flush=True)
-    failures += not good
 
 
 class Session:
@@ -188,4 +186,4 @@ signal.alarm(300)
 test_secrets(sys.argv[1])
 test_bodies()
 test_signature()
-sys.exit(1 if failures else 0)
+sys.exit(finish())

@@ -18,36 +18,26 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "model"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2] / "model")]
 
 import comparison                                   # noqa: E402
 from deliveries import Delivery, Webhooks, sign     # noqa: E402
 from reference import state                         # noqa: E402
 from sender import Terra                            # noqa: E402
 from services import HANDLER, Handler, LockedLedger, Server, rows, sql, until  # noqa: E402
+from tap import check, finish                       # noqa: E402
 
 DEV_ID = "terra-dev-1"
 SECRET = "a signing secret, as long as it likes to be: ü"
 MAX_REQUESTS = int(re.search(r"MAX_REQUESTS = (\d+)", HANDLER.read_text()).group(1))
 MAX_CONNECTIONS = int(re.search(r"max: (\d+)", HANDLER.read_text()).group(1))
-# As README.md has it.
+# As README.md or docs has it.
 CURL = """\
 body='{"type": "auth", "status": "success", "user": {"user_id": "id-1", "provider": "GARMIN", "reference_id": "alice"}}'
 t=$(date +%s)
 v1=$(printf '%s.%s' "$t" "$body" | openssl dgst -sha256 -hmac "$secret" | sed 's/.* //')
 curl -i http://127.0.0.1:8080/terra -H "X-Terra-Signature: t=$t,v1=$v1" --data-binary "$body"
 """
-
-failures = 0
-
-
-def check(name, passed, *details):
-    global failures
-    failures += not passed
-    print(("ok - " if passed else "not ok - ") + name, flush=True)
-    if not passed:
-        for detail in details:
-            print("\n".join("# " + line[:500] for line in str(detail).split("\n")[:30]), flush=True)
 
 
 def parts(deliveries, count):
@@ -293,7 +283,8 @@ class Test:
         check("into the environment default", found == [{"user_id": "id-1", "reference_id": "alice"}], found)
         found = posted("not " + SECRET)
         check("under another secret it is refused", found[0] == "HTTP/1.1 401 Unauthorized" and "rejected" in found[1], found)
-        check("README.md has this curl command", CURL in Path("README.md").read_text())
+        pages = [Path("README.md"), *Path("docs").glob("*.md")]
+        check("README.md or docs has this curl command", any(CURL in page.read_text() for page in pages))
         check("a handler that did nothing of late exits with status 0", handler.stop(signal.SIGTERM) == 0)
 
     def environments_by_header(self, directory):
@@ -341,7 +332,7 @@ def main():
     test.curl(sys.argv[1])
     test.environments_by_header(sys.argv[1])
     test.logs(sys.argv[1])
-    return 1 if failures else 0
+    return finish()
 
 
 if __name__ == "__main__":
