@@ -15,7 +15,7 @@ CREATE TABLE terra_identity.events (
     problem      text,
     contributes  boolean,
     PRIMARY KEY (dev_id, event_id)
-);
+) USING heap;
 
 -- What came for a connection, in order. A user_id is random and rarely of two environments: dev_id would only make the
 -- index larger, and comparing slower. No two entries are alike, so that looking for duplicates would find none.
@@ -52,7 +52,7 @@ CREATE TABLE terra_identity.deliveries (
     digest   bytea NOT NULL DEFAULT '',
     event_id bigint NOT NULL,
     PRIMARY KEY (dev_id, trace_id, digest)
-);
+) USING heap;
 COMMENT ON TABLE terra_identity.deliveries IS
     'What was delivered under which trace id, and its event: the same again is skipped, another payload under the same trace id is another event.';
 COMMENT ON COLUMN terra_identity.deliveries.dev_id IS 'Environment';

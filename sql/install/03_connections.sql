@@ -40,7 +40,7 @@ CREATE TABLE terra_identity.connections (
     duplicate               boolean NOT NULL DEFAULT false,
     cyclic                  boolean NOT NULL DEFAULT false,
     PRIMARY KEY (dev_id, user_id)
-);
+) USING heap;
 
 -- One connection by its id; a person's connections, of whatever environment; a lineage's, the newest active one last.
 CREATE UNIQUE INDEX connections_connection_id_idx ON terra_identity.connections (dev_id, connection_id);
@@ -136,7 +136,7 @@ CREATE TABLE terra_identity.reauths (
     new_user_id text COLLATE "C" NOT NULL,
     transfer    boolean NOT NULL DEFAULT false,
     PRIMARY KEY (dev_id, old_user_id, new_user_id)
-);
+) USING heap;
 CREATE INDEX reauths_new_user_id_idx ON terra_identity.reauths (dev_id, new_user_id);
 CREATE INDEX reauths_transfer_idx ON terra_identity.reauths (dev_id, old_user_id, new_user_id) WHERE transfer;
 COMMENT ON TABLE terra_identity.reauths IS 'Which connection a user_reauth event names as the old and which as the new one.';
@@ -157,7 +157,7 @@ CREATE TABLE terra_identity.changes (
     reference_id text COLLATE "C",
     detail       jsonb,
     PRIMARY KEY (dev_id, change_id)
-);
+) USING heap;
 CREATE INDEX changes_user_id_idx ON terra_identity.changes (user_id, change_id) WITH (deduplicate_items = off);
 COMMENT ON TABLE terra_identity.changes IS
     'The feed of what changed, one row per transition of a connection. A statement with many events tells what changed from its start to its end.';

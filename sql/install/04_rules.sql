@@ -6,7 +6,7 @@ CREATE TABLE terra_identity.environment_settings (
     account_policy      text COLLATE "C" NOT NULL CHECK (account_policy IN ('keep', 'replace')),
     signature_required  boolean NOT NULL DEFAULT false,
     signature_tolerance interval DEFAULT '24 hours' CHECK (signature_tolerance >= '0')
-);
+) USING heap;
 -- account_policy, and sdk and account_ids below, have no DEFAULT: what an INSERT leaves out stays as it is.
 CREATE UNIQUE INDEX environment_settings_terra_dev_id_key ON terra_identity.environment_settings (terra_dev_id);
 COMMENT ON TABLE terra_identity.environment_settings IS
@@ -21,7 +21,7 @@ CREATE TABLE terra_identity.provider_settings (
     provider    text COLLATE "C" PRIMARY KEY CHECK (provider = pg_catalog.upper(provider)),
     sdk         boolean NOT NULL,
     account_ids text COLLATE "C" NOT NULL CHECK (account_ids IN ('unique', 'unusable'))
-);
+) USING heap;
 COMMENT ON TABLE terra_identity.provider_settings IS
     'What was set of providers: written through the view providers. It is what a dump and replication take along: nothing is in it that CREATE EXTENSION brings.';
 COMMENT ON COLUMN terra_identity.provider_settings.provider IS 'In upper case, as in connections';

@@ -7,7 +7,7 @@ CREATE TABLE terra_identity.signing_secrets (
     valid_until timestamptz,
     created_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     PRIMARY KEY (dev_id, secret_id)
-);
+) USING heap;
 -- No key and no check of the secret, whose errors would show it; no samples of it in pg_statistic.
 ALTER TABLE terra_identity.signing_secrets ALTER COLUMN secret SET STATISTICS 0;
 COMMENT ON TABLE terra_identity.signing_secrets IS
@@ -23,7 +23,7 @@ CREATE TABLE terra_identity.signatures (
     digest   bytea NOT NULL,
     event_id bigint NOT NULL,
     PRIMARY KEY (dev_id, digest)
-);
+) USING heap;
 COMMENT ON TABLE terra_identity.signatures IS
     'What was signed of every delivery that had to be: Terra signs time and body, but no header, and without this a body could be delivered again under another trace id and another time.';
 COMMENT ON COLUMN terra_identity.signatures.dev_id IS 'Environment';
@@ -41,7 +41,7 @@ CREATE TABLE terra_identity.rejected (
     digest      bytea,
     by_header   boolean NOT NULL DEFAULT false,
     PRIMARY KEY (dev_id, rejected_id)
-);
+) USING heap;
 -- A retry is kept once.
 CREATE UNIQUE INDEX rejected_delivery_key
     ON terra_identity.rejected (dev_id, trace_id, pg_catalog.sha256(body)) NULLS NOT DISTINCT;
@@ -66,7 +66,7 @@ CREATE TABLE terra_identity.refusal_counters (
     last_at    timestamptz NOT NULL,
     logged_at  timestamptz NOT NULL,
     PRIMARY KEY (dev_id, counter_id)
-) WITH (fillfactor = 50);
+) USING heap WITH (fillfactor = 50);
 COMMENT ON TABLE terra_identity.refusal_counters IS
     'What refusals sums up: several counters of each reason, so that refusals at once do not wait for each other. DELETE rows to count anew.';
 COMMENT ON COLUMN terra_identity.refusal_counters.counter_id IS 'Number of the counter';
