@@ -125,7 +125,7 @@ SELECT * FROM terra_identity.ingest('{}'::text);
 RESET ROLE;
 
 --
--- 3. Environments isolated by row level security, as the README shows it
+-- 3. Environments isolated by row level security, as docs/roles.md shows it
 --
 INSERT INTO terra_identity.events (dev_id, payload)
 SELECT dev_id, payload FROM unnest('{privileges a,privileges b}'::text[]) dev_id, unnest(ARRAY[

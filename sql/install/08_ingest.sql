@@ -126,7 +126,7 @@ CREATE FUNCTION terra_identity.set_signing_secret(
     secret text, valid_until timestamptz DEFAULT NULL, dev_id text DEFAULT NULL)
 RETURNS bigint LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_set_signing_secret';
 COMMENT ON FUNCTION terra_identity.set_signing_secret(text, timestamptz, text) IS
-    'Adds a secret that Terra signs the environment''s webhooks with, valid until then (null: for ever); one that is there gets the new end. From the first on ingest requires signatures for this environment (environments.signature_required), and for this one alone. Returns its secret_id. To rotate: set the new one, then the old one again with an end. The secret is part of the statement: see the README on keeping it out of logs.';
+    'Adds a secret that Terra signs the environment''s webhooks with, valid until then (null: for ever); one that is there gets the new end. From the first on ingest requires signatures for this environment (environments.signature_required), and for this one alone. Returns its secret_id. To rotate: set the new one, then the old one again with an end. The secret is part of the statement: see docs/handler.md on keeping it out of the log.';
 
 CREATE FUNCTION terra_identity.drop_signing_secret(
     secret_id bigint,

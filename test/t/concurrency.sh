@@ -71,7 +71,7 @@ BEGIN ATOMIC
          LATERAL (SELECT random_events.seed || ' ' || i AS seed, pick(random_events.seed || ' ' || i, 'minute', 500) AS minute,
                          t.place || '.' || pick(random_events.seed || ' ' || i, 'trace', 20) AS trace
                   FROM generate_series(1, n) i) e
-    ORDER BY e.trace, 1; -- trace ids in one order: see the README on what can deadlock
+    ORDER BY e.trace, 1; -- trace ids in one order: see docs/limits.md on what can deadlock
 END;
 SQL
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Logical replication as README.md or docs have it, run from their own blocks: the harness's server publishes, a server of this
-# test's own subscribes. The state there is right at any time after the initial copy, and after a switch-over that server
-# takes deliveries as the publisher did.
+# Logical replication as docs/dumps-and-replication.md has it, run from its own blocks: the harness's server publishes, a
+# server of this test's own subscribes. The state there is right at any time after the initial copy, and after a
+# switch-over that server takes deliveries as the publisher did.
 set -euo pipefail
 publisher="host=$PGHOST port=$PGPORT user=$PGUSER dbname=$PGDATABASE"
 # shellcheck disable=SC1091
@@ -18,9 +18,10 @@ PSQL=(psql -X -q -A -t -v ON_ERROR_STOP=1)
 publisher() { "${PSQL[@]}" -d "$publisher" "$@"; }
 subscriber() { "${PSQL[@]}" -d "$subscriber" "$@"; }
 
-block() { # NAME: the SQL block of README.md or docs that has this mark above it.
+block() { # NAME: the SQL block of that page that has this mark above it.
     awk -v mark="<!-- replication: $1 -->" \
-        '$0 == mark { found = 1; next } found && /^```$/ { exit } found && !/^```/ { print } END { exit !found }' README.md docs/*.md
+        '$0 == mark { found = 1; next } found && /^```$/ { exit } found && !/^```/ { print } END { exit !found }' \
+        docs/dumps-and-replication.md
 }
 
 until_true() { # NAME COMMAND...: for a minute at most, after which nothing that follows makes sense.
@@ -115,9 +116,9 @@ same "the publisher has some of everything" "t|t|t|t|t|t" "$(publisher -c "
            (SELECT count(DISTINCT status) > 3 FROM terra_identity.connections), (SELECT count(*) = 2 FROM terra_identity.rejected),
            (SELECT count(*) = 1 FROM terra_identity.signatures), (SELECT count(*) = 1 FROM terra_identity.refusals)")"
 
-# As the README has it.
+# As the page has it.
 block publisher | publisher
-same "what is published is all tables but signing_secrets" "$(publisher -c "
+same "the page publishes all tables but signing_secrets" "$(publisher -c "
     SELECT relname FROM pg_class WHERE relnamespace = 'terra_identity'::regnamespace AND relkind IN ('r', 'p')
       AND relname <> 'signing_secrets' ORDER BY relname")" "$(publisher -c "
     SELECT tablename FROM pg_publication_tables WHERE pubname = 'terra_identity' ORDER BY tablename::text COLLATE \"C\"")"

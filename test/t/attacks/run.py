@@ -55,7 +55,7 @@ def sql(statement):
 
 
 def set_secret(*options, **environment):
-    """As the README says it."""
+    """As docs/handler.md says it."""
     return subprocess.run(["psql", "-XqAt", "-f", "examples/sql/set_signing_secret.sql", *options], capture_output=True, text=True,
                           env={**os.environ, **environment})
 
@@ -68,7 +68,7 @@ def test_secrets(log):
     check("without a superuser or a secret it sets none", sql("SELECT count(*) FROM terra_identity.signing_secrets") == "0")
     done = [set_secret(TERRA_SIGNING_SECRET=SECRET),
             set_secret("-v", "dev_id=other", "-v", "valid_until=2100-01-01", TERRA_SIGNING_SECRET=SECRET + " too")]
-    check("the README's recipe sets the secret",
+    check("the recipe of docs/handler.md sets the secret",
           sql("SELECT dev_id, secret, valid_until::date FROM terra_identity.signing_secrets ORDER BY secret_id")
           == f"default|{SECRET}|\nother|{SECRET} too|2100-01-01", " ".join(d.stderr.strip() for d in done))
     # What the recipe is for: this one is not set by it.
