@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# docs/reference.md is what the COMMENTs of the installed extension say.
+#   test/t/reference.sh            compares; a test, in an empty database of a server that has the extension
+#   test/t/reference.sh --write    builds the extension, asks a server of its own, and writes docs/reference.md
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+case ${1:-} in
+'') exec python3 test/t/reference.py ;;
+--write) ;;
+*) echo "usage: test/t/reference.sh [--write]" >&2 && exit 2 ;;
+esac
+# shellcheck disable=SC1091
+. test/harness/lib.sh
+build_module
+private_server
+createdb reference
+made=$server_dir/reference.md
+(cd "$server_dir/project" && PGDATABASE=reference as_server_user python3 test/t/reference.py --print) >"$made"
+cp "$made" docs/reference.md
