@@ -1,6 +1,6 @@
 -- Sets a signing secret so that the server's log does not show it, as a superuser:
 --   TERRA_SIGNING_SECRET=... psql -f set_signing_secret.sql [-v dev_id=ENVIRONMENT] [-v valid_until='2026-12-31']
--- To rotate: set the new secret, then the old one with valid_until. What auto_explain or pgaudit log is theirs to tell.
+-- To rotate: set the new secret, then the old one with valid_until. auto_explain and pgaudit may log it all the same.
 \set ON_ERROR_STOP on
 \getenv secret TERRA_SIGNING_SECRET
 \if :{?secret}

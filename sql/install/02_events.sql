@@ -17,34 +17,46 @@ CREATE TABLE terra_identity.events (
     PRIMARY KEY (dev_id, event_id)
 ) USING heap;
 
--- What came for a connection, in order. A user_id is random and rarely of two environments: dev_id would only make the
--- index larger, and comparing slower. No two entries are alike, so that looking for duplicates would find none.
+-- The events of a connection, in order. A user_id is random and rarely occurs in two environments: dev_id would only
+-- make the index larger, and comparing slower. No two entries are equal, so deduplication would find nothing.
 CREATE INDEX events_user_id_idx ON terra_identity.events (user_id, event_time) WITH (deduplicate_items = off);
 CREATE INDEX events_problem_idx ON terra_identity.events (dev_id, event_id) WHERE problem IS NOT NULL;
 
 COMMENT ON TABLE terra_identity.events IS
-    'The ledger: one row per webhook delivery. INSERT payload (and headers, dev_id, received_at if you have them); the other columns are filled in. Append-only. A repeated delivery, with the trace id and the payload of one that is there, is skipped.';
+    'The ledger: one row per webhook delivery. INSERT the payload, and headers, dev_id and received_at if you have '
+    'them; the extension fills in the other columns. A repeated delivery, one with the trace id and the payload of an '
+    'earlier one, is skipped without an error. Append-only: UPDATE, DELETE and TRUNCATE raise an error (TI002).';
 COMMENT ON COLUMN terra_identity.events.event_id IS 'Number of the delivery, in the order of insertion';
 COMMENT ON COLUMN terra_identity.events.dev_id IS
-    'Environment (Terra''s dev_id). Left out: the one that the header dev-id leads to (environments.terra_dev_id), without that header the default one, which the setting terra_identity.dev_id names. Nothing is shared between environments';
+    'Environment (Terra''s dev_id). If you leave it out: the environment that the header dev-id leads to (see '
+    'environments.terra_dev_id), or without that header the one that the setting terra_identity.dev_id names. Nothing '
+    'is shared between environments';
 COMMENT ON COLUMN terra_identity.events.received_at IS
-    'When the delivery was received; give it for backfills. The event time where the delivery has no ordering timestamp';
+    'When the delivery was received, by default now; give it for backfills. It is the event time of a delivery that '
+    'has no ordering timestamp';
 COMMENT ON COLUMN terra_identity.events.payload IS 'The webhook''s body';
 COMMENT ON COLUMN terra_identity.events.headers IS
-    'The webhook''s headers, as an object. Read are X-Terra-Trace-Id, X-Terra-Ordering-Timestamp and dev-id, in any case';
-COMMENT ON COLUMN terra_identity.events.event_type IS 'Filled in: the type of the payload';
+    'The webhook''s headers, an object; null if you have none. The extension reads X-Terra-Trace-Id, '
+    'X-Terra-Ordering-Timestamp and dev-id, in upper or lower case';
+COMMENT ON COLUMN terra_identity.events.event_type IS 'Filled in: the type of the payload; null if it has none';
 COMMENT ON COLUMN terra_identity.events.user_id IS
-    'Filled in: the connection that the event is about; of a user_reauth the new one. Null if it names none';
-COMMENT ON COLUMN terra_identity.events.reference_id IS 'Filled in: the end user as this event names it';
-COMMENT ON COLUMN terra_identity.events.provider IS 'Filled in: the provider as this event names it, in upper case';
+    'Filled in: the connection that the event is about; for a user_reauth the new one. Null if it names none';
+COMMENT ON COLUMN terra_identity.events.reference_id IS
+    'Filled in: the end user that this event names; null if it names none';
+COMMENT ON COLUMN terra_identity.events.provider IS
+    'Filled in: the provider that this event names, in upper case; null if it names none';
 COMMENT ON COLUMN terra_identity.events.trace_id IS
-    'Filled in: X-Terra-Trace-Id, the same on every retry. With the payload unique in its environment (table deliveries)';
+    'Filled in: X-Terra-Trace-Id, which is the same on every retry; null if the delivery has none. No two events of an '
+    'environment have the same trace id and the same payload';
 COMMENT ON COLUMN terra_identity.events.event_time IS
-    'Filled in: X-Terra-Ordering-Timestamp, else received_at. A row that is inserted with it is stored as it is: it comes from a dump';
+    'Filled in: X-Terra-Ordering-Timestamp, or received_at if there is none. Do not give it: a row that is inserted '
+    'with it is taken for one from a dump, and stored as it is';
 COMMENT ON COLUMN terra_identity.events.problem IS
-    'Filled in: why the payload is not what its type needs. Such an event changes nothing else. Null for the others';
+    'Filled in: why the payload is not what its type needs. Such an event changes no connection. Null if there is no '
+    'problem';
 COMMENT ON COLUMN terra_identity.events.contributes IS
-    'Filled in: whether the event could say something new of its connections when it came; false for most data events, null if it came from a dump. Also true of what was signed and has no trace id';
+    'Filled in: whether the event could change a connection when it was inserted. False for most data events; null for '
+    'rows from a dump. Also true for a signed delivery without a trace id, which has to be recorded in signatures';
 
 CREATE TABLE terra_identity.deliveries (
     dev_id   text COLLATE "C" NOT NULL,
@@ -54,8 +66,10 @@ CREATE TABLE terra_identity.deliveries (
     PRIMARY KEY (dev_id, trace_id, digest)
 ) USING heap;
 COMMENT ON TABLE terra_identity.deliveries IS
-    'What was delivered under which trace id, and its event: the same again is skipped, another payload under the same trace id is another event.';
-COMMENT ON COLUMN terra_identity.deliveries.dev_id IS 'Environment';
+    'Which event each delivery that has a trace id became. Trace id and payload together identify a delivery: the same '
+    'two again are skipped, the same trace id with another payload is another event.';
+COMMENT ON COLUMN terra_identity.deliveries.dev_id IS 'Environment (Terra''s dev_id)';
 COMMENT ON COLUMN terra_identity.deliveries.trace_id IS 'X-Terra-Trace-Id';
-COMMENT ON COLUMN terra_identity.deliveries.digest IS 'SHA-256 of the payload as it is stored; empty if it comes from a dump of version 0.1.0';
-COMMENT ON COLUMN terra_identity.deliveries.event_id IS 'The event of the first such delivery';
+COMMENT ON COLUMN terra_identity.deliveries.digest IS
+    'SHA-256 of the payload as it is stored; empty if it comes from a dump of version 0.1.0';
+COMMENT ON COLUMN terra_identity.deliveries.event_id IS 'The event that the first such delivery became';

@@ -1,4 +1,4 @@
--- The state: what follows from the ledger. The order of columns is known to src/tables/connection_row.h.
+-- The state: what follows from the ledger. src/tables/connection_row.h lists the columns in this order.
 
 CREATE TABLE terra_identity.connections (
     connection_id           bigint GENERATED ALWAYS AS IDENTITY,
@@ -42,13 +42,13 @@ CREATE TABLE terra_identity.connections (
     PRIMARY KEY (dev_id, user_id)
 ) USING heap;
 
--- One connection by its id; a person's connections, of whatever environment; a lineage's, the newest active one last.
+-- A connection by its id; a person's connections, in any environment; a lineage's connections, the newest active last.
 CREATE UNIQUE INDEX connections_connection_id_idx ON terra_identity.connections (dev_id, connection_id);
 CREATE INDEX connections_reference_id_idx ON terra_identity.connections (reference_id, status);
 CREATE INDEX connections_lineage_idx
     ON terra_identity.connections (dev_id, lineage_id, status, dated, connected_at, user_id);
 
--- Enforced: one active connection in a slot, whatever writes. The first holds under both account policies.
+-- One active connection in a slot, whatever writes. The first index holds under both account policies.
 CREATE UNIQUE INDEX connections_active_account_key
     ON terra_identity.connections (dev_id, provider, provider_user_id, reference_id) NULLS NOT DISTINCT
     WHERE status = 'active' AND NOT account_unusable AND provider IS NOT NULL AND provider_user_id IS NOT NULL;
@@ -60,7 +60,7 @@ CREATE UNIQUE INDEX connections_active_reference_key
     ON terra_identity.connections (dev_id, provider, reference_id)
     WHERE status = 'active' AND sdk AND reference_id IS NOT NULL;
 
--- The order of newness in each kind of slot.
+-- The next newer and the next older connection in a slot, for each kind of slot.
 CREATE INDEX connections_account_idx
     ON terra_identity.connections (dev_id, provider, provider_user_id, reference_id, live, dated, connected_at, user_id)
     WHERE provider_user_id IS NOT NULL;
@@ -71,64 +71,95 @@ CREATE INDEX connections_reference_idx
     ON terra_identity.connections (dev_id, provider, reference_id, live, dated, connected_at, user_id)
     WHERE sdk;
 
--- The duplicates alone.
+-- For duplicate_connections and dashboard_connections: holds only duplicates.
 CREATE INDEX connections_duplicate_idx
     ON terra_identity.connections (dev_id, provider, provider_user_id, dated, connected_at, user_id) WHERE duplicate;
 
--- The transfers alone start from what is superseded.
+-- For transferred_accounts: transfers are looked for among superseded connections.
 CREATE INDEX connections_superseded_idx
     ON terra_identity.connections (dev_id, provider, provider_user_id) WHERE status = 'superseded';
 
 COMMENT ON TABLE terra_identity.connections IS
-    'The state: one row per connection (a Terra user), derived from the ledger by the extension. Do not write to it: SELECT * FROM terra_identity.verify() shows what does not follow from the ledger, terra_identity.rebuild() mends it.';
-COMMENT ON COLUMN terra_identity.connections.connection_id IS 'Given at first sight, for ever';
-COMMENT ON COLUMN terra_identity.connections.dev_id IS 'Environment';
-COMMENT ON COLUMN terra_identity.connections.user_id IS 'Terra''s id of the connection; replaced whenever the person reconnects';
+    'The state: one row per connection (a Terra user), derived from the ledger by the extension. Join your own data '
+    'with it, but do not write to it: terra_identity.verify() shows what does not follow from the ledger, '
+    'terra_identity.rebuild() corrects it.';
+COMMENT ON COLUMN terra_identity.connections.connection_id IS
+    'Number of the connection, given when it is first seen; it never changes';
+COMMENT ON COLUMN terra_identity.connections.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.connections.user_id IS
+    'Terra''s id of the connection; Terra replaces it whenever the person reconnects';
 COMMENT ON COLUMN terra_identity.connections.lineage_id IS
-    'The id to keep in your app: it stays when the user_id changes. The least connection_id among the connections that one end user has had to one provider account';
-COMMENT ON COLUMN terra_identity.connections.reference_id IS 'The end user: your app''s own id';
-COMMENT ON COLUMN terra_identity.connections.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
+    'The id to keep in your app: it stays when the user_id changes. It is the smallest connection_id among the '
+    'connections that one end user has had to one provider account';
+COMMENT ON COLUMN terra_identity.connections.reference_id IS
+    'The end user: your app''s own id; null if no event named it';
+COMMENT ON COLUMN terra_identity.connections.provider IS
+    'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE; null if no event named it';
 COMMENT ON COLUMN terra_identity.connections.provider_user_id IS
-    'The provider account: its own, from athlete events, else that of the connection it replaced';
+    'The provider account: the one that the connection''s own athlete events name, or else that of the connection that '
+    'it replaced. Null if it is not known';
 COMMENT ON COLUMN terra_identity.connections.status IS
-    'active; superseded (a newer connection took its slot), replaced (by user_reauth), deauthenticated, revoked (by the provider), failed (auth error)';
+    'active; superseded: a newer connection took its slot; replaced: by a user_reauth; deauthenticated; revoked: at '
+    'the provider; failed: by an auth with status error';
 COMMENT ON COLUMN terra_identity.connections.successor_user_id IS
-    'If replaced or superseded: the connection that took its place';
+    'The connection that took its place, if the status is replaced or superseded; else null';
 COMMENT ON COLUMN terra_identity.connections.confirmed IS
-    'It was connected by an auth success or a user_reauth; false: only seen in passing';
-COMMENT ON COLUMN terra_identity.connections.scopes IS 'What it may export, comma-separated, as last told';
-COMMENT ON COLUMN terra_identity.connections.created_at IS 'The least created_at of its user objects; null if none had one';
-COMMENT ON COLUMN terra_identity.connections.first_seen_at IS 'The least event time of the events that name it';
+    'True: an auth success or a user_reauth connected it. False: it is known from passing events only';
+COMMENT ON COLUMN terra_identity.connections.scopes IS
+    'Scopes that the person granted, comma-separated, as last reported; null if never reported';
+COMMENT ON COLUMN terra_identity.connections.created_at IS
+    'The earliest created_at of its user objects; null if none had one';
+COMMENT ON COLUMN terra_identity.connections.first_seen_at IS 'The earliest event time of the events that name it';
 COMMENT ON COLUMN terra_identity.connections.connected_at IS
-    'created_at, else first_seen_at, but always before that of the connections that replaced it. (dated, connected_at, user_id) is the order of newness';
+    'When it was connected: created_at, or else first_seen_at; always earlier than that of the connections that '
+    'replaced it. (dated, connected_at, user_id) is the order from old to new';
 COMMENT ON COLUMN terra_identity.connections.ended_at IS
-    'When what the status names happened; if superseded, when the successor connected; null if active';
-COMMENT ON COLUMN terra_identity.connections.live IS 'Fact: something else than an ending event named it';
+    'When it ended: the time of the event that the status names; if superseded, the connected_at of its successor; '
+    'null if active';
+COMMENT ON COLUMN terra_identity.connections.live IS 'Fact: an event named it that was not an ending one';
 COMMENT ON COLUMN terra_identity.connections.dated IS
-    'It has a created_at, or is confirmed. One that was only seen in passing, nobody knows since when, is older than all that are dated';
-COMMENT ON COLUMN terra_identity.connections.alive_at IS 'Fact: the latest proof of life; one later than every end revives it';
-COMMENT ON COLUMN terra_identity.connections.replaced_at IS 'Fact: the last user_reauth that names it as old';
-COMMENT ON COLUMN terra_identity.connections.replaced_by IS 'Fact: the new user_id of that';
-COMMENT ON COLUMN terra_identity.connections.deauthenticated_at IS 'Fact: the last deauth';
-COMMENT ON COLUMN terra_identity.connections.revoked_at IS 'Fact: the last access_revoked';
-COMMENT ON COLUMN terra_identity.connections.failed_at IS 'Fact: the last auth with status error';
-COMMENT ON COLUMN terra_identity.connections.degraded_at IS 'Fact: the last connection_error';
-COMMENT ON COLUMN terra_identity.connections.own_provider_user_id IS 'Fact: the account named by its own athlete events';
-COMMENT ON COLUMN terra_identity.connections.own_provider_user_id_at IS 'Fact: when that was said';
-COMMENT ON COLUMN terra_identity.connections.provider_at IS 'Fact: when the provider was said';
-COMMENT ON COLUMN terra_identity.connections.provider_passing IS 'Fact: it was said by a passing event only';
-COMMENT ON COLUMN terra_identity.connections.reference_id_at IS 'Fact: when the reference_id was said';
-COMMENT ON COLUMN terra_identity.connections.reference_id_passing IS 'Fact: it was said by a passing event only';
-COMMENT ON COLUMN terra_identity.connections.scopes_at IS 'Fact: when the scopes were said';
-COMMENT ON COLUMN terra_identity.connections.scopes_passing IS 'Fact: they were said by a passing event only';
-COMMENT ON COLUMN terra_identity.connections.sdk IS 'Its provider is an SDK provider: it holds a reference slot';
+    'True: it has a created_at or is confirmed. A connection that is known from passing events only, which do not say '
+    'since when it exists, counts as older than every dated one';
+COMMENT ON COLUMN terra_identity.connections.alive_at IS
+    'Fact: the latest proof of life: an auth success, or being the new user of a user_reauth. One later than every end '
+    'revives the connection. Null if there was none';
+COMMENT ON COLUMN terra_identity.connections.replaced_at IS
+    'Fact: event time of the last user_reauth that names it as the old connection; null if there was none';
+COMMENT ON COLUMN terra_identity.connections.replaced_by IS 'Fact: the new user_id of that user_reauth';
+COMMENT ON COLUMN terra_identity.connections.deauthenticated_at IS
+    'Fact: event time of the last deauth; null if there was none';
+COMMENT ON COLUMN terra_identity.connections.revoked_at IS
+    'Fact: event time of the last access_revoked; null if there was none';
+COMMENT ON COLUMN terra_identity.connections.failed_at IS
+    'Fact: event time of the last auth with status error; null if there was none';
+COMMENT ON COLUMN terra_identity.connections.degraded_at IS
+    'Fact: event time of the last connection_error; null if there was none';
+COMMENT ON COLUMN terra_identity.connections.own_provider_user_id IS
+    'Fact: the provider account that its own athlete events name; null if none does';
+COMMENT ON COLUMN terra_identity.connections.own_provider_user_id_at IS
+    'Fact: event time of the athlete event that own_provider_user_id was taken from';
+COMMENT ON COLUMN terra_identity.connections.provider_at IS
+    'Fact: event time of the event that provider was taken from';
+COMMENT ON COLUMN terra_identity.connections.provider_passing IS
+    'Fact: provider was taken from a passing event, because no identity event names one';
+COMMENT ON COLUMN terra_identity.connections.reference_id_at IS
+    'Fact: event time of the event that reference_id was taken from';
+COMMENT ON COLUMN terra_identity.connections.reference_id_passing IS
+    'Fact: reference_id was taken from a passing event, because no identity event names one';
+COMMENT ON COLUMN terra_identity.connections.scopes_at IS 'Fact: event time of the event that scopes was taken from';
+COMMENT ON COLUMN terra_identity.connections.scopes_passing IS
+    'Fact: scopes was taken from a passing event, because no identity event names any';
+COMMENT ON COLUMN terra_identity.connections.sdk IS
+    'True: its provider is connected by an SDK (providers.sdk), so it holds a reference slot';
 COMMENT ON COLUMN terra_identity.connections.account_exclusive IS
-    'Its environment has the account policy replace, and its provider is no SDK provider: its account slot does not depend on the reference_id';
+    'True: only one connection can be active on its provider account, whatever the reference_id. So it is under '
+    'account policy replace, except for SDK providers';
 COMMENT ON COLUMN terra_identity.connections.account_unusable IS
-    'The account ids of its provider do not tell accounts apart (providers.account_ids): it has no account slot, and is no duplicate';
+    'True: the account ids of its provider do not tell accounts apart (providers.account_ids is unusable), so it holds '
+    'no account slot and is never a duplicate';
 COMMENT ON COLUMN terra_identity.connections.duplicate IS
-    'It is active on a provider account where another end user has an active connection';
-COMMENT ON COLUMN terra_identity.connections.cyclic IS 'It is on a cycle of user_reauth events';
+    'True: it is active on a provider account on which another end user has an active connection, too';
+COMMENT ON COLUMN terra_identity.connections.cyclic IS 'True: user_reauth events lead from it back to itself';
 
 CREATE TABLE terra_identity.reauths (
     dev_id      text COLLATE "C" NOT NULL,
@@ -139,12 +170,14 @@ CREATE TABLE terra_identity.reauths (
 ) USING heap;
 CREATE INDEX reauths_new_user_id_idx ON terra_identity.reauths (dev_id, new_user_id);
 CREATE INDEX reauths_transfer_idx ON terra_identity.reauths (dev_id, old_user_id, new_user_id) WHERE transfer;
-COMMENT ON TABLE terra_identity.reauths IS 'Which connection a user_reauth event names as the old and which as the new one.';
-COMMENT ON COLUMN terra_identity.reauths.dev_id IS 'Environment';
+COMMENT ON TABLE terra_identity.reauths IS
+    'Pairs of connections that a user_reauth event names as the old and the new one.';
+COMMENT ON COLUMN terra_identity.reauths.dev_id IS 'Environment (Terra''s dev_id)';
 COMMENT ON COLUMN terra_identity.reauths.old_user_id IS 'The connection that was replaced';
 COMMENT ON COLUMN terra_identity.reauths.new_user_id IS 'The connection that replaced it';
 COMMENT ON COLUMN terra_identity.reauths.transfer IS
-    'Every such event names two end users: the account went from one to the other, and the two connections are of no common lineage';
+    'True: every user_reauth of this pair names two different end users. Then the account went from one person to the '
+    'other, and the user_reauth does not put the two connections into one lineage';
 
 CREATE TABLE terra_identity.changes (
     change_id    bigint GENERATED ALWAYS AS IDENTITY,
@@ -160,14 +193,21 @@ CREATE TABLE terra_identity.changes (
 ) USING heap;
 CREATE INDEX changes_user_id_idx ON terra_identity.changes (user_id, change_id) WITH (deduplicate_items = off);
 COMMENT ON TABLE terra_identity.changes IS
-    'The feed of what changed, one row per transition of a connection. A statement with many events tells what changed from its start to its end.';
-COMMENT ON COLUMN terra_identity.changes.change_id IS 'Order of the feed within a transaction; transactions in flight may add lower numbers later';
-COMMENT ON COLUMN terra_identity.changes.changed_at IS 'When the change was written';
-COMMENT ON COLUMN terra_identity.changes.event_id IS 'The event that brought it about; null if it was a changed rule or a rebuild';
+    'The feed of what changed, one row per transition of a connection. A statement with many events counts as one '
+    'step: the feed has what differs between its start and its end.';
+COMMENT ON COLUMN terra_identity.changes.change_id IS
+    'Order of the feed within a transaction. A transaction that commits later may add lower numbers';
+COMMENT ON COLUMN terra_identity.changes.changed_at IS 'When the row was written';
+COMMENT ON COLUMN terra_identity.changes.event_id IS
+    'The event that caused the change; null if a changed rule or rebuild() caused it';
 COMMENT ON COLUMN terra_identity.changes.kind IS
-    'connected, reconnected, replaced, superseded, deauthenticated, revoked, failed, revived, account_identified, reference_changed, scopes_changed, degraded, duplicate_opened, duplicate_closed, transferred, lineage_merged, anomaly';
-COMMENT ON COLUMN terra_identity.changes.dev_id IS 'Environment';
+    'What happened: connected, reconnected, replaced, superseded, deauthenticated, revoked, failed, revived, '
+    'account_identified, reference_changed, scopes_changed, degraded, duplicate_opened, duplicate_closed, transferred, '
+    'lineage_merged, anomaly';
+COMMENT ON COLUMN terra_identity.changes.dev_id IS 'Environment (Terra''s dev_id)';
 COMMENT ON COLUMN terra_identity.changes.user_id IS 'The connection that changed';
 COMMENT ON COLUMN terra_identity.changes.lineage_id IS 'Its lineage after the change';
-COMMENT ON COLUMN terra_identity.changes.reference_id IS 'Its end user after the change';
-COMMENT ON COLUMN terra_identity.changes.detail IS 'What else there is to say: the previous values, the successor, the old user_id';
+COMMENT ON COLUMN terra_identity.changes.reference_id IS 'Its end user after the change; null if none is known';
+COMMENT ON COLUMN terra_identity.changes.detail IS
+    'More about the change, depending on its kind: previous values, the successor, the old user_id. Null if there is '
+    'no more';

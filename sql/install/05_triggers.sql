@@ -1,4 +1,4 @@
--- How events come in, and how rules are followed.
+-- The triggers: they read and apply events, and derive connections again when rules change.
 
 CREATE FUNCTION terra_identity._read_event() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_read_event';
@@ -27,21 +27,33 @@ CREATE FUNCTION terra_identity._follow_provider() RETURNS trigger
 CREATE FUNCTION terra_identity._forget_rules() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_forget_rules';
 
-COMMENT ON FUNCTION terra_identity._read_event() IS 'Trigger: reads a delivery into its columns, skips a repeated one.';
-COMMENT ON FUNCTION terra_identity._collect_event() IS 'Trigger: collects a delivery and what its event says.';
-COMMENT ON FUNCTION terra_identity._apply_events() IS 'Trigger: takes the statement''s deliveries, and applies what their events say.';
-COMMENT ON FUNCTION terra_identity._refuse_change() IS 'Trigger: the ledger is append-only.';
-COMMENT ON FUNCTION terra_identity._refuse_truncate() IS 'Trigger: rules are taken back by DELETE.';
-COMMENT ON FUNCTION terra_identity._edit_environment() IS 'Trigger: an edit of the view environments goes to environment_settings.';
-COMMENT ON FUNCTION terra_identity._edit_provider() IS 'Trigger: an edit of the view providers goes to provider_settings.';
-COMMENT ON FUNCTION terra_identity._merge_environment() IS 'Trigger: inserting a row that is there changes it.';
-COMMENT ON FUNCTION terra_identity._merge_provider() IS 'Trigger: inserting a row that is there changes it.';
-COMMENT ON FUNCTION terra_identity._collect_environment() IS 'Trigger: collects the environments whose rules change.';
-COMMENT ON FUNCTION terra_identity._follow_environments() IS 'Trigger: derives their connections again by the new rules.';
-COMMENT ON FUNCTION terra_identity._follow_provider() IS 'Trigger: derives the connections again by the new rules.';
-COMMENT ON FUNCTION terra_identity._forget_rules() IS 'Trigger: every session reads the rules again.';
+COMMENT ON FUNCTION terra_identity._read_event() IS
+    'Trigger: fills in the columns of an event, and skips a repeated delivery.';
+COMMENT ON FUNCTION terra_identity._collect_event() IS
+    'Trigger: collects a delivery, and the facts that its event adds.';
+COMMENT ON FUNCTION terra_identity._apply_events() IS
+    'Trigger: at the end of a statement, records its deliveries and applies the facts that they add.';
+COMMENT ON FUNCTION terra_identity._refuse_change() IS 'Trigger: raises an error, because the ledger is append-only.';
+COMMENT ON FUNCTION terra_identity._refuse_truncate() IS
+    'Trigger: raises an error, because settings are removed by DELETE.';
+COMMENT ON FUNCTION terra_identity._edit_environment() IS
+    'Trigger: writes an edit of the view environments to environment_settings.';
+COMMENT ON FUNCTION terra_identity._edit_provider() IS
+    'Trigger: writes an edit of the view providers to provider_settings.';
+COMMENT ON FUNCTION terra_identity._merge_environment() IS
+    'Trigger: makes an INSERT of an environment that has a row a change of that row.';
+COMMENT ON FUNCTION terra_identity._merge_provider() IS
+    'Trigger: makes an INSERT of a provider that has a row a change of that row.';
+COMMENT ON FUNCTION terra_identity._collect_environment() IS
+    'Trigger: collects the environments whose rules a statement changes.';
+COMMENT ON FUNCTION terra_identity._follow_environments() IS
+    'Trigger: at the end of a statement, derives the connections of these environments again.';
+COMMENT ON FUNCTION terra_identity._follow_provider() IS
+    'Trigger: derives a provider''s connections again after its settings changed.';
+COMMENT ON FUNCTION terra_identity._forget_rules() IS 'Trigger: makes every session read the rules again.';
 
--- Triggers of one kind fire in the order of their names: this one after those of others, which may still change the row.
+-- Triggers of one kind fire in the order of their names: this one after those of the application, which may change the
+-- row.
 CREATE TRIGGER zz_read_event BEFORE INSERT ON terra_identity.events
     FOR EACH ROW EXECUTE FUNCTION terra_identity._read_event();
 CREATE TRIGGER collect_event AFTER INSERT ON terra_identity.events
@@ -51,8 +63,10 @@ CREATE TRIGGER apply_events AFTER INSERT ON terra_identity.events
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON terra_identity.events
     FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._refuse_change();
 
--- PostgreSQL makes no table a partition, or a child, that has a row trigger with a transition table. Rows that come to a partition
--- through its parent fire no triggers of statements, and would not be applied. Nothing ever fires this one, nor collects rows for it.
+-- Keeps the ledger from becoming a partition or a child of another table, which PostgreSQL refuses for a table that has
+-- a row trigger with a transition table: rows that are inserted through a parent fire no statement triggers of the
+-- child, and would not be applied. The trigger never fires, and no rows are collected for it: every UPDATE is refused
+-- before.
 CREATE TRIGGER insert_into_events_itself AFTER UPDATE ON terra_identity.events
     REFERENCING NEW TABLE AS updated FOR EACH ROW EXECUTE FUNCTION terra_identity._refuse_change();
 
@@ -78,7 +92,7 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON terra_identity.environment_set
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON terra_identity.provider_settings
     FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._refuse_truncate();
 
--- Whatever changes the rules, a restore and logical replication included, no session may go on with others.
+-- Whatever changes the rules, a restore and logical replication included, every session must read them again.
 CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.environment_settings
     FOR EACH ROW EXECUTE FUNCTION terra_identity._forget_rules();
 CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.provider_settings

@@ -1,4 +1,4 @@
--- What people ask.
+-- The views.
 
 CREATE VIEW terra_identity.current_connections WITH (security_invoker = true) AS
 SELECT c.dev_id, c.reference_id, c.provider, c.user_id, c.lineage_id, c.provider_user_id, c.connected_at, c.scopes,
@@ -11,19 +11,25 @@ SELECT c.dev_id, c.reference_id, c.provider, c.user_id, c.lineage_id, c.provider
              AND e.problem IS NULL) AS degraded
 FROM terra_identity.connections c
 WHERE c.status = 'active';
-COMMENT ON VIEW terra_identity.current_connections IS
-    'The active connections: whose data may be used for whom, now.';
-COMMENT ON COLUMN terra_identity.current_connections.dev_id IS 'Environment';
-COMMENT ON COLUMN terra_identity.current_connections.reference_id IS 'The end user: your app''s own id';
-COMMENT ON COLUMN terra_identity.current_connections.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
+COMMENT ON VIEW terra_identity.current_connections IS 'The active connections: whose data may be used for whom, now.';
+COMMENT ON COLUMN terra_identity.current_connections.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.current_connections.reference_id IS
+    'The end user: your app''s own id; null if no event named it';
+COMMENT ON COLUMN terra_identity.current_connections.provider IS
+    'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE; null if no event named it';
 COMMENT ON COLUMN terra_identity.current_connections.user_id IS 'Terra''s id of the connection';
-COMMENT ON COLUMN terra_identity.current_connections.provider_user_id IS 'The provider account';
+COMMENT ON COLUMN terra_identity.current_connections.provider_user_id IS
+    'The provider account; null if it is not known';
 COMMENT ON COLUMN terra_identity.current_connections.connected_at IS 'When it was connected: see connections';
-COMMENT ON COLUMN terra_identity.current_connections.scopes IS 'What it may export, comma-separated';
-COMMENT ON COLUMN terra_identity.current_connections.confirmed IS 'It was connected by an auth success or a user_reauth; false: only seen in passing';
-COMMENT ON COLUMN terra_identity.current_connections.lineage_id IS 'The id to keep in your app';
+COMMENT ON COLUMN terra_identity.current_connections.scopes IS
+    'Scopes that the person granted, comma-separated, as last reported; null if never reported';
+COMMENT ON COLUMN terra_identity.current_connections.confirmed IS
+    'True: an auth success or a user_reauth connected it. False: it is known from passing events only';
+COMMENT ON COLUMN terra_identity.current_connections.lineage_id IS
+    'The id to keep in your app: it stays when the user_id changes';
 COMMENT ON COLUMN terra_identity.current_connections.degraded IS
-    'It had a connection_error, and no data, athlete, auth or user_reauth has come for it since: the person may have to reconnect';
+    'True: a connection_error came for it, and no data, athlete, auth or user_reauth since: the person may have to '
+    'reconnect';
 
 CREATE VIEW terra_identity.duplicate_connections WITH (security_invoker = true) AS
 SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.reference_id, c.lineage_id, c.connected_at,
@@ -34,16 +40,20 @@ WHERE c.duplicate
 WINDOW newest_first AS (PARTITION BY c.dev_id, c.provider, c.provider_user_id
                         ORDER BY c.dated DESC, c.connected_at DESC, c.user_id DESC);
 COMMENT ON VIEW terra_identity.duplicate_connections IS
-    'One row per active connection of a provider account that several end users hold: one wearable under several people.';
-COMMENT ON COLUMN terra_identity.duplicate_connections.dev_id IS 'Environment';
-COMMENT ON COLUMN terra_identity.duplicate_connections.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
+    'Provider accounts on which several end users have an active connection: one wearable under several people. One '
+    'row per connection.';
+COMMENT ON COLUMN terra_identity.duplicate_connections.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.duplicate_connections.provider IS
+    'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE';
 COMMENT ON COLUMN terra_identity.duplicate_connections.provider_user_id IS 'The provider account';
 COMMENT ON COLUMN terra_identity.duplicate_connections.user_id IS 'Terra''s id of the connection';
-COMMENT ON COLUMN terra_identity.duplicate_connections.reference_id IS 'The end user: your app''s own id';
-COMMENT ON COLUMN terra_identity.duplicate_connections.lineage_id IS 'The id to keep in your app';
+COMMENT ON COLUMN terra_identity.duplicate_connections.reference_id IS
+    'The end user: your app''s own id; null if no event named it';
+COMMENT ON COLUMN terra_identity.duplicate_connections.lineage_id IS
+    'The id to keep in your app: it stays when the user_id changes';
 COMMENT ON COLUMN terra_identity.duplicate_connections.connected_at IS 'When it was connected: see connections';
-COMMENT ON COLUMN terra_identity.duplicate_connections.newest IS 'It is the newest of its account';
-COMMENT ON COLUMN terra_identity.duplicate_connections.connections IS 'How many active connections the account has';
+COMMENT ON COLUMN terra_identity.duplicate_connections.newest IS 'True for the newest connection of the account';
+COMMENT ON COLUMN terra_identity.duplicate_connections.connections IS 'Number of active connections of the account';
 
 CREATE VIEW terra_identity.transferred_accounts WITH (security_invoker = true) AS
 SELECT o.dev_id, o.provider, o.provider_user_id, o.reference_id AS from_reference_id, o.user_id AS from_user_id,
@@ -60,14 +70,17 @@ JOIN terra_identity.connections o ON o.dev_id = r.dev_id AND o.user_id = r.old_u
 JOIN terra_identity.connections n ON n.dev_id = r.dev_id AND n.user_id = r.new_user_id
 WHERE r.transfer AND o.status = 'replaced' AND o.successor_user_id = r.new_user_id;
 COMMENT ON VIEW terra_identity.transferred_accounts IS
-    'Provider accounts that moved from one end user to another: taken over by a newer connection (account policy replace), or by a user_reauth that names two people. Their data now is the other person''s.';
-COMMENT ON COLUMN terra_identity.transferred_accounts.dev_id IS 'Environment';
-COMMENT ON COLUMN terra_identity.transferred_accounts.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
-COMMENT ON COLUMN terra_identity.transferred_accounts.provider_user_id IS 'The provider account';
+    'Provider accounts that moved from one end user to another: a newer connection took the account over (account '
+    'policy replace), or a user_reauth names two people. From then on the account''s data belongs to the other person.';
+COMMENT ON COLUMN terra_identity.transferred_accounts.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.transferred_accounts.provider IS
+    'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE; null if no event named it';
+COMMENT ON COLUMN terra_identity.transferred_accounts.provider_user_id IS
+    'The provider account; null if it is not known';
 COMMENT ON COLUMN terra_identity.transferred_accounts.from_reference_id IS 'The end user who had the account';
 COMMENT ON COLUMN terra_identity.transferred_accounts.from_user_id IS 'The connection that had it';
-COMMENT ON COLUMN terra_identity.transferred_accounts.to_reference_id IS 'The end user who has it since';
-COMMENT ON COLUMN terra_identity.transferred_accounts.to_user_id IS 'The connection that took it';
+COMMENT ON COLUMN terra_identity.transferred_accounts.to_reference_id IS 'The end user who has had it since';
+COMMENT ON COLUMN terra_identity.transferred_accounts.to_user_id IS 'The connection that took it over';
 COMMENT ON COLUMN terra_identity.transferred_accounts.transferred_at IS 'When the other end user connected';
 
 CREATE VIEW terra_identity.dashboard_connections WITH (security_invoker = true) AS
@@ -85,16 +98,22 @@ WHERE c.status = 'active'
       WHERE o.duplicate AND o.dev_id = c.dev_id AND o.provider = c.provider AND o.provider_user_id = c.provider_user_id
         AND (o.dated, o.connected_at, o.user_id) > (c.dated, c.connected_at, c.user_id)));
 COMMENT ON VIEW terra_identity.dashboard_connections IS
-    'What Terra''s dashboard shows: of each provider account its newest active connection. A connection whose account is not known yet stands for itself.';
-COMMENT ON COLUMN terra_identity.dashboard_connections.dev_id IS 'Environment';
-COMMENT ON COLUMN terra_identity.dashboard_connections.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
-COMMENT ON COLUMN terra_identity.dashboard_connections.provider_user_id IS 'The provider account';
+    'What Terra''s dashboard shows: the newest active connection of each provider account. A connection whose account '
+    'is not known has a row of its own.';
+COMMENT ON COLUMN terra_identity.dashboard_connections.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.dashboard_connections.provider IS
+    'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE; null if no event named it';
+COMMENT ON COLUMN terra_identity.dashboard_connections.provider_user_id IS
+    'The provider account; null if it is not known';
 COMMENT ON COLUMN terra_identity.dashboard_connections.user_id IS 'Terra''s id of the connection';
-COMMENT ON COLUMN terra_identity.dashboard_connections.reference_id IS 'The end user: your app''s own id';
-COMMENT ON COLUMN terra_identity.dashboard_connections.lineage_id IS 'The id to keep in your app';
+COMMENT ON COLUMN terra_identity.dashboard_connections.reference_id IS
+    'The end user: your app''s own id; null if no event named it';
+COMMENT ON COLUMN terra_identity.dashboard_connections.lineage_id IS
+    'The id to keep in your app: it stays when the user_id changes';
 COMMENT ON COLUMN terra_identity.dashboard_connections.connected_at IS 'When it was connected: see connections';
 COMMENT ON COLUMN terra_identity.dashboard_connections.other_user_ids IS
-    'The account''s other active connections, newest first: the dashboard does not show them, but their webhooks go on';
+    'The other active connections of the account, newest first: the dashboard does not show them, but their webhooks '
+    'still come';
 
 CREATE VIEW terra_identity.shared_references WITH (security_invoker = true) AS
 SELECT c.dev_id, c.reference_id, c.provider, pg_catalog.count(*) AS connections,
@@ -104,24 +123,26 @@ WHERE c.status = 'active' AND c.reference_id IS NOT NULL AND c.provider IS NOT N
 GROUP BY c.dev_id, c.reference_id, c.provider
 HAVING pg_catalog.count(*) > 1;
 COMMENT ON VIEW terra_identity.shared_references IS
-    'End users with several active connections at one provider: two accounts under one reference_id.';
-COMMENT ON COLUMN terra_identity.shared_references.dev_id IS 'Environment';
+    'End users with several active connections at one provider: two provider accounts under one reference_id.';
+COMMENT ON COLUMN terra_identity.shared_references.dev_id IS 'Environment (Terra''s dev_id)';
 COMMENT ON COLUMN terra_identity.shared_references.reference_id IS 'The end user: your app''s own id';
-COMMENT ON COLUMN terra_identity.shared_references.provider IS 'GARMIN, FITBIT, APPLE ..., in upper case';
-COMMENT ON COLUMN terra_identity.shared_references.connections IS 'How many';
-COMMENT ON COLUMN terra_identity.shared_references.user_ids IS 'Which, oldest first';
+COMMENT ON COLUMN terra_identity.shared_references.provider IS
+    'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE';
+COMMENT ON COLUMN terra_identity.shared_references.connections IS 'Number of active connections';
+COMMENT ON COLUMN terra_identity.shared_references.user_ids IS 'Their user_ids, oldest first';
 
 CREATE VIEW terra_identity.problems WITH (security_invoker = true) AS
 SELECT e.event_id, e.dev_id, e.received_at, e.event_type, e.user_id, e.trace_id, e.problem, e.payload, e.headers
 FROM terra_identity.events e
 WHERE e.problem IS NOT NULL;
-COMMENT ON VIEW terra_identity.problems IS 'Events whose payload was not what its type needs: they changed nothing.';
+COMMENT ON VIEW terra_identity.problems IS
+    'Events whose payload is not what its type needs. They changed no connection.';
 COMMENT ON COLUMN terra_identity.problems.event_id IS 'Number of the delivery';
-COMMENT ON COLUMN terra_identity.problems.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.problems.dev_id IS 'Environment (Terra''s dev_id)';
 COMMENT ON COLUMN terra_identity.problems.received_at IS 'When the delivery was received';
-COMMENT ON COLUMN terra_identity.problems.event_type IS 'The type of the payload';
-COMMENT ON COLUMN terra_identity.problems.user_id IS 'Terra''s id of the connection';
-COMMENT ON COLUMN terra_identity.problems.trace_id IS 'X-Terra-Trace-Id';
+COMMENT ON COLUMN terra_identity.problems.event_type IS 'The type of the payload; null if it has none';
+COMMENT ON COLUMN terra_identity.problems.user_id IS 'Terra''s id of the connection; null if the event names none';
+COMMENT ON COLUMN terra_identity.problems.trace_id IS 'X-Terra-Trace-Id; null if the delivery has none';
 COMMENT ON COLUMN terra_identity.problems.problem IS 'Why the payload is not what its type needs';
 COMMENT ON COLUMN terra_identity.problems.payload IS 'The webhook''s body';
-COMMENT ON COLUMN terra_identity.problems.headers IS 'The webhook''s headers';
+COMMENT ON COLUMN terra_identity.problems.headers IS 'The webhook''s headers; null if none were given';

@@ -1,4 +1,4 @@
--- Questions about one connection. dev_id is always the last argument and defaults to the setting terra_identity.dev_id.
+-- Functions about one connection. dev_id is always the last argument and defaults to the setting terra_identity.dev_id.
 
 CREATE FUNCTION terra_identity.resolve(
     user_id text,
@@ -6,7 +6,8 @@ CREATE FUNCTION terra_identity.resolve(
 RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'terra_identity_resolve';
 COMMENT ON FUNCTION terra_identity.resolve(text, text) IS
-    'The user_id that any user_id, old or new, stands for now: itself if it is active, else the newest active connection of its lineage. Null if there is none, or if it is unknown.';
+    'The user_id that any user_id, old or new, stands for now: itself if it is active, else the newest active '
+    'connection of its lineage. Null if there is none, if the user_id is unknown, or if an argument is null.';
 
 CREATE FUNCTION terra_identity.lineage_of(
     user_id text,
@@ -14,7 +15,8 @@ CREATE FUNCTION terra_identity.lineage_of(
 RETURNS bigint
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'terra_identity_lineage_of';
 COMMENT ON FUNCTION terra_identity.lineage_of(text, text) IS
-    'The lineage_id of a connection, the id to keep in your app. Null if it is unknown.';
+    'The lineage_id of a connection, which is the id to keep in your app. Null if the user_id is unknown, or if an '
+    'argument is null.';
 
 CREATE FUNCTION terra_identity.user_of(
     lineage_id bigint,
@@ -22,20 +24,22 @@ CREATE FUNCTION terra_identity.user_of(
 RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'terra_identity_user_of';
 COMMENT ON FUNCTION terra_identity.user_of(bigint, text) IS
-    'The current user_id of a lineage. Any lineage_id that was ever seen works, also one that has since become part of another. Null if no connection of it is active.';
+    'The current user_id of a lineage. Takes any lineage_id that there ever was, also one that has become part of '
+    'another lineage since. Null if no connection of it is active, if it is unknown, or if an argument is null.';
 
 CREATE FUNCTION terra_identity.lineage(
     user_id text,
     dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
 RETURNS SETOF terra_identity.connections LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
 BEGIN ATOMIC
-    SELECT n FROM terra_identity.connections c -- the whole row, with the columns that the owner may add
+    SELECT n FROM terra_identity.connections c -- the whole row, with columns that the owner added
     JOIN terra_identity.connections n ON n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id
     WHERE c.dev_id = lineage.dev_id AND c.user_id = lineage.user_id
     ORDER BY n.dated, n.connected_at, n.user_id;
 END;
 COMMENT ON FUNCTION terra_identity.lineage(text, text) IS
-    'The connections of its lineage, oldest first: every user_id that this end user has had for this provider account. No rows if it is unknown.';
+    'The connections of the lineage of a user_id, oldest first: every user_id that this end user has had for this '
+    'provider account. No rows if it is unknown.';
 
 CREATE VIEW terra_identity.stale_events WITH (security_invoker = true) AS
 SELECT e.event_id, e.dev_id, e.user_id, e.event_type, e.event_time, e.received_at, c.status, c.ended_at,
@@ -47,29 +51,34 @@ FROM terra_identity.connections c
 JOIN terra_identity.events e ON e.dev_id = c.dev_id AND e.user_id = c.user_id
 WHERE c.status <> 'active' AND e.problem IS NULL;
 COMMENT ON VIEW terra_identity.stale_events IS
-    'Events of connections that are not active, with what they resolve to now: data that may have to be filed under another user_id.';
+    'Events of connections that are not active, with the user_id that each connection resolves to now: data that may '
+    'have to be filed under another user_id.';
 COMMENT ON COLUMN terra_identity.stale_events.event_id IS 'Number of the delivery';
-COMMENT ON COLUMN terra_identity.stale_events.dev_id IS 'Environment';
+COMMENT ON COLUMN terra_identity.stale_events.dev_id IS 'Environment (Terra''s dev_id)';
 COMMENT ON COLUMN terra_identity.stale_events.user_id IS 'Terra''s id of the connection';
 COMMENT ON COLUMN terra_identity.stale_events.event_type IS 'The type of the payload';
-COMMENT ON COLUMN terra_identity.stale_events.event_time IS 'X-Terra-Ordering-Timestamp, else received_at';
+COMMENT ON COLUMN terra_identity.stale_events.event_time IS
+    'X-Terra-Ordering-Timestamp, or received_at if there is none';
 COMMENT ON COLUMN terra_identity.stale_events.received_at IS 'When the delivery was received';
-COMMENT ON COLUMN terra_identity.stale_events.status IS 'What became of the connection';
-COMMENT ON COLUMN terra_identity.stale_events.ended_at IS 'When it ended';
-COMMENT ON COLUMN terra_identity.stale_events.lineage_id IS 'The id to keep in your app';
-COMMENT ON COLUMN terra_identity.stale_events.after_end IS 'It happened after the connection ended';
+COMMENT ON COLUMN terra_identity.stale_events.status IS 'Status of the connection: see connections';
+COMMENT ON COLUMN terra_identity.stale_events.ended_at IS 'When the connection ended';
+COMMENT ON COLUMN terra_identity.stale_events.lineage_id IS
+    'The id to keep in your app: it stays when the user_id changes';
+COMMENT ON COLUMN terra_identity.stale_events.after_end IS 'True: the event is later than the end of the connection';
 COMMENT ON COLUMN terra_identity.stale_events.resolved_user_id IS
-    'The user_id that the connection stands for now; null if its lineage has no active connection';
+    'The user_id that the connection stands for now; null if no connection of its lineage is active';
 
--- The state as a whole.
+-- Functions about the whole state of an environment.
 
 CREATE FUNCTION terra_identity.rebuild(dev_id text DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_rebuild';
 COMMENT ON FUNCTION terra_identity.rebuild(text) IS
-    'Derives every connection of the environment again from the ledger, under the same connection_ids. Returns how many rows it changed: 0 if the state was right. Other identity writes of the environment wait meanwhile.';
+    'Derives every connection of an environment again from the ledger; connection_ids stay the same. Returns how many '
+    'rows changed: 0 if the state was right. Statements that change connections of the environment wait meanwhile.';
 
 CREATE FUNCTION terra_identity.verify(
     dev_id text DEFAULT NULL, OUT user_id text, OUT "column" text, OUT stored text, OUT derived text)
 RETURNS SETOF record LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'terra_identity_verify';
 COMMENT ON FUNCTION terra_identity.verify(text) IS
-    'Compares every connection of the environment with the ledger, and changes nothing: one row per column that differs, none if the state is right.';
+    'Compares every connection of an environment with the ledger, and changes nothing. One row per column that '
+    'differs, with the value that is stored and the value that follows from the ledger; no rows if the state is right.';

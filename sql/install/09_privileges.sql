@@ -1,4 +1,4 @@
--- Who may do what: nothing for PUBLIC. What a dump of the database takes along.
+-- Privileges: none for PUBLIC. Then the tables whose rows a dump of the database takes along.
 
 CREATE FUNCTION terra_identity.grant_writer(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -12,7 +12,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION terra_identity.grant_writer(regrole) IS
-    'Lets a role deliver webhooks through ingest and webhook, where signatures are checked, and do nothing else. For the role of your webhook handler.';
+    'Lets a role deliver webhooks through ingest and webhook, which check signatures, and do nothing else: for the '
+    'role of your webhook handler. Error 22004 if the role is null.';
 
 CREATE FUNCTION terra_identity.grant_reader(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -35,7 +36,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION terra_identity.grant_reader(regrole) IS
-    'Lets a role read every table and view but the signing secrets, payloads included, and ask resolve, lineage_of, user_of and lineage. Row level security on the tables holds for all of these.';
+    'Lets a role read every table and view except signing_secrets, payloads included, and call resolve, lineage_of, '
+    'user_of and lineage. Row level security on the tables holds for all of these. Error 22004 if the role is null.';
 
 REVOKE ALL ON SCHEMA terra_identity FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA terra_identity FROM PUBLIC;

@@ -27,7 +27,7 @@ All names are in the schema `terra_identity`, which `CREATE EXTENSION terra_iden
 `\\d+ terra_identity.events`, `\\df+ terra_identity.*`.
 
 Arguments in brackets may be left out. `dev_id` is the environment; left out, it is the one that the setting
-`terra_identity.dev_id` names. Only `ingest` and `INSERT` look at the header `dev-id` first.
+`terra_identity.dev_id` names. Only `INSERT`, `ingest` and `webhook` look at the header `dev-id` first.
 """
 
 ERRORS = """\
@@ -91,11 +91,15 @@ def catalog():
             for kind, objects in json.loads(found).items()}
 
 
+# What can only be a name: of a header, of a function with (), with a dot or an underscore in it.
+NAMES = (r"(?<![\w./-])(?:X-Terra-[\w-]*\w|terra-signature|dev-id"
+         r"|[a-z]\w*(?:\.[a-z]\w*)+(?:\(\))?|[a-z]\w*\(\)|[a-z]\w*_\w*)(?![\w/])")
+
+
 def marked(text):
-    """A COMMENT as Markdown: nothing in it is markup but the names that cannot be anything else, which become code."""
+    """A COMMENT as Markdown: nothing in it is markup, and names become code."""
     text = re.sub(r"([\\*<>|`\[\]])", r"\\\1", text or "")
-    return re.sub(r"(?<![\w.-])(?:X-Terra-[\w-]*\w|terra-signature|dev-id|(?:[a-z]\w*\.)*(?:[a-z]\w*\(\)|[a-z]\w*_\w*))",
-                  r"`\g<0>`", text)
+    return re.sub(NAMES, r"`\g<0>`", text)
 
 
 def paragraph(text):
