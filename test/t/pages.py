@@ -1,6 +1,6 @@
 """
-README.md and docs/*.md: every relative link leads to a file, and every #anchor to a heading of that page. README.md has
-at most 180 lines. No line of prose is longer than 120 columns.
+README.md and docs/*.md: every relative link leads to a file, and every #anchor to a heading of that page; every path of
+the project that they name exists. README.md has at most 180 lines. No line of prose is longer than 120 columns.
 """
 
 import re
@@ -55,6 +55,14 @@ def broken_links(page):
                 yield f"line {number}: {target}: no such heading"
 
 
+def missing_files(page):
+    """Paths of the project, in text and code alike; * matches what it matches in a shell."""
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        for path in re.findall(r"(?<![\w./-])(?:src|sql|test|docs|examples)/[\w./*-]*[\w*]", line):
+            if not list(Path().glob(path)):
+                yield f"line {number}: {path}: no such file"
+
+
 def long_lines(page):
     for number, line in prose(page):
         # Tables cannot be broken, nor can a word.
@@ -65,6 +73,7 @@ def long_lines(page):
 pages = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
 for page in pages:
     check(f"{page}: links lead to files and headings", list(broken_links(page)))
+    check(f"{page}: the files that it names are there", list(missing_files(page)))
     check(f"{page}: lines of prose have at most 120 columns", list(long_lines(page)))
 length = len(Path("README.md").read_text().splitlines())
 check("README.md has at most 180 lines", [f"it has {length}"] if length > 180 else [])
