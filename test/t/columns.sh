@@ -15,15 +15,9 @@ enumerators() {
     grep -oE "^    $2[a-z_]+( = [0-9]+)?,$" "$1" | sed -E "s/^    $2//; s/( = [0-9]+)?,$//"
 }
 
-# agrees NAME TABLE LIST: a line of diff names the column that is missing
+# agrees NAME TABLE LIST: < names a column that the sources miss, > one that the catalog does
 agrees() {
-    local difference
-    if [[ -n $3 ]] && difference=$(diff <(in_catalog "$2") - <<<"$3"); then
-        echo "ok - $1"
-    else
-        echo "not ok - $1: < in the catalog, > in the sources"
-        printf '%s\n' "$difference"
-    fi
+    same "$1" "$(in_catalog "$2")" "$3"
 }
 
 agrees 'src/core/connection_columns.h lists the columns of connections' connections \
@@ -38,3 +32,4 @@ for relation in provider_settings providers; do
     agrees "ProviderColumn lists the columns of $relation" $relation \
         "$(grep -oE '^enum ProviderColumn.*' src/tables/environment.h | grep -oE 'provider_[a-z_]+' | sed 's/^provider_//')"
 done
+finish
