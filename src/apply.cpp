@@ -1,13 +1,13 @@
 #include "apply.h"
 
 #include "core/derivation.h"
-#include "tables/environment.h"
+#include "tables/rules.h"
 #include "tables/connection_row.h"
 #include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/row_writer.h"
 #include "tables/table_store.h"
-#include "tables/writer.h"
+#include "tables/derived_writer.h"
 
 #include <algorithm>
 #include <optional>

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tables/delivery.h"
+#include "tables/deliveries.h"
 
 namespace terra_identity {
 

@@ -4,13 +4,16 @@
 
 #include "core/event_reader.h"
 #include "core/facts.h"
+#include "core/headers.h"
 #include "apply.h"
-#include "tables/delivery.h"
-#include "tables/environment.h"
+#include "tables/deliveries.h"
+#include "tables/delivery_watch.h"
+#include "tables/routes.h"
 #include "tables/event_row.h"
 #include "tables/ids.h"
 #include "tables/known_connections.h"
 #include "pg/function.h"
+#include "pg/jsonb.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/settings.h"
@@ -155,7 +158,7 @@ void end_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, 
 
 } // namespace
 
-void register_ledger() {
+void register_events() {
     RegisterXactCallback(end_transaction, nullptr);
     RegisterSubXactCallback(end_subtransaction, nullptr);
 }
@@ -176,7 +179,7 @@ PG_FUNCTION(terra_identity_read_event) {
     const Micros received_at = received_at_of(attribute(row, relation, event_received_at));
     const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
     const Jsonb* const jsonb = detoasted_jsonb(payload.value);
-    const Event event = read_delivery(jsonb, headers, received_at);
+    const Event event = read_event(JsonbView(jsonb), headers, received_at);
     if (!event.problem.empty() && setting_strict())
         throw Error{invalid_event, "invalid Terra event: " + event.problem,
                     event.type.empty() ? "" : "The event's type is \"" + event.type + "\".",
@@ -263,7 +266,7 @@ PG_FUNCTION(terra_identity_collect_event) {
     if (DatumGetBool(contributes.value)) {
         const Micros received_at = micros_of(attribute(row, relation, event_received_at).value);
         const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
-        const Event event = read_delivery(payload, headers, received_at);
+        const Event event = read_event(JsonbView(payload), headers, received_at);
         for (Contribution& contribution : contributions_of(event))
             news.items.push_back({std::move(contribution), event_id});
         if (auto reauth = reauth_of(event))

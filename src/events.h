@@ -1,9 +1,9 @@
-// The ledger's part in loading the module.
+// The triggers' part in loading the module.
 #pragma once
 
 namespace terra_identity {
 
 /// Lets an abort drop what its statements had collected. Called once, when the module is loaded.
-void register_ledger();
+void register_events();
 
 } // namespace terra_identity

@@ -1,6 +1,6 @@
 // ingest, webhook and replay_rejected: deliveries as they come over HTTP, with their raw bodies.
 #include "receive.h"
-#include "tables/environment.h"
+#include "tables/routes.h"
 #include "pg/function.h"
 #include "pg/json_input.h"
 #include "tables/locks.h"

@@ -1,13 +1,17 @@
-// The module's table of contents.
+// The module's table of contents: the functions that SQL calls.
 //
-//   events.cpp        triggers of the ledger: an event on its way in
-//   ingest.cpp        ingest, webhook and replay_rejected: deliveries as they come over HTTP
-//   signing.cpp       signing secrets and verify_signature
-//   environments.cpp  rules that change: edits of the views `environments` and `providers`, and what follows them
-//   resolving.cpp     resolve, lineage_of and user_of
-//   maintenance.cpp   rebuild and verify
+//   events.cpp           triggers of the ledger `events`: an event on its way in, by INSERT or COPY
+//   apply.cpp            what a statement's events say: lock, read, derive, write
+//   ingest.cpp           ingest, webhook, replay_rejected: deliveries as they come over HTTP
+//   receive.cpp          a delivery's way: its environment, its signature, the event; or why it is refused
+//   signature_check.cpp  verify_signature, and the check that ingest makes
+//   signing_secrets.cpp  set_signing_secret
+//   rule_edits.cpp       edits of the views `environments` and `providers`
+//   rule_changes.cpp     what follows when rules change
+//   resolving.cpp        resolve, lineage_of, user_of
+//   rebuild.cpp          rebuild, verify
 #include "events.h"
-#include "tables/environment.h"
+#include "tables/rule_memory.h"
 #include "tables/ids.h"
 #include "tables/known_connections.h"
 #include "tables/locks.h"
@@ -43,7 +47,7 @@ PGDLLEXPORT void _PG_init(void) {
     CacheRegisterRelcacheCallback(forget, Datum{0});
     terra_identity::tables::register_locks();
     terra_identity::tables::register_ids();
-    terra_identity::register_ledger();
+    terra_identity::register_events();
 }
 
 } // extern "C"

@@ -1,13 +1,19 @@
 #include "receive.h"
 
+#include "signature_check.h"
+
+#include "core/event_reader.h"
 #include "core/headers.h"
 
 #include <algorithm>
 
-#include "tables/delivery.h"
-#include "tables/environment.h"
+#include "tables/deliveries.h"
+#include "tables/delivery_watch.h"
+#include "tables/routes.h"
+#include "tables/rules.h"
 #include "tables/ids.h"
 #include "pg/json_input.h"
+#include "pg/jsonb.h"
 #include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
@@ -96,7 +102,7 @@ Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_
 std::string problem_under_strict(Datum payload, const Headers& headers, Micros received_at) {
     if (!setting_strict())
         return {};
-    const Event event = read_delivery(detoasted_jsonb(payload), headers, received_at);
+    const Event event = read_event(JsonbView(detoasted_jsonb(payload)), headers, received_at);
     return event.problem.empty() ? std::string() : "invalid Terra event: " + event.problem;
 }
 
@@ -162,7 +168,7 @@ std::optional<Answer> receive_at(Delivery& delivery, const Route& route, const H
         delivery.signed_content.emplace();
         const std::vector<std::string> signatures = read_signatures(view_of(delivery.headers));
         const Verdict verdict =
-            verify_body(signatures, policy.rules, bytes_of(delivery.body), &*delivery.signed_content);
+            check_signature(signatures, policy.rules, bytes_of(delivery.body), &*delivery.signed_content);
         // An environment that is not there counts nothing: anybody could name one.
         if (verdict != Verdict::good)
             return refuse(delivery, route.kind == Route::making ? route.default_dev_id : route.dev_id, verdict);

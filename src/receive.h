@@ -1,5 +1,5 @@
 // Deliveries as they come over HTTP: their signature is checked over the raw body, which is then stored as an event,
-// kept as it is, or refused (docs/rules.md, "At the door").
+// kept as it is, or refused (docs/rules.md, "Deliveries over HTTP").
 #pragma once
 
 #include "core/signature.h"
@@ -12,7 +12,7 @@
 
 namespace terra_identity {
 
-/// A delivery at the door.
+/// A delivery on its way in.
 struct Delivery {
     std::string dev_id; ///< filled in by `receive`
     TimestampTz received_at;

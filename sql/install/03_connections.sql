@@ -1,4 +1,4 @@
--- The state: what follows from the ledger. src/tables/connection_row.h lists the columns in this order.
+-- The state: what follows from the ledger. src/core/connection_columns.h lists the columns in this order.
 
 CREATE TABLE terra_identity.connections (
     connection_id           bigint GENERATED ALWAYS AS IDENTITY,

@@ -24,8 +24,8 @@ CREATE FUNCTION terra_identity._follow_environments() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_environments';
 CREATE FUNCTION terra_identity._follow_provider() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_follow_provider';
-CREATE FUNCTION terra_identity._forget_rules() RETURNS trigger
-    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_forget_rules';
+CREATE FUNCTION terra_identity._forget_rules_everywhere() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'terra_identity_forget_rules_everywhere';
 
 COMMENT ON FUNCTION terra_identity._read_event() IS
     'Trigger: fills in the columns of an event, and skips a repeated delivery.';
@@ -50,7 +50,7 @@ COMMENT ON FUNCTION terra_identity._follow_environments() IS
     'Trigger: at the end of a statement, derives the connections of these environments again.';
 COMMENT ON FUNCTION terra_identity._follow_provider() IS
     'Trigger: derives a provider''s connections again after its settings changed.';
-COMMENT ON FUNCTION terra_identity._forget_rules() IS 'Trigger: makes every session read the rules again.';
+COMMENT ON FUNCTION terra_identity._forget_rules_everywhere() IS 'Trigger: makes every session read the rules again.';
 
 -- Triggers of one kind fire in the order of their names: this one after those of the application, which may change the
 -- row.
@@ -94,8 +94,8 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON terra_identity.provider_settin
 
 -- Whatever changes the rules, a restore and logical replication included, every session must read them again.
 CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.environment_settings
-    FOR EACH ROW EXECUTE FUNCTION terra_identity._forget_rules();
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._forget_rules_everywhere();
 CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.provider_settings
-    FOR EACH ROW EXECUTE FUNCTION terra_identity._forget_rules();
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._forget_rules_everywhere();
 ALTER TABLE terra_identity.environment_settings ENABLE ALWAYS TRIGGER forget_rules;
 ALTER TABLE terra_identity.provider_settings ENABLE ALWAYS TRIGGER forget_rules;

@@ -94,4 +94,15 @@ JsonbView JsonbView::member(std::string_view key) const {
 
 static_assert(JsonValue<JsonbView>);
 
+const Jsonb* detoasted_jsonb(Datum datum) {
+    auto* const value = reinterpret_cast<struct varlena*>(DatumGetPointer(datum));
+    if (!VARATT_IS_EXTENDED(value))
+        return reinterpret_cast<const Jsonb*>(value);
+    return reinterpret_cast<const Jsonb*>(call([value] { return pg_detoast_datum(value); }));
+}
+
+JsonbView view_of(const NullableValue& jsonb) {
+    return jsonb.is_null ? JsonbView() : JsonbView(detoasted_jsonb(jsonb.value));
+}
+
 } // namespace terra_identity::pg

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "pg/server.h"
+#include "pg/datum.h"
 
 namespace terra_identity::pg {
 
@@ -45,5 +45,11 @@ private:
     const char* start_ = nullptr; ///< a string's bytes, a number's Numeric, or a JsonbContainer
     std::size_t size_ = 0;
 };
+
+/// A jsonb datum in memory, whole: itself, or detoasted in the current memory context.
+const Jsonb* detoasted_jsonb(Datum datum);
+
+/// What there is to read of one that may be null.
+JsonbView view_of(const NullableValue& jsonb);
 
 } // namespace terra_identity::pg

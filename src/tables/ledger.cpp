@@ -1,6 +1,9 @@
 #include "tables/ledger.h"
 
-#include "tables/delivery.h"
+#include "core/event_reader.h"
+#include "core/headers.h"
+
+#include "pg/jsonb.h"
 
 #include <array>
 #include <vector>
@@ -22,7 +25,7 @@ Event event_of(HeapTuple row, TupleDesc columns) {
     heap_deform_tuple(row, columns, values.data(), nulls.data());
     const Micros received_at = micros_of(values[0]);
     const JsonbView headers = view_of({values[2], nulls[2]});
-    return read_delivery(detoasted_jsonb(values[1]), read_headers(headers, received_at), received_at);
+    return read_event(JsonbView(detoasted_jsonb(values[1])), read_headers(headers, received_at), received_at);
 }
 
 } // namespace

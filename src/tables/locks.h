@@ -1,17 +1,17 @@
-// Locks of the transaction, in the extension's own space of advisory locks (no lock of a user's can collide).
+// Locks of the transaction, in the extension's own space of advisory locks (no lock of a user's can collide), and the
+// order in which all locks are taken, so that statements that are a transaction of their own do not deadlock:
 //
-// The order in which they are taken, so that single-statement transactions do not deadlock:
-//   1. the settings: who edits rules, and the first delivery of a dev-id header (src/tables/environment.h). What
-//   follows
-//      is taken after the last row of the statement is in the ledger.
-//   2. the batches. Shared: statements of several deliveries with trace ids, or over several environments. Exclusive:
+//   1. settings: who edits rules, and the first delivery of a dev-id header (src/tables/routes.h).
+//      What follows is taken after the last row of the statement is in the ledger.
+//   2. batches. Shared: statements of several deliveries with trace ids, or over several environments. Exclusive:
 //      those that work in parts, and so may come back to what is before them here (`lock_batches`).
 //   3. table `connections`, ROW EXCLUSIVE; by an edit of providers SHARE ROW EXCLUSIVE.
-// For each environment, sorted by its name:
+//   For each environment, sorted by its name:
 //   4. the environment, shared or (bulk) exclusive, by who has news of connections; if shared,
-//   5. the connections, 6. the slots, 7. the lineages that the statement relies on, each level sorted by key;
-//   8. the deliveries, sorted by their trace ids, then what was signed: rows of `deliveries` and `signatures`, for
-//      whose unique indexes others wait (src/tables/delivery.h).
+//   5. connections, 6. slots, 7. lineages that the statement relies on (src/core/keys.h), each level sorted by key;
+//   8. deliveries: rows of `deliveries`, sorted by their trace ids, then rows of `signatures`, for whose unique
+//      indexes others wait (src/tables/deliveries.h).
+//
 // A single delivery without news, as most are, takes one lock of 8 and waits for nobody who waits.
 // A transaction of many statements that would hold too many of 5 to 7 takes its environment exclusive instead.
 // What turns out to be missing after reading is added by giving back 5 to 7 and taking the larger set in order.

@@ -1,11 +1,11 @@
 #include "tables/signing_secrets.h"
 
-#include "tables/environment.h"
-#include "pg/hmac.h"
 #include "tables/ids.h"
 #include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
+#include "tables/rule_memory.h"
+#include "tables/settings_row.h"
 
 namespace terra_identity::tables {
 
@@ -78,22 +78,33 @@ SigningPolicy read_policy(const std::string& dev_id, Micros at) {
     SigningPolicy policy;
     policy.rules.at = at;
     const std::optional<bool> required = read_environment(dev_id, policy.rules);
-    // A row that went, or was not restored, must not open the door: without one, secrets ask for signatures, and so
-    // does what was signed before.
+    // Where the row was deleted, or not restored, signatures are required if there are secrets or if anything that was
+    // signed has been delivered: a lost row must never mean that unsigned deliveries are taken.
     if (required.value_or(true))
         policy.required = read_secrets(dev_id, policy.rules) || required.has_value() || has_signatures(dev_id);
+    return policy;
+}
+
+/// The environments that ask for no signature. `set_signing_secret` changes `environment_settings`, so that none is
+/// remembered that has come to ask.
+constinit Remembered<bool> known_unsigned;
+
+/// Reads the policy, unless it is remembered that there is none: then it asks for nothing.
+SigningPolicy read_or_remembered_policy(const std::string& dev_id, Micros at) {
+    if (known_unsigned.find(dev_id) != nullptr)
+        return {};
+    const RuleReading reading;
+    SigningPolicy policy = read_policy(dev_id, at);
+    if (!policy.required)
+        known_unsigned.remember(reading, dev_id, true);
     return policy;
 }
 
 } // namespace
 
 SigningPolicy signing_policy(const std::string& dev_id, Micros at) {
-    SigningPolicy policy;
-    const auto asks = [&] {
-        policy = read_policy(dev_id, at);
-        return policy.required;
-    };
-    if (!is_unsigned(dev_id, asks) && policy.rules.secrets.empty())
+    SigningPolicy policy = read_or_remembered_policy(dev_id, at);
+    if (policy.required && policy.rules.secrets.empty())
         throw Error{no_signing_secret,
                     "environment \"" + dev_id + "\" requires signatures but has no valid signing secret",
                     "Nothing can be accepted. Secrets are not part of a dump, and end at their valid_until.",
@@ -103,7 +114,7 @@ SigningPolicy signing_policy(const std::string& dev_id, Micros at) {
 
 SigningPolicy signing_policy_by_header(const std::string& dev_id, const std::string& default_dev_id, Micros at) {
     SigningPolicy policy = signing_policy(dev_id, at);
-    if (policy.required || is_unsigned(default_dev_id, [&] { return read_policy(default_dev_id, at).required; }))
+    if (policy.required || !read_or_remembered_policy(default_dev_id, at).required)
         return policy;
     // Of an environment that asks for none, if it is there at all; without secrets nothing is good.
     policy = read_policy(dev_id, at);
@@ -111,18 +122,6 @@ SigningPolicy signing_policy_by_header(const std::string& dev_id, const std::str
     read_secrets(dev_id, policy.rules);
     policy.required = true;
     return policy;
-}
-
-Verdict verify_body(const std::vector<std::string>& headers, const SignatureRules& rules, std::string_view body,
-                    Digest* signed_content) {
-    const auto hmac = [body](std::string_view secret, std::string_view prefix) {
-        return hmac_sha256(secret, prefix, body);
-    };
-    std::string prefix;
-    const Verdict verdict = verify_signatures(headers, rules, hmac, &prefix);
-    if (verdict == Verdict::good && signed_content != nullptr)
-        *signed_content = hmac("", prefix);
-    return verdict;
 }
 
 std::int64_t set_signing_secret(const std::string& dev_id, Datum secret, const NullableValue& valid_until) {

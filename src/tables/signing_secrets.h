@@ -24,11 +24,6 @@ SigningPolicy signing_policy(const std::string& dev_id, Micros at);
 /// must not lead past signatures that the default environment requires.
 SigningPolicy signing_policy_by_header(const std::string& dev_id, const std::string& default_dev_id, Micros at);
 
-/// Whether any of the signature headers stands for the body, and why not.
-/// @param signed_content if not null: a hash of what was signed, time and body, whatever the secret
-Verdict verify_body(const std::vector<std::string>& headers, const SignatureRules& rules, std::string_view body,
-                    Digest* signed_content = nullptr);
-
 /// Adds a secret, from when on the environment requires signatures; changes its end if it is there already.
 /// @return the secret_id
 std::int64_t set_signing_secret(const std::string& dev_id, Datum secret, const NullableValue& valid_until);

@@ -26,10 +26,10 @@ agrees 'src/tables/event_row.h lists the columns of events' events \
     "$(enumerators src/tables/event_row.h event_)"
 for relation in environment_settings environments; do
     agrees "EnvironmentColumn lists the columns of $relation" $relation \
-        "$(enumerators src/tables/environment.h environment_)"
+        "$(enumerators src/tables/settings_row.h environment_)"
 done
 for relation in provider_settings providers; do
     agrees "ProviderColumn lists the columns of $relation" $relation \
-        "$(grep -oE '^enum ProviderColumn.*' src/tables/environment.h | grep -oE 'provider_[a-z_]+' | sed 's/^provider_//')"
+        "$(grep -oE '^enum ProviderColumn.*' src/tables/settings_row.h | grep -oE 'provider_[a-z_]+' | sed 's/^provider_//')"
 done
 finish

@@ -7,17 +7,13 @@ import re
 import sys
 from pathlib import Path
 
+from tap import check, finish
+
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-failed = 0
 
-
-def check(name, wrong):
+def lacks(name, wrong):
     """ok if nothing is wrong."""
-    global failed
-    failed += bool(wrong)
-    print(("not ok - " if wrong else "ok - ") + name)
-    for line in wrong[:30]:
-        print("# " + line)
+    check(name, not wrong, *wrong[:30])
 
 
 def prose(page):
@@ -72,11 +68,11 @@ def long_lines(page):
 
 pages = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
 for page in pages:
-    check(f"{page}: links lead to files and headings", list(broken_links(page)))
-    check(f"{page}: the files that it names are there", list(missing_files(page)))
-    check(f"{page}: lines of prose have at most 120 columns", list(long_lines(page)))
+    lacks(f"{page}: links lead to files and headings", list(broken_links(page)))
+    lacks(f"{page}: the files that it names are there", list(missing_files(page)))
+    lacks(f"{page}: lines of prose have at most 120 columns", list(long_lines(page)))
 length = len(Path("README.md").read_text().splitlines())
-check("README.md has at most 180 lines", [f"it has {length}"] if length > 180 else [])
+lacks("README.md has at most 180 lines", [f"it has {length}"] if length > 180 else [])
 unread = [str(page) for page in pages[1:] if f"({page})" not in Path("README.md").read_text()]
-check("README.md leads to every page of docs", unread)
-sys.exit(1 if failed else 0)
+lacks("README.md leads to every page of docs", unread)
+sys.exit(finish())

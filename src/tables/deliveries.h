@@ -1,9 +1,7 @@
-// A delivery: a row of the ledger read into an Event, and what makes it the same as another one: its trace id and
-// payload, or what was signed.
+// Repeated deliveries: what makes a delivery the same as another one, its trace id and payload (table `deliveries`), or
+// what was signed (table `signatures`); how the first takes it, and what becomes of the others.
 #pragma once
 
-#include "core/event_reader.h"
-#include "core/headers.h"
 #include "core/signature.h"
 
 #include <cstdint>
@@ -18,9 +16,6 @@
 namespace terra_identity::tables {
 
 using namespace pg;
-
-/// @param payload,headers detoasted; headers may be null
-Event read_delivery(const Jsonb* payload, const Headers& headers, Micros received_at);
 
 /// What a repeated delivery has in common with the first: its trace id and its payload.
 struct DeliveryKey {
@@ -54,34 +49,5 @@ std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<De
 
 /// Has what was signed stand for an event, if it stands for none. @return whether it did not
 bool add_signature(const std::string& dev_id, const Digest& signed_content, std::int64_t event_id);
-
-/// What `ingest` has to say and to know of the event of its INSERT. Triggers of the application may insert other events
-/// meanwhile.
-class DeliveryWatch {
-public:
-    DeliveryWatch(std::int64_t event_id, const std::optional<Digest>& signed_content);
-    ~DeliveryWatch();
-    DeliveryWatch(const DeliveryWatch&) = delete;
-    DeliveryWatch& operator=(const DeliveryWatch&) = delete;
-
-    /// Null if nobody watches this event.
-    static DeliveryWatch* of(std::int64_t event_id);
-
-    const std::optional<Digest>& signed_content() const { return signed_content_; }
-
-    std::optional<std::int64_t> repeated; ///< the event that is there already
-    bool removed = false;                 ///< it was in the ledger, and is no more
-
-private:
-    std::int64_t event_id_;
-    std::optional<Digest> signed_content_;
-    DeliveryWatch* outer_;
-};
-
-/// A jsonb datum in memory, whole.
-const Jsonb* detoasted_jsonb(Datum datum);
-
-/// What there is to read of one that may be null.
-JsonbView view_of(const NullableValue& jsonb);
 
 } // namespace terra_identity::tables

@@ -1,4 +1,4 @@
-#include "tables/delivery.h"
+#include "tables/deliveries.h"
 
 #include <algorithm>
 #include <array>
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "pg/hmac.h"
+#include "tables/delivery_watch.h"
 #include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
@@ -110,8 +111,6 @@ void remove_from_ledger(std::vector<ItemPointerData> places) {
     events.close();
 }
 
-DeliveryWatch* innermost_watch = nullptr;
-
 } // namespace
 
 Digest digest_of(const Jsonb* payload) {
@@ -177,33 +176,6 @@ std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<De
     if (!places.empty())
         remove_from_ledger(std::move(places));
     return repeated;
-}
-
-DeliveryWatch::DeliveryWatch(std::int64_t event_id, const std::optional<Digest>& signed_content)
-    : event_id_(event_id), signed_content_(signed_content), outer_(std::exchange(innermost_watch, this)) {}
-
-DeliveryWatch::~DeliveryWatch() { innermost_watch = outer_; }
-
-DeliveryWatch* DeliveryWatch::of(std::int64_t event_id) {
-    DeliveryWatch* watch = innermost_watch;
-    while (watch != nullptr && watch->event_id_ != event_id)
-        watch = watch->outer_;
-    return watch;
-}
-
-Event read_delivery(const Jsonb* payload, const Headers& headers, Micros received_at) {
-    return read_event(JsonbView(payload), headers, received_at);
-}
-
-const Jsonb* detoasted_jsonb(Datum datum) {
-    auto* const value = reinterpret_cast<struct varlena*>(DatumGetPointer(datum));
-    if (!VARATT_IS_EXTENDED(value))
-        return reinterpret_cast<const Jsonb*>(value);
-    return reinterpret_cast<const Jsonb*>(call([value] { return pg_detoast_datum(value); }));
-}
-
-JsonbView view_of(const NullableValue& jsonb) {
-    return jsonb.is_null ? JsonbView() : JsonbView(detoasted_jsonb(jsonb.value));
 }
 
 } // namespace terra_identity::tables

@@ -1,5 +1,5 @@
 #include "core/changes.h"
-#include "tables/writer.h"
+#include "tables/derived_writer.h"
 
 #include "tables/connection_row.h"
 #include "tables/ids.h"

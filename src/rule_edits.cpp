@@ -1,18 +1,17 @@
-// The rules that users set: edits of the views `environments` and `providers`, and the triggers of the tables behind
-// them, which follow what changed in the same transaction.
+// Edits of the rules: INSERT, UPDATE and DELETE on the views `environments` and `providers`, and what becomes of a row
+// that is inserted into the tables behind them. What follows from a changed rule is in rule_changes.cpp.
+#include "core/rules.h"
+
 #include "pg/datum.h"
-#include "tables/environment.h"
+#include "tables/settings_row.h"
 #include "tables/locks.h"
 #include "pg/function.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/trigger.h"
-#include "rebuild.h"
 
 #include <algorithm>
 #include <optional>
-#include <set>
-#include <utility>
 #include <vector>
 
 extern "C" {
@@ -228,40 +227,6 @@ HeapTuple merge(TriggerData* trigger, const Settings& settings) {
     return is_merged ? nullptr : trigger->tg_trigtuple;
 }
 
-/// The values of one column in the row before and after, each once.
-std::set<std::string> both_values(TriggerData* trigger, AttrNumber column) {
-    std::set<std::string> values;
-    for (const HeapTuple row : {trigger->tg_trigtuple, trigger->tg_newtuple})
-        if (row != nullptr)
-            values.insert(string_of(attribute(row, trigger->tg_relation, column).value));
-    return values;
-}
-
-/// Whether the trigger was fired for an UPDATE that leaves these columns as they are.
-bool changes_none(TriggerData* trigger, std::initializer_list<AttrNumber> columns) {
-    const TupleDesc described = RelationGetDescr(trigger->tg_relation);
-    return trigger->tg_newtuple != nullptr && std::all_of(columns.begin(), columns.end(), [&](AttrNumber column) {
-               const Datum before = attribute(trigger->tg_trigtuple, described, column).value;
-               const Datum after = attribute(trigger->tg_newtuple, described, column).value;
-               return TupleDescAttr(described, column - 1)->atttypid == BOOLOID ? before == after
-                                                                                : string_of(before) == string_of(after);
-           });
-}
-
-/// Whether an environment got or lost a row that says what holds without one: then there is nothing to follow, and the
-/// first delivery of an environment takes no lock of it.
-bool is_as_without_row(TriggerData* trigger) {
-    const Datum policy = attribute(trigger->tg_trigtuple, trigger->tg_relation, environment_account_policy).value;
-    return trigger->tg_newtuple == nullptr && account_policy_of(string_of(policy)) == AccountPolicy::keep;
-}
-
-// Rules are followed by comparison: connections are derived again if they were derived by another rule than the row
-// says. So a restore, which brings connections and rules in any order, derives nothing.
-
-/// The environments whose policy the statement in progress has changed. What a rollback leaves here is followed once
-/// too often, which changes nothing.
-std::set<std::string>* edited = nullptr;
-
 } // namespace
 
 PG_FUNCTION(terra_identity_edit_environment) {
@@ -292,7 +257,8 @@ PG_FUNCTION(terra_identity_merge_environment) {
     const HeapTuple row = merge(trigger, environment_settings);
     if (row == nullptr)
         return Datum{0};
-    // A row that went must not open the door when it comes back: where there are secrets, signatures are required.
+    // A row that was deleted and comes back must not mean that unsigned deliveries are taken: where there are
+    // secrets, signatures are required.
     bool required = DatumGetBool(attribute(row, columns, environment_signature_required).value);
     as_owner(trigger->tg_relation->rd_rel->relowner, [&] {
         select_has_secrets.run({text_parameter(*dev_id)});
@@ -315,67 +281,6 @@ PG_FUNCTION(terra_identity_merge_provider) {
     const bool sdk = is_built_in_provider(*provider);
     return PointerGetDatum(
         with_defaults(row, columns, {{provider_sdk, BoolGetDatum(sdk)}, {provider_account_ids, text_of("unique")}}));
-}
-
-/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environment_settings`.
-PG_FUNCTION(terra_identity_collect_environment) {
-    TriggerData* const trigger = trigger_data(fcinfo, "environment_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
-                                              any_operation, "AFTER FOR EACH ROW");
-    if (changes_none(trigger, {environment_dev_id, environment_account_policy}) || is_as_without_row(trigger))
-        return Datum{0};
-    if (edited == nullptr)
-        edited = new std::set<std::string>;
-    edited->merge(both_values(trigger, environment_dev_id));
-    return Datum{0};
-}
-
-/// AFTER INSERT OR UPDATE OR DELETE FOR EACH STATEMENT on `environments` and `environment_settings`: in the order of
-/// their names, as everybody takes environments. An edit through the view is several statements on the table, whose end
-/// is not waited for.
-PG_FUNCTION(terra_identity_follow_environments) {
-    trigger_data(fcinfo, any_table, TRIGGER_EVENT_AFTER, any_operation, "AFTER FOR EACH STATEMENT");
-    if (edited == nullptr || edited->empty() || PartialSettings::exist())
-        return Datum{0};
-    const std::set<std::string> dev_ids = std::exchange(*edited, {});
-    Table table("connections", RowExclusiveLock);
-    as_owner(table.owner(), [&] {
-        for (const std::string& dev_id : dev_ids)
-            follow_policy(table, dev_id);
-    });
-    table.close();
-    return Datum{0};
-}
-
-/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `provider_settings`, whose rows hold for every environment: nobody
-/// writes connections meanwhile.
-PG_FUNCTION(terra_identity_follow_provider) {
-    TriggerData* const trigger = trigger_data(fcinfo, "provider_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
-                                              any_operation, "AFTER FOR EACH ROW");
-    if (changes_none(trigger, {provider_provider, provider_sdk, provider_account_ids}))
-        return Datum{0};
-    Table table("connections", ShareRowExclusiveLock);
-    as_owner(table.owner(), [&] {
-        for (const std::string& provider : both_values(trigger, provider_provider))
-            follow_provider(table, provider);
-    });
-    table.close();
-    return Datum{0};
-}
-
-PG_FUNCTION(terra_identity_forget_rules) {
-    trigger_data(fcinfo, any_table, TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, any_operation, "AFTER FOR EACH ROW");
-    forget_rules_everywhere();
-    return Datum{0};
-}
-
-/// BEFORE TRUNCATE: what follows would lock the rules before the connections, which writers do the other way round.
-PG_FUNCTION(terra_identity_refuse_truncate) {
-    TriggerData* const trigger =
-        trigger_data(fcinfo, any_table, TRIGGER_EVENT_BEFORE, any_operation, "BEFORE TRUNCATE FOR EACH STATEMENT");
-    const std::string table = RelationGetRelationName(trigger->tg_relation);
-    throw Error{"0A000", "table terra_identity." + table + " cannot be truncated", "",
-                "DELETE FROM terra_identity." +
-                    std::string(table == "provider_settings" ? "providers" : "environments") + "."};
 }
 
 } // namespace terra_identity

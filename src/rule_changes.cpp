@@ -1,0 +1,166 @@
+// What follows when rules change: the connections that were derived by other ones are derived again, in the same
+// transaction. By comparison: so a restore, which brings connections and rules in any order, derives nothing.
+#include "core/everything.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pg/datum.h"
+#include "pg/function.h"
+#include "pg/query.h"
+#include "pg/relations.h"
+#include "pg/trigger.h"
+#include "tables/derived_writer.h"
+#include "tables/locks.h"
+#include "tables/rule_memory.h"
+#include "tables/rules.h"
+#include "tables/settings_row.h"
+#include "tables/table_store.h"
+
+namespace terra_identity {
+namespace {
+
+using namespace pg;
+using namespace tables;
+
+/// The policy does not matter to SDK providers.
+Query select_other_policy = R"(
+    SELECT FROM terra_identity.connections c
+    LEFT JOIN terra_identity.environments e ON e.dev_id = c.dev_id
+    WHERE c.dev_id = $1 AND NOT c.sdk AND c.account_exclusive <> (coalesce(e.account_policy, 'keep') = 'replace')
+    LIMIT 1)";
+
+/// Those whose connections were derived by other rules of the provider $1 than it has.
+Query select_environments_of_other_provider = R"(
+    SELECT DISTINCT c.dev_id FROM terra_identity.connections c
+    LEFT JOIN terra_identity.providers p ON p.provider = c.provider
+    WHERE c.provider = $1
+      AND (c.sdk <> coalesce(p.sdk, false) OR c.account_unusable <> (coalesce(p.account_ids, 'unique') = 'unusable'))
+    ORDER BY c.dev_id)";
+
+void derive_again(const Table& table, const std::string& dev_id) {
+    const Rules rules = read_rules(dev_id, Reads::latest);
+    TableStore store(table, dev_id);
+    write(derive_everything(rules, store.all_connections(), store.all_reauths()), table, dev_id);
+}
+
+/// Within `as_owner`, as the next one.
+void follow_policy(const Table& table, const std::string& dev_id) {
+    EnvironmentLocks locks(dev_id);
+    locks.lock_environment(true);
+    select_other_policy.run({text_parameter(dev_id)});
+    if (Query::rows() > 0)
+        derive_again(table, dev_id);
+}
+
+void follow_provider(const Table& table, const std::string& provider) {
+    const SPITupleTable* const found = select_environments_of_other_provider.run({text_parameter(provider)});
+    std::vector<std::string> dev_ids;
+    for (std::uint64_t i = 0; i < Query::rows(); ++i)
+        dev_ids.push_back(string_of(column(found, i, 1).value));
+    for (const std::string& dev_id : dev_ids) {
+        EnvironmentLocks locks(dev_id);
+        locks.lock_environment(true);
+        derive_again(table, dev_id);
+    }
+}
+
+/// The values of one column in the row before and after, each once.
+std::set<std::string> both_values(TriggerData* trigger, AttrNumber column) {
+    std::set<std::string> values;
+    for (const HeapTuple row : {trigger->tg_trigtuple, trigger->tg_newtuple})
+        if (row != nullptr)
+            values.insert(string_of(attribute(row, trigger->tg_relation, column).value));
+    return values;
+}
+
+/// Whether the trigger was fired for an UPDATE that leaves these columns as they are.
+bool changes_none(TriggerData* trigger, std::initializer_list<AttrNumber> columns) {
+    const TupleDesc described = RelationGetDescr(trigger->tg_relation);
+    return trigger->tg_newtuple != nullptr && std::all_of(columns.begin(), columns.end(), [&](AttrNumber column) {
+               const Datum before = attribute(trigger->tg_trigtuple, described, column).value;
+               const Datum after = attribute(trigger->tg_newtuple, described, column).value;
+               return TupleDescAttr(described, column - 1)->atttypid == BOOLOID ? before == after
+                                                                                : string_of(before) == string_of(after);
+           });
+}
+
+/// Whether an environment got or lost a row that says what holds without one: then there is nothing to follow, and the
+/// first delivery of an environment takes no lock of it.
+bool is_as_without_row(TriggerData* trigger) {
+    const Datum policy = attribute(trigger->tg_trigtuple, trigger->tg_relation, environment_account_policy).value;
+    return trigger->tg_newtuple == nullptr && account_policy_of(string_of(policy)) == AccountPolicy::keep;
+}
+
+/// The environments whose policy the statement in progress has changed. What a rollback leaves here is followed once
+/// too often, which changes nothing.
+std::set<std::string>* edited = nullptr;
+
+} // namespace
+
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environment_settings`.
+PG_FUNCTION(terra_identity_collect_environment) {
+    TriggerData* const trigger = trigger_data(fcinfo, "environment_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
+                                              any_operation, "AFTER FOR EACH ROW");
+    if (changes_none(trigger, {environment_dev_id, environment_account_policy}) || is_as_without_row(trigger))
+        return Datum{0};
+    if (edited == nullptr)
+        edited = new std::set<std::string>;
+    edited->merge(both_values(trigger, environment_dev_id));
+    return Datum{0};
+}
+
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH STATEMENT on `environments` and `environment_settings`: in the order of
+/// their names, as everybody takes environments. An edit through the view is several statements on the table, whose end
+/// is not waited for.
+PG_FUNCTION(terra_identity_follow_environments) {
+    trigger_data(fcinfo, any_table, TRIGGER_EVENT_AFTER, any_operation, "AFTER FOR EACH STATEMENT");
+    if (edited == nullptr || edited->empty() || PartialSettings::exist())
+        return Datum{0};
+    const std::set<std::string> dev_ids = std::exchange(*edited, {});
+    Table table("connections", RowExclusiveLock);
+    as_owner(table.owner(), [&] {
+        for (const std::string& dev_id : dev_ids)
+            follow_policy(table, dev_id);
+    });
+    table.close();
+    return Datum{0};
+}
+
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `provider_settings`, whose rows hold for every environment: nobody
+/// writes connections meanwhile.
+PG_FUNCTION(terra_identity_follow_provider) {
+    TriggerData* const trigger = trigger_data(fcinfo, "provider_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
+                                              any_operation, "AFTER FOR EACH ROW");
+    if (changes_none(trigger, {provider_provider, provider_sdk, provider_account_ids}))
+        return Datum{0};
+    Table table("connections", ShareRowExclusiveLock);
+    as_owner(table.owner(), [&] {
+        for (const std::string& provider : both_values(trigger, provider_provider))
+            follow_provider(table, provider);
+    });
+    table.close();
+    return Datum{0};
+}
+
+PG_FUNCTION(terra_identity_forget_rules_everywhere) {
+    trigger_data(fcinfo, any_table, TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER, any_operation, "AFTER FOR EACH ROW");
+    forget_rules_everywhere();
+    return Datum{0};
+}
+
+/// BEFORE TRUNCATE: what follows would lock the rules before the connections, which writers do the other way round.
+PG_FUNCTION(terra_identity_refuse_truncate) {
+    TriggerData* const trigger =
+        trigger_data(fcinfo, any_table, TRIGGER_EVENT_BEFORE, any_operation, "BEFORE TRUNCATE FOR EACH STATEMENT");
+    const std::string table = RelationGetRelationName(trigger->tg_relation);
+    throw Error{"0A000", "table terra_identity." + table + " cannot be truncated", "",
+                "DELETE FROM terra_identity." +
+                    std::string(table == "provider_settings" ? "providers" : "environments") + "."};
+}
+
+} // namespace terra_identity

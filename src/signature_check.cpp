@@ -1,0 +1,40 @@
+#include "signature_check.h"
+
+#include "pg/datum.h"
+#include "pg/function.h"
+#include "pg/hmac.h"
+
+namespace terra_identity {
+
+using namespace pg;
+
+Verdict check_signature(const std::vector<std::string>& headers, const SignatureRules& rules, std::string_view body,
+                        Digest* signed_content) {
+    const auto hmac = [body](std::string_view secret, std::string_view prefix) {
+        return hmac_sha256(secret, prefix, body);
+    };
+    std::string prefix;
+    const Verdict verdict = verify_signatures(headers, rules, hmac, &prefix);
+    if (verdict == Verdict::good && signed_content != nullptr)
+        *signed_content = hmac("", prefix);
+    return verdict;
+}
+
+/// False for anything that is null, never null: a caller that asks whether it may go on must not be told "unknown". And
+/// false for an empty secret, which everybody knows.
+PG_FUNCTION(terra_identity_verify_signature) {
+    if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(4))
+        return BoolGetDatum(false);
+    const std::string secret = string_of(PG_GETARG_DATUM(2));
+    if (secret.empty())
+        return BoolGetDatum(false);
+    SignatureRules rules{.secrets = {secret}, .tolerance = {}, .at = INT64_MAX};
+    if (const Datum at = PG_GETARG_DATUM(4); DatumGetTimestampTz(at) <= INT64_MAX - postgres_epoch)
+        rules.at = micros_of(at);
+    if (!PG_ARGISNULL(3))
+        rules.tolerance = micros_of_interval(PG_GETARG_DATUM(3));
+    const Verdict verdict = check_signature({string_of(PG_GETARG_DATUM(1))}, rules, bytes_of(PG_GETARG_DATUM(0)));
+    return BoolGetDatum(verdict == Verdict::good);
+}
+
+} // namespace terra_identity

@@ -1,0 +1,68 @@
+#include "tables/rule_memory.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "pg/relations.h"
+
+extern "C" {
+#include "utils/inval.h"
+}
+
+namespace terra_identity::tables {
+
+using namespace pg;
+
+namespace {
+
+struct RuleTable {
+    const char* name;
+    Oid oid; ///< InvalidOid as long as nothing was read of it
+};
+
+constinit std::array<RuleTable, 2> rule_tables{
+    {{"environment_settings", InvalidOid}, {"provider_settings", InvalidOid}}};
+constinit std::uint64_t changes = 0;
+
+/// Whether every session hears of what changes in a table, whoever changes it. A restore with --disable-triggers
+/// leaves the trigger that tells it as an ordinary one, which replication does not fire: then nothing is remembered.
+bool is_told(const Table& table) {
+    const TriggerDesc* const triggers = table.relation()->trigdesc;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i)
+        if (std::string_view(triggers->triggers[i].tgname) == "forget_rules")
+            return triggers->triggers[i].tgenabled == TRIGGER_FIRES_ALWAYS;
+    return false;
+}
+
+} // namespace
+
+std::uint64_t rule_changes() { return changes; }
+
+void forget_rules(Oid changed) {
+    if (changed == InvalidOid ||
+        std::any_of(rule_tables.begin(), rule_tables.end(), [=](const RuleTable& its) { return its.oid == changed; }))
+        ++changes;
+}
+
+void forget_rules_everywhere() {
+    for (const RuleTable& table : rule_tables) {
+        const Oid oid = lock_relation(table.name, AccessShareLock);
+        call([oid] { CacheInvalidateRelcacheByRelid(oid); });
+    }
+    forget_rules(InvalidOid); // here they are forgotten only when the command ends
+}
+
+RuleReading::RuleReading() : is_told_(true) {
+    for (RuleTable& its : rule_tables) {
+        Table table(its.name, AccessShareLock);
+        its.oid = RelationGetRelid(table.relation());
+        is_told_ = is_told_ && is_told(table);
+        table.close();
+    }
+    changes_ = changes;
+}
+
+bool RuleReading::may_be_remembered() const { return is_told_ && changes_ == changes; }
+
+} // namespace terra_identity::tables

@@ -1,0 +1,60 @@
+#include "tables/rules.h"
+
+#include "pg/relations.h"
+#include "tables/rule_memory.h"
+#include "tables/settings_row.h"
+
+extern "C" {
+#include "utils/inval.h"
+}
+
+namespace terra_identity::tables {
+
+using namespace pg;
+
+namespace {
+
+/// By the dev_id.
+constinit Remembered<Rules> known_rules;
+
+} // namespace
+
+Rules read_rules(const std::string& dev_id, Reads reads) {
+    Rules rules;
+    Table environments("environment_settings", AccessShareLock);
+    const IndexScan by_key{
+        .table = environments.relation(), .index = "environment_settings_pkey", .reads = reads, .limit = 1};
+    for (const HeapTuple row : by_key.fetch(IndexKeys().equals(dev_id)))
+        if (const auto policy =
+                account_policy_of(string_of(attribute(row, environments.columns(), environment_account_policy).value)))
+            rules.account_policy = *policy;
+    environments.close();
+
+    rules.sdk_providers.insert(built_in_sdk_providers.begin(), built_in_sdk_providers.end());
+    Table providers("provider_settings", AccessShareLock);
+    for (const HeapTuple row : providers.all(reads)) {
+        const auto value = [&](ProviderColumn column) { return attribute(row, providers.columns(), column).value; };
+        const std::string provider = string_of(value(provider_provider));
+        if (DatumGetBool(value(provider_sdk)))
+            rules.sdk_providers.insert(provider);
+        else
+            rules.sdk_providers.erase(provider);
+        if (string_of(value(provider_account_ids)) == "unusable")
+            rules.unusable_providers.insert(provider);
+    }
+    providers.close();
+    return rules;
+}
+
+Rules remembered_rules(const std::string& dev_id) {
+    // What was committed before the lock was granted is known from here on.
+    call([] { AcceptInvalidationMessages(); });
+    if (const Rules* const known = known_rules.find(dev_id))
+        return *known;
+    const RuleReading reading;
+    const Rules rules = read_rules(dev_id, Reads::latest);
+    known_rules.remember(reading, dev_id, rules);
+    return rules;
+}
+
+} // namespace terra_identity::tables
