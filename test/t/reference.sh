@@ -15,6 +15,7 @@ esac
 build_module
 private_server
 createdb reference
+# shellcheck disable=SC2154  # private_server sets server_dir
 made=$server_dir/reference.md
 (cd "$server_dir/project" && PGDATABASE=reference as_server_user python3 test/t/reference.py --print) >"$made"
 cp "$made" docs/reference.md
