@@ -20,6 +20,7 @@ PAGES = {
     "docs/roles.md": "CREATE ROLE loader;",
 }
 
+
 def psql(script):
     return subprocess.run(["psql", "-X", "-v", "ON_ERROR_STOP=1"], input=script, capture_output=True, text=True)
 
