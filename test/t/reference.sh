@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 case ${1:-} in
-'') exec python3 test/t/reference.py ;;
+'') exec python3 test/t/reference_page.py ;;
 --write) ;;
 *) echo "usage: test/t/reference.sh [--write]" >&2 && exit 2 ;;
 esac
@@ -17,5 +17,5 @@ private_server
 createdb reference
 # shellcheck disable=SC2154  # private_server sets server_dir
 made=$server_dir/reference.md
-(cd "$server_dir/project" && PGDATABASE=reference as_server_user python3 test/t/reference.py --print) >"$made"
+(cd "$server_dir/project" && PGDATABASE=reference as_server_user python3 test/t/reference_page.py --print) >"$made"
 cp "$made" docs/reference.md

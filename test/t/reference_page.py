@@ -2,8 +2,8 @@
 Makes docs/reference.md from the catalog: from the COMMENTs of the extension's schema and from pg_settings. Names that
 begin with _ are left out. Nothing in it depends on the version of PostgreSQL.
 
-    reference.py            compares it with docs/reference.md
-    reference.py --print    prints it
+    reference_page.py            compares it with docs/reference.md
+    reference_page.py --print    prints it
 """
 
 import difflib
