@@ -142,9 +142,13 @@ query -c "COMMIT PREPARED 'large'"
 same "the next transaction of its session has not" "ShareLock|f" "$(ask "BEGIN;
     INSERT INTO feed VALUES ('large', body('auth', 'l0', 'l0')); $modes; COMMIT")"
 # Who holds what comes late in the order of locks goes on without those that come first.
-query -c "BEGIN; UPDATE terra_identity.environments SET signature_tolerance = '1 hour' WHERE dev_id = 'default'; PREPARE TRANSACTION 'edit'"
-same "and waits for the first of all locks, as one that holds none" "ERROR:  55P03" "$(ask "SET lock_timeout = '100ms';
-    SELECT i.* FROM generate_series(1, 2) n, terra_identity.ingest(body('auth', 'n' || n)::text, NULL, 'large') i; RESET lock_timeout")"
+query -c "BEGIN; UPDATE terra_identity.environments SET signature_tolerance = '1 hour' WHERE dev_id = 'default';
+    PREPARE TRANSACTION 'edit'"
+same "right after another it waits for the first of all locks" "ERROR:  55P03" "$(ask "SET lock_timeout = '100ms';
+    BEGIN; INSERT INTO feed VALUES ('large', body('auth', 'l1', 'l1')); PREPARE TRANSACTION 'small';
+    SELECT i.* FROM generate_series(1, 2) n, terra_identity.ingest(body('auth', 'n' || n)::text, NULL, 'small') i;
+    RESET lock_timeout")"
+query -c "COMMIT PREPARED 'small'"
 query -c "ROLLBACK PREPARED 'edit'"
 
 # What it remembers of rules: those of a prepared transaction hold once it is committed, and never if it is rolled back.
