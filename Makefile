@@ -22,7 +22,7 @@ export SUITES KEEP SANITIZE HISTORIES DISTRIBUTIONS MACHINES ROWS SCALE RUNS MER
 help:
 	@echo 'make                  build terra_identity.so and terra_identity--VERSION.sql'
 	@echo 'make install          install them into the PostgreSQL of PG_CONFIG'
-	@echo 'make installcheck     run pg_regress against a running server that has it installed'
+	@echo 'make installcheck     run pg_regress and the isolation tests against a running server that has it installed'
 	@echo 'make clean            remove everything that was built'
 	@echo 'make check            all tests, against a private server; installs nothing but missing packages'
 	@echo '                      SUITES="unit fuzz regress isolation model t" to choose,'
@@ -76,6 +76,8 @@ MODULE_big = terra_identity
 OBJS = $(patsubst %.cpp,build/module/%.o,$(sort $(wildcard src/*.cpp src/*/*.cpp)))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 REGRESS = $(sort $(basename $(notdir $(wildcard sql/*.sql))))
+ISOLATION = $(sort $(basename $(notdir $(wildcard test/isolation/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=test/isolation
 EXTRA_CLEAN = build
 
 # -isystem outranks the -I that PGXS adds, so PostgreSQL's headers do not warn and ours do.
