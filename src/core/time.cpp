@@ -2,6 +2,7 @@
 
 #include "core/text.h"
 
+#include <chrono>
 #include <string>
 
 namespace terra_identity {
@@ -41,51 +42,14 @@ private:
     std::string_view rest_;
 };
 
-constexpr bool is_leap(int year) { return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0; }
-
-constexpr int days_in_month(int year, int month) {
-    constexpr int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return month == 2 && is_leap(year) ? 29 : days[month - 1];
-}
-
-/// Days from 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant, "days_from_civil").
-constexpr std::int64_t days_since_epoch(int year, int month, int day) {
-    const int y = month <= 2 ? year - 1 : year;
-    const int era = (y >= 0 ? y : y - 399) / 400;
-    const int year_of_era = y - era * 400;
-    const int day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    const int day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return static_cast<std::int64_t>(era) * 146'097 + day_of_era - 719'468;
-}
-static_assert(days_since_epoch(1970, 1, 1) == 0 && days_since_epoch(2000, 3, 1) == 11'017);
-
-struct Date {
-    std::int64_t year;
-    int month;
-    int day;
-};
-
-/// The inverse (Howard Hinnant, "civil_from_days").
-constexpr Date date_of(std::int64_t days) {
-    days += 719'468;
-    const std::int64_t era = (days >= 0 ? days : days - 146'096) / 146'097;
-    const int day_of_era = static_cast<int>(days - era * 146'097);
-    const int year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
-    const int day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const int month = (5 * day_of_year + 2) / 153;
-    const int day = day_of_year - (153 * month + 2) / 5 + 1;
-    return {era * 400 + year_of_era + (month >= 10 ? 1 : 0), month < 10 ? month + 3 : month - 9, day};
-}
-static_assert(date_of(11'017).year == 2000 && date_of(11'017).month == 3 && date_of(11'017).day == 1);
-
 bool read_date(Scanner& in, std::int64_t& days) {
     int year = 0, month = 0, day = 0;
     if (!in.digits(4, year) || !in.accept('-') || !in.digits(2, month) || !in.accept('-') || !in.digits(2, day))
         return false;
-    if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
-        return false;
-    days = days_since_epoch(year, month, day);
-    return true;
+    const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+                                           std::chrono::day(static_cast<unsigned>(day))};
+    days = std::chrono::sys_days(date).time_since_epoch().count();
+    return year > 0 && date.ok();
 }
 
 /// A fraction of a second, any number of digits, in whole microseconds.
@@ -134,6 +98,10 @@ bool read_zone(Scanner& in, Micros& offset) {
     return true;
 }
 
+/// The days that std::chrono has a name for; years of five digits and more are possible in received_at.
+constexpr std::chrono::sys_days first_day{std::chrono::year::min() / std::chrono::January / 1};
+constexpr std::chrono::sys_days last_day{std::chrono::year::max() / std::chrono::December / 31};
+
 } // namespace
 
 std::optional<Micros> parse_iso8601(std::string_view text) {
@@ -148,19 +116,21 @@ std::optional<Micros> parse_iso8601(std::string_view text) {
 }
 
 std::string format_iso8601(Micros time) {
-    const std::int64_t days = (time >= 0 ? time : time - (micros_per_day - 1)) / micros_per_day;
-    const Micros of_day = time - days * micros_per_day;
-    const Date date = date_of(days);
-    const int seconds = static_cast<int>(of_day / micros_per_second);
-    const int fraction = static_cast<int>(of_day % micros_per_second);
+    const std::chrono::sys_time<std::chrono::microseconds> instant{std::chrono::microseconds(time)};
+    const auto midnight = std::chrono::floor<std::chrono::days>(instant);
+    if (midnight > last_day || midnight < first_day)
+        return std::to_string(time) + " microseconds since 1970";
+    const std::chrono::year_month_day date(midnight);
+    const std::chrono::hh_mm_ss of_day(instant - midnight);
     const auto padded = [](std::int64_t number, std::size_t width) {
         const std::string digits = std::to_string(number);
         return std::string(digits.size() < width ? width - digits.size() : 0, '0') + digits;
     };
-    std::string text = padded(date.year, 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2) + "T" +
-                       padded(seconds / 3600, 2) + ":" + padded(seconds / 60 % 60, 2) + ":" + padded(seconds % 60, 2);
-    if (fraction != 0)
-        text.append(".").append(padded(fraction, 6));
+    std::string text = padded(static_cast<int>(date.year()), 4) + "-" + padded(static_cast<unsigned>(date.month()), 2) +
+                       "-" + padded(static_cast<unsigned>(date.day()), 2) + "T" + padded(of_day.hours().count(), 2) +
+                       ":" + padded(of_day.minutes().count(), 2) + ":" + padded(of_day.seconds().count(), 2);
+    if (of_day.subseconds().count() != 0)
+        text.append(".").append(padded(of_day.subseconds().count(), 6));
     return text + "Z";
 }
 

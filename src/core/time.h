@@ -22,7 +22,7 @@ std::optional<Micros> parse_iso8601(std::string_view text);
 /// `X-Terra-Ordering-Timestamp`: 1 to 18 digits, milliseconds since 1970. Null for anything else.
 std::optional<Micros> parse_ordering_timestamp(std::string_view text);
 
-/// The time in ISO 8601, UTC, microseconds where it has some.
+/// The time in ISO 8601, UTC, microseconds where it has some; outside the years -32767 to 32767 as a number.
 std::string format_iso8601(Micros time);
 
 /// 2015-01-01 00:00 UTC, before there was Terra.

@@ -131,6 +131,8 @@ TEST(Iso8601Test, IsFormattedAndReadBack) {
     EXPECT_EQ(format_iso8601(seconds(1'000'000'000) + 5), "2001-09-09T01:46:40.000005Z");
     EXPECT_EQ(format_iso8601(-1), "1969-12-31T23:59:59.999999Z");
     EXPECT_EQ(format_iso8601(seconds(1'709'164'800)), "2024-02-29T00:00:00Z");
+    EXPECT_EQ(format_iso8601(seconds(971'890'963'199)), "32767-12-31T23:59:59Z");
+    EXPECT_EQ(format_iso8601(seconds(971'890'963'200)), "971890963200000000 microseconds since 1970");
     for (Micros time = seconds(-62'135'596'800); time < seconds(253'402'300'799); time += 7'654'321'987'654)
         ASSERT_EQ(parse_iso8601(format_iso8601(time)), time) << format_iso8601(time);
 }
