@@ -33,7 +33,9 @@ ROLLBACK TO before;
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('auth', 'c', 'ann')), (pg_temp.event('auth', 'd', 'ann'));
 ROLLBACK TO before;
 DROP INDEX terra_identity.by_length;
+\set VERBOSITY terse
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('auth', 'c', 'bob'));
+\set VERBOSITY default
 ROLLBACK TO before;
 DROP INDEX terra_identity.by_length;
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('auth', 'c', 'ann')), (pg_temp.event('auth', 'd', 'ann'));
@@ -41,7 +43,9 @@ ROLLBACK TO before;
 DROP INDEX terra_identity.by_hash;
 DELETE FROM terra_identity.changes;
 ALTER TABLE terra_identity.changes ALTER COLUMN detail SET NOT NULL;
+\set VERBOSITY terse
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('auth', 'c', 'ann'));
+\set VERBOSITY default
 ROLLBACK TO before;
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('auth', 'c', 'ann')), (pg_temp.event('auth', 'd', 'dan'));
 SET LOCAL enable_seqscan = off;
@@ -89,7 +93,9 @@ BEGIN;
 ALTER TABLE terra_identity.connections ADD COLUMN needed int;
 UPDATE terra_identity.connections SET needed = 1;
 ALTER TABLE terra_identity.connections ALTER COLUMN needed SET NOT NULL;
+\set VERBOSITY terse
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.event('auth', 'b', 'ann'));
+\set VERBOSITY default
 ROLLBACK;
 
 -- A read-only transaction stays one.

@@ -5,7 +5,7 @@
 #include "tables/connection_row.h"
 #include "tables/locks.h"
 #include "pg/query.h"
-#include "pg/row_writer.h"
+#include "pg/row_versions.h"
 #include "tables/table_store.h"
 #include "tables/derived_writer.h"
 

@@ -1,6 +1,7 @@
 #include "pg/index_scan.h"
 
 #include "pg/relations.h"
+#include "pg/row_versions.h"
 #include "pg/versions.h"
 
 extern "C" {
@@ -121,14 +122,6 @@ std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) co
 }
 
 std::vector<HeapTuple> IndexScan::fetch(const IndexKeys& keys) const { return fetch(std::vector{keys}); }
-
-/// As the executor does it.
-void refuse_what_transaction_cannot_see(Relation relation, TupleTableSlot* version) {
-    if (IsolationUsesXactSnapshot() && !table_tuple_satisfies_snapshot(relation, version, GetTransactionSnapshot()))
-        ereport(ERROR,
-                (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                 errmsg("could not serialize access due to concurrent update"), errhint("Try the transaction again.")));
-}
 
 /// As the executor looks for what is in conflict with a new row (execIndexing.c).
 HeapTuple find_or_wait(Relation table, const char* index, const IndexKeys& keys) {

@@ -66,9 +66,6 @@ struct IndexScan {
     std::vector<HeapTuple> fetch(const IndexKeys& keys) const;
 };
 
-/// At REPEATABLE READ and above, raises 40001 for a version of a row that the transaction cannot see. Within `call`.
-void refuse_what_transaction_cannot_see(Relation relation, TupleTableSlot* version);
-
 /// The row that a unique index has for keys of all its columns, committed or the transaction's own. Waits for whoever
 /// is adding or removing one, and holds nothing meanwhile. Null if there is none. At REPEATABLE READ and above, raises
 /// 40001 if the transaction cannot see it.

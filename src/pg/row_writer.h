@@ -3,6 +3,7 @@
 
 #include "pg/relations.h"
 
+#include <cstdint>
 #include <vector>
 
 namespace terra_identity::pg {
@@ -10,24 +11,18 @@ namespace terra_identity::pg {
 /// Forgets what is known of a changed table, of all if InvalidOid.
 void forget_table(Oid changed);
 
-/// At REPEATABLE READ and above, raises 40001 if the transaction cannot see one of the rows, which were just read and
-/// are locked: what it had to say of them may be said already, and then it would not see it.
-void refuse_unseen(const Table& table, const std::vector<HeapTuple>& rows);
-
-/// The newest versions of rows, locked for the transaction, for what the owner may have written into columns of his own
-/// since they were read. In the same order; an error if one is gone.
-std::vector<HeapTuple> lock_newest(const Table& table, const std::vector<HeapTuple>& rows);
-
-/// Writes to one table. A table that somebody gave triggers or indexes of other kinds than plain B-trees is written by
-/// the executor; the others directly, which costs a third of that.
+/// Writes to one table. Constraints are checked and entries of indexes made by the executor's own functions. A plain
+/// table differs in what comes around them: its indexes are known from one statement to the next, and many rows go into
+/// one index after another. One that somebody gave triggers, generated columns or indexes other than B-trees is written
+/// row by row. Rows stay the caller's.
 class RowWriter {
 public:
     explicit RowWriter(const Table& table);
 
-    void insert(const std::vector<HeapTuple>& rows);
+    /// Whether the table is a plain one.
+    bool is_plain() const;
 
-    /// Whether rows are written directly.
-    bool is_plain() const { return is_plain_; }
+    void insert(const std::vector<HeapTuple>& rows);
 
     /// Inserts a row unless a unique index has one like it, or may have: of one that somebody is about to insert nobody
     /// knows. As `ON CONFLICT DO NOTHING`, which waits for that. For plain tables. @return whether it did
@@ -38,22 +33,19 @@ public:
         HeapTuple row;
     };
 
-    /// Raises 40001 if the transaction cannot see one of the rows.
+    /// Raises 40001 if the transaction cannot see one of the old rows.
     void update(const std::vector<Update>& updates);
 
     /// Removes rows of the transaction's own.
-    void remove(std::vector<ItemPointerData> places);
+    void remove(const std::vector<ItemPointerData>& places);
 
     /// Makes what was written visible to what follows. To be called once, last.
     void finish();
 
 private:
     const Table& table_;
-    struct PlainTable* plain_;
-    bool is_plain_;
-    TupleTableSlot* slot_;
-    struct EState* executor_ = nullptr; ///< if the table is not plain
-    struct ResultRelInfo* target_ = nullptr;
+    std::uint64_t changes_; ///< of all tables, before this one was looked at
+    struct PreparedTable* prepared_;
 };
 
 } // namespace terra_identity::pg

@@ -6,6 +6,7 @@
 extern "C" {
 #include "access/heapam.h"
 #include "access/tableam.h"
+#include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/inval.h"
 }
@@ -28,6 +29,20 @@ inline void update_in_heap(Relation table, ItemPointer old, HeapTuple row) {
     simple_heap_update(table, old, row, &unused);
 #else
     simple_heap_update(table, old, row);
+#endif
+}
+
+// 16: an update may ask for entries of summarizing indexes alone. 19: what is asked for is a set of flags.
+inline List* insert_into_indexes(ResultRelInfo* target, EState* executor, TupleTableSlot* row, bool updated,
+                                 bool* conflict) {
+    const bool tells = conflict != nullptr;
+#if PG_VERSION_NUM >= 190000
+    const uint32 flags = (updated ? EIIT_IS_UPDATE : 0) | (tells ? EIIT_NO_DUPE_ERROR : 0);
+    return ExecInsertIndexTuples(target, executor, flags, row, NIL, conflict);
+#elif PG_VERSION_NUM >= 160000
+    return ExecInsertIndexTuples(target, row, executor, updated, tells, conflict, NIL, false);
+#else
+    return ExecInsertIndexTuples(target, row, executor, updated, tells, conflict, NIL);
 #endif
 }
 
@@ -66,15 +81,6 @@ inline bool has_generated_columns(const TupleConstr& constraints) {
         return true;
 #endif
     return constraints.has_generated_stored;
-}
-
-// 18: a check may be NOT ENFORCED.
-inline bool is_enforced([[maybe_unused]] const ConstrCheck& check) {
-#if PG_VERSION_NUM >= 180000
-    return check.ccenforced;
-#else
-    return true;
-#endif
 }
 
 // 19: the caches of the catalogs are an enumeration.

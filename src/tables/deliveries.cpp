@@ -102,11 +102,11 @@ void delete_key(const std::string& dev_id, const Delivered& delivery) {
     });
 }
 
-void remove_from_ledger(std::vector<ItemPointerData> places) {
+void remove_from_ledger(const std::vector<ItemPointerData>& places) {
     Table events("events", RowExclusiveLock);
     call([] { CommandCounterIncrement(); }); // they were inserted by this command
     RowWriter writer(events);
-    writer.remove(std::move(places));
+    writer.remove(places);
     writer.finish();
     events.close();
 }
@@ -174,7 +174,7 @@ std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<De
     }
     note_deliveries();
     if (!places.empty())
-        remove_from_ledger(std::move(places));
+        remove_from_ledger(places);
     return repeated;
 }
 

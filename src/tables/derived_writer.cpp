@@ -4,6 +4,7 @@
 #include "tables/connection_row.h"
 #include "tables/ids.h"
 #include "pg/query.h"
+#include "pg/row_versions.h"
 #include "pg/row_writer.h"
 
 #include <algorithm>

@@ -1,0 +1,56 @@
+#include "pg/row_versions.h"
+
+extern "C" {
+#include "access/tableam.h"
+#include "executor/executor.h"
+}
+
+namespace terra_identity::pg {
+
+/// As the executor does it.
+void refuse_what_transaction_cannot_see(Relation relation, TupleTableSlot* version) {
+    if (IsolationUsesXactSnapshot() && !table_tuple_satisfies_snapshot(relation, version, GetTransactionSnapshot()))
+        ereport(ERROR,
+                (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                 errmsg("could not serialize access due to concurrent update"), errhint("Try the transaction again.")));
+}
+
+void refuse_what_transaction_cannot_see(Relation relation, const ItemPointerData& place) {
+    if (!IsolationUsesXactSnapshot())
+        return;
+    TupleTableSlot* const version = table_slot_create(relation, nullptr);
+    ItemPointerData found = place;
+    if (!table_tuple_fetch_row_version(relation, &found, SnapshotAny, version))
+        elog(ERROR, "a row that was read is gone");
+    refuse_what_transaction_cannot_see(relation, version);
+    ExecDropSingleTupleTableSlot(version);
+}
+
+void refuse_unseen(const Table& table, const std::vector<HeapTuple>& rows) {
+    call([&] {
+        CommandCounterIncrement(); // what the transaction wrote itself, it sees
+        for (const HeapTuple row : rows)
+            refuse_what_transaction_cannot_see(table.relation(), row->t_self);
+    });
+}
+
+std::vector<HeapTuple> lock_newest(const Table& table, const std::vector<HeapTuple>& rows) {
+    std::vector<HeapTuple> newest;
+    newest.reserve(rows.size());
+    for (const HeapTuple row : rows)
+        newest.push_back(call([&table, row] {
+            CHECK_FOR_INTERRUPTS();
+            TupleTableSlot* const slot = table_slot_create(table.relation(), nullptr);
+            TM_FailureData failure;
+            if (table_tuple_lock(table.relation(), &row->t_self, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
+                                 LockTupleNoKeyExclusive, LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
+                                 &failure) != TM_Ok)
+                elog(ERROR, "a connection is gone that is to be updated");
+            const HeapTuple locked = ExecCopySlotHeapTuple(slot);
+            ExecDropSingleTupleTableSlot(slot);
+            return locked;
+        }));
+    return newest;
+}
+
+} // namespace terra_identity::pg
