@@ -88,7 +88,7 @@ void apply_to(const std::string& dev_id, News& news, bool whole, const Table& ta
             }
             if (IsolationUsesXactSnapshot())
                 refuse_unseen(table, find_connections(table, dev_id, user_ids, Reads::latest));
-            write(derived, table, dev_id);
+            write(derived, store);
             return;
         }
         keys.insert(needed.begin(), needed.end());

@@ -33,7 +33,7 @@ std::int64_t rebuild(const std::string& dev_id) {
         locks.lock_environment(true);
         const Rules rules = read_rules(dev_id, Reads::latest);
         TableStore store(table, dev_id);
-        changed = write(derive_from_ledger(rules, store, dev_id, Reads::latest), table, dev_id);
+        changed = write(derive_from_ledger(rules, store, dev_id, Reads::latest), store);
         if (changed > 0)
             forget_connections_everywhere();
     });

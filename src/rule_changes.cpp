@@ -45,7 +45,7 @@ Query select_environments_of_other_provider = R"(
 void derive_again(const Table& table, const std::string& dev_id) {
     const Rules rules = read_rules(dev_id, Reads::latest);
     TableStore store(table, dev_id);
-    write(derive_everything(rules, store.all_connections(), store.all_reauths()), table, dev_id);
+    write(derive_everything(rules, store.all_connections(), store.all_reauths()), store);
 }
 
 /// Within `as_owner`, as the next one.

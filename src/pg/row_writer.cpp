@@ -268,22 +268,24 @@ void RowWriter::update(const std::vector<Update>& updates) {
         std::size_t moved = 0;
         for (std::size_t i = 0; i < part.size(); ++i) {
             CHECK_FOR_INTERRUPTS();
-            const auto& [old, row] = part[i];
-            refuse_what_transaction_cannot_see(relation, old->t_self);
+            auto [old, row] = part[i];
+            refuse_what_transaction_cannot_see(relation, old);
             TupleTableSlot* const slot = slots.items[i];
             if (is_plain()) {
                 check(prepared_, row, slot);
-                update_in_heap(relation, &old->t_self, row);
+                update_in_heap(relation, &old, row);
                 slot->tts_tid = row->t_self;
                 if (!HeapTupleIsHeapOnly(row)) // else the entries of its older version lead to it
                     std::swap(slots.items[moved++], slots.items[i]);
                 continue;
             }
+            row->t_self = old; // where it stays, if a trigger skips it
             ExecStoreHeapTuple(row, slot, false);
             TupleTableSlot* const version = MakeSingleTupleTableSlot(prepared_->columns, &TTSOpsVirtual);
-            version->tts_tid = old->t_self; // all that is asked of it
+            version->tts_tid = old; // all that is asked of it
             EPQState unused{};
             ExecSimpleRelationUpdate(prepared_->target, prepared_->executor, &unused, version, slot);
+            row->t_self = slot->tts_tid;
             ResetPerTupleExprContext(prepared_->executor);
             ExecDropSingleTupleTableSlot(version);
         }

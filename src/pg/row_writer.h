@@ -29,11 +29,11 @@ public:
     bool insert_unless_there(HeapTuple row);
 
     struct Update {
-        HeapTuple old; ///< the row's present version, as a look-up found it
+        ItemPointerData old; ///< where the row's present version is
         HeapTuple row;
     };
 
-    /// Raises 40001 if the transaction cannot see one of the old rows.
+    /// Raises 40001 if the transaction cannot see one of the old rows. The new ones know where they are afterwards.
     void update(const std::vector<Update>& updates);
 
     /// Removes rows of the transaction's own.

@@ -32,29 +32,6 @@ bool frees_slots(const Node& node) {
 
 using Nodes = std::vector<const Node*>;
 
-void update(std::vector<Connection> connections, const Table& table, const std::string& dev_id) {
-    if (connections.empty())
-        return;
-    std::sort(connections.begin(), connections.end(),
-              [](const Connection& a, const Connection& b) { return a.user_id < b.user_id; });
-    std::vector<std::string> user_ids;
-    user_ids.reserve(connections.size());
-    for (const Connection& connection : connections)
-        user_ids.push_back(connection.user_id);
-    std::vector<HeapTuple> present = find_connections(table, dev_id, user_ids, Reads::latest);
-    if (present.size() != connections.size())
-        throw Error{internal, "a connection is gone that is to be updated"};
-    if (table.columns()->natts > static_cast<int>(connection_column_count))
-        present = lock_newest(table, present);
-    std::vector<RowWriter::Update> updates;
-    updates.reserve(present.size());
-    for (std::size_t i = 0; i < present.size(); ++i)
-        updates.push_back({present[i], row_of(connections[i], dev_id, table, present[i])});
-    RowWriter writer(table);
-    writer.update(updates);
-    writer.finish();
-}
-
 void insert(const std::vector<HeapTuple>& rows, const Table& table) {
     if (rows.empty())
         return;
@@ -63,12 +40,46 @@ void insert(const std::vector<HeapTuple>& rows, const Table& table) {
     writer.finish();
 }
 
-void write_connections(const Nodes& changed, const Table& table, const std::string& dev_id) {
+/// The newest rows of connections, which it sorts: the owner may have written into columns of his own since the store
+/// has read them.
+std::vector<HeapTuple> lock(std::vector<Connection>& connections, const TableStore& store) {
+    std::sort(connections.begin(), connections.end(),
+              [](const Connection& a, const Connection& b) { return a.user_id < b.user_id; });
+    std::vector<std::string> user_ids;
+    user_ids.reserve(connections.size());
+    for (const Connection& connection : connections)
+        user_ids.push_back(connection.user_id);
+    const std::vector<HeapTuple> present = find_connections(store.table(), store.dev_id(), user_ids, Reads::latest);
+    if (present.size() != connections.size())
+        throw Error{internal, "a connection is gone that is to be updated"};
+    return lock_newest(store.table(), present);
+}
+
+void update(std::vector<Connection> connections, TableStore& store) {
+    if (connections.empty())
+        return;
+    const Table& table = store.table();
+    const bool has_columns_of_owner = table.columns()->natts > static_cast<int>(connection_column_count);
+    const std::vector<HeapTuple> present =
+        has_columns_of_owner ? lock(connections, store) : std::vector<HeapTuple>(connections.size());
+    std::vector<RowWriter::Update> updates;
+    updates.reserve(connections.size());
+    for (std::size_t i = 0; i < connections.size(); ++i)
+        updates.push_back({has_columns_of_owner ? present[i]->t_self : store.place_of(connections[i].connection_id),
+                           row_of(connections[i], store.dev_id(), table, present[i])});
+    RowWriter writer(table);
+    writer.update(updates);
+    writer.finish();
+    for (std::size_t i = 0; i < connections.size(); ++i)
+        store.set_place(connections[i].connection_id, updates[i].row->t_self);
+}
+
+void write_connections(const Nodes& changed, TableStore& store) {
     std::vector<Connection> leaving, staying;
     std::vector<HeapTuple> added;
     for (const Node* node : changed) {
         if (!node->stored) {
-            added.push_back(row_of(node->now, dev_id, table));
+            added.push_back(row_of(node->now, store.dev_id(), store.table()));
         } else if (!frees_slots(*node)) {
             staying.push_back(node->now);
         } else if (node->now.status != Status::active) {
@@ -79,26 +90,21 @@ void write_connections(const Nodes& changed, const Table& table, const std::stri
             staying.push_back(node->now);
         }
     }
-    update(std::move(leaving), table, dev_id);
-    update(std::move(staying), table, dev_id);
-    insert(added, table);
+    update(std::move(leaving), store);
+    update(std::move(staying), store);
+    insert(added, store.table());
 }
 
 /// Moves the members that were not loaded; those that were are written with all else that changed of them.
-void move_lineages(const Derived& derived, const Table& table, const std::string& dev_id) {
-    if (derived.moved_lineages.empty())
-        return;
-    const IndexScan members{.table = table.relation(), .index = "connections_lineage_idx"};
+void move_lineages(const Derived& derived, TableStore& store) {
     for (const auto& [old_lineage_id, new_lineage_id] : derived.moved_lineages) {
         std::vector<Connection> moved;
-        for (const HeapTuple row : members.fetch(IndexKeys().equals(dev_id).equals(old_lineage_id))) {
-            Connection connection = connection_of(row, table.columns());
-            if (derived.nodes.contains(connection.user_id))
-                continue;
-            connection.lineage_id = new_lineage_id;
-            moved.push_back(std::move(connection));
-        }
-        update(std::move(moved), table, dev_id);
+        for (Connection& connection : store.lineages({old_lineage_id}))
+            if (!derived.nodes.contains(connection.user_id)) {
+                connection.lineage_id = new_lineage_id;
+                moved.push_back(std::move(connection));
+            }
+        update(std::move(moved), store);
     }
 }
 
@@ -162,7 +168,7 @@ void write_changes(const Derived& derived, const std::string& dev_id) {
 
 } // namespace
 
-std::int64_t write(const Derived& derived, const Table& table, const std::string& dev_id) {
+std::int64_t write(const Derived& derived, TableStore& store) {
     std::vector<const Node*> changed;
     for (const Node& node : derived.nodes)
         if (node.changed())
@@ -170,11 +176,11 @@ std::int64_t write(const Derived& derived, const Table& table, const std::string
     std::sort(changed.begin(), changed.end(),
               [](const Node* a, const Node* b) { return a->now.connection_id < b->now.connection_id; });
     if (!derived.vanished.empty() || !derived.vanished_reauths.empty())
-        as_owner(table.owner(), [&] { delete_vanished(derived, dev_id); });
-    move_lineages(derived, table, dev_id);
-    write_connections(changed, table, dev_id);
-    insert_reauths(derived.new_reauths, dev_id);
-    write_changes(derived, dev_id);
+        as_owner(store.table().owner(), [&] { delete_vanished(derived, store.dev_id()); });
+    move_lineages(derived, store);
+    write_connections(changed, store);
+    insert_reauths(derived.new_reauths, store.dev_id());
+    write_changes(derived, store.dev_id());
     return static_cast<std::int64_t>(changed.size() + derived.vanished.size() + derived.new_reauths.size() +
                                      derived.vanished_reauths.size());
 }

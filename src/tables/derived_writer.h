@@ -3,16 +3,15 @@
 
 #include "core/derived.h"
 
-#include <string>
-
-#include "pg/relations.h"
+#include "tables/table_store.h"
 
 namespace terra_identity::tables {
 
 using namespace pg;
 
-/// While everything that the derivation relied on is held; within `as_owner` if the derivation is of
-/// everything. @return how many connections and reauths changed.
-std::int64_t write(const Derived& derived, const Table& table, const std::string& dev_id);
+/// While everything that the derivation relied on is held; within `as_owner` if the derivation is of everything.
+/// @param store what it was derived from
+/// @return how many connections and reauths changed
+std::int64_t write(const Derived& derived, TableStore& store);
 
 } // namespace terra_identity::tables

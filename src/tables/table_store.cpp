@@ -38,11 +38,14 @@ IndexScan TableStore::scan(const char* index) const {
     return {.table = table_->relation(), .index = index, .reads = reads_};
 }
 
-std::vector<Connection> TableStore::decode(const std::vector<HeapTuple>& rows) const {
+std::vector<Connection> TableStore::decode(const std::vector<HeapTuple>& rows) {
     std::vector<Connection> result;
     result.reserve(rows.size());
-    for (const HeapTuple row : rows)
+    for (const HeapTuple row : rows) {
         result.push_back(connection_of(row, table_->columns()));
+        if (reads_ == Reads::latest)
+            set_place(result.back().connection_id, row->t_self);
+    }
     return result;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "pg/relations.h"
@@ -28,7 +29,19 @@ public:
     std::int64_t new_connection_id() override;
 
     /// Hands out the same connection_ids again: what was derived with them was not written.
-    void start_again() { used_ids_ = 0; }
+    void start_again() {
+        used_ids_ = 0;
+        places_.clear();
+    }
+
+    const Table& table() const { return *table_; }
+    const std::string& dev_id() const { return dev_id_; }
+
+    /// Where the row of a connection is that it has read.
+    ItemPointerData place_of(std::int64_t connection_id) const { return places_.at(connection_id); }
+    void set_place(std::int64_t connection_id, const ItemPointerData& place) {
+        places_.insert_or_assign(connection_id, place);
+    }
 
     /// Everything that the environment has.
     std::vector<Connection> all_connections();
@@ -36,13 +49,14 @@ public:
 
 private:
     IndexScan scan(const char* index) const;
-    std::vector<Connection> decode(const std::vector<HeapTuple>& rows) const;
+    std::vector<Connection> decode(const std::vector<HeapTuple>& rows);
     std::vector<Reauth> read_reauths(const char* index, const std::vector<IndexKeys>& wanted) const;
 
     const Table* table_;
     std::string dev_id_;
     Reads reads_;
-    std::vector<std::int64_t> ids_; ///< taken from the sequence
+    std::unordered_map<std::int64_t, ItemPointerData> places_; ///< for a writer: by connection_id
+    std::vector<std::int64_t> ids_;                            ///< taken from the sequence
     std::size_t used_ids_ = 0;
     std::int64_t provisional_id_ = INT64_MAX / 2; ///< for readers, who cannot take one from the sequence
 };
