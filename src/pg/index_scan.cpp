@@ -98,6 +98,7 @@ std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) co
         TupleTableSlot* const slot = table_slot_create(table, nullptr);
         const ScanDirection direction = backward ? BackwardScanDirection : ForwardScanDirection;
         for (const IndexKeys& keys : wanted) {
+            CHECK_FOR_INTERRUPTS();
             index_rescan(scan, const_cast<ScanKeyData*>(keys.keys().data()), key_count, nullptr, 0);
             std::size_t count = 0;
             while (count < limit && index_getnext_slot(scan, direction, slot)) {

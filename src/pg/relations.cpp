@@ -168,6 +168,7 @@ std::vector<HeapTuple> Table::all(Reads reads) const {
     const TableScanDesc scan = call([&] { return begin_table_scan(relation_, snapshot); });
     while (true) {
         const HeapTuple row = call([&]() -> HeapTuple {
+            CHECK_FOR_INTERRUPTS();
             const HeapTuple found = heap_getnext(scan, ForwardScanDirection);
             return found == nullptr ? nullptr : heap_copytuple(found);
         });

@@ -230,14 +230,17 @@ bool RowWriter::is_plain() const { return prepared_->plain; }
 void RowWriter::insert(const std::vector<HeapTuple>& rows) {
     in_parts(prepared_, rows, [this](std::span<const HeapTuple> part, const Slots& slots) {
         if (is_plain()) {
-            for (std::size_t i = 0; i < part.size(); ++i)
+            for (std::size_t i = 0; i < part.size(); ++i) {
+                CHECK_FOR_INTERRUPTS();
                 check(prepared_, part[i], slots.items[i]);
+            }
             heap_multi_insert(table_.relation(), slots.items, static_cast<int>(slots.count), GetCurrentCommandId(true),
                               0, nullptr);
             insert_entries(prepared_, slots, false);
             return;
         }
         for (const HeapTuple row : part) {
+            CHECK_FOR_INTERRUPTS();
             ExecStoreHeapTuple(row, slots.items[0], false);
             ExecSimpleRelationInsert(prepared_->target, prepared_->executor, slots.items[0]);
             ResetPerTupleExprContext(prepared_->executor);
