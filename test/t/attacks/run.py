@@ -122,29 +122,43 @@ def timed(session, statement):
 
 
 class Cancelled:
-    """How long a statement goes on after a cancel: in seconds of the clock, and in seconds of the CPU, which do not depend
+    """How long a statement about bodies goes on after a cancel: in seconds of the clock, and in seconds of the CPU, which do not depend
     on what else the machine does. It is cancelled at several moments, and then some times between the one after which it
     went on for longest and the one before: so it is cancelled at the worst of moments, whenever that is.
     `hits`: how many of the cancels ended it. (One that comes while the server reads JSON may be overtaken by an error.)"""
 
     def __init__(self, statement, seconds):
         self.statement, self.session, self.other = statement, Session(), Session()
+        self.moments = [seconds * place for place in (0.1, 0.3, 0.5, 0.7, 0.9)]
         self.clock, self.cpu, self.hits = [], [], 0
-        moments = [seconds * place for place in (0.1, 0.3, 0.5, 0.7, 0.9)]
-        worst = max(range(len(moments)), key=[self.cancel_at(moment) for moment in moments].__getitem__)
-        before, worst = moments[worst - 1] if worst > 0 else 0, moments[worst]
+        self.look()
+
+    def look(self):
+        """Again: a busy machine lets moments slip, so that the worst is missed."""
+        delays = [self.cancel_at(moment) for moment in self.moments]
+        worst = delays.index(max(delays))
+        longest, before, worst = delays[worst], self.moments[worst - 1] if worst > 0 else 0, self.moments[worst]
         for _ in range(4):
-            longest, between = max(self.cpu), (before + worst) / 2
-            if self.cancel_at(between) > longest:
-                worst = between
+            between = (before + worst) / 2
+            delay = self.cancel_at(between)
+            if delay > longest:
+                longest, worst = delay, between
             else:
                 before = between
+
+    def works_longer_than(self, other):
+        return max(self.cpu) > 1.2 * max(other.cpu) + 0.05 or max(self.clock) > 3 * max(other.clock) + 0.5
+
+    def close(self):
         self.session.close()
         self.other.close()
 
     def cancel_at(self, moment):
         """For how much CPU time it went on."""
         self.session.send(f"BEGIN; {self.statement}; ROLLBACK")
+        begun = f"SELECT query ~ 'bodies|ROLLBACK' FROM pg_stat_activity WHERE pid = {self.session.pid}"
+        while self.other.run(begun) != "t":  # a cancel before that would come to nothing
+            pass
         time.sleep(moment)
         self.other.run(f"SELECT pg_cancel_backend({self.session.pid})")
         cancelled_at, had_used = time.monotonic(), self.session.cpu_time()
@@ -184,11 +198,16 @@ def test_bodies():
         if by_ingest > 0.2:
             # The server's own JSON parser heeds no cancel. What ingest does beyond that must not be longer.
             of_insert, of_ingest = Cancelled(insert, by_insert), Cancelled(ingest, by_ingest)
+            for _ in range(4):
+                if of_ingest.works_longer_than(of_insert):
+                    of_insert.look()
+                    of_ingest.look()
             print(f"# {name}: after a cancel INSERT went on for {of_insert}, ingest for {of_ingest}")
             check(f"{name}: a cancel ends ingest", of_ingest.hits > 0)
             check(f"{name}: and works no later than it ends INSERT",
-                  max(of_ingest.cpu) < 1.2 * max(of_insert.cpu) + 0.05 and
-                  max(of_ingest.clock) < 3 * max(of_insert.clock) + 0.5, of_ingest, of_insert)
+                  not of_ingest.works_longer_than(of_insert), of_ingest, of_insert)
+            of_insert.close()
+            of_ingest.close()
 
 
 def test_signature():
@@ -207,6 +226,7 @@ def test_signature():
     check("one with a wrong signature is refused", status == "401", f"{seconds:.2f} s with 21 secrets")
     session.close()
     stopped = Cancelled(signed, seconds)
+    stopped.close()
     print(f"# a wrong signature: after a cancel it went on for {stopped}")
     check("a cancel ends it within 100 ms", stopped.hits >= 3 and max(stopped.cpu) < 0.1, stopped.hits, stopped)
     check("nothing of it is kept", sql("SELECT count(*) FROM terra_identity.rejected") == "0")
