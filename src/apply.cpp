@@ -1,18 +1,19 @@
 #include "apply.h"
 
 #include "core/derivation.h"
-#include "tables/rules.h"
-#include "tables/connection_row.h"
-#include "tables/locks.h"
-#include "pg/query.h"
-#include "pg/row_versions.h"
-#include "tables/table_store.h"
-#include "tables/derived_writer.h"
 
 #include <algorithm>
 #include <optional>
 #include <set>
 #include <utility>
+
+#include "pg/query.h"
+#include "pg/row_versions.h"
+#include "tables/connection_row.h"
+#include "tables/derived_writer.h"
+#include "tables/locks.h"
+#include "tables/rules.h"
+#include "tables/table_store.h"
 
 namespace terra_identity {
 

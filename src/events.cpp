@@ -5,23 +5,24 @@
 #include "core/event_reader.h"
 #include "core/facts.h"
 #include "core/headers.h"
+
+#include <array>
+#include <map>
+#include <utility>
+
 #include "apply.h"
-#include "tables/deliveries.h"
-#include "tables/delivery_watch.h"
-#include "tables/routes.h"
-#include "tables/event_row.h"
-#include "tables/ids.h"
-#include "tables/known_connections.h"
 #include "pg/function.h"
 #include "pg/jsonb.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/settings.h"
 #include "pg/trigger.h"
-
-#include <array>
-#include <map>
-#include <utility>
+#include "tables/deliveries.h"
+#include "tables/delivery_watch.h"
+#include "tables/event_row.h"
+#include "tables/ids.h"
+#include "tables/known_connections.h"
+#include "tables/routes.h"
 
 namespace terra_identity {
 namespace {

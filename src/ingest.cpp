@@ -1,11 +1,11 @@
 // ingest, webhook and replay_rejected: deliveries as they come over HTTP, with their raw bodies.
-#include "receive.h"
-#include "tables/routes.h"
+#include <array>
+
 #include "pg/function.h"
 #include "pg/json_input.h"
+#include "receive.h"
 #include "tables/locks.h"
-
-#include <array>
+#include "tables/routes.h"
 
 namespace terra_identity {
 namespace {

@@ -11,15 +11,14 @@
 //   resolving.cpp        resolve, lineage_of, user_of
 //   rebuild.cpp          rebuild, verify
 #include "events.h"
-#include "tables/rule_memory.h"
-#include "tables/ids.h"
-#include "tables/known_connections.h"
-#include "tables/locks.h"
+#include "pg/guard.h"
 #include "pg/relations.h"
 #include "pg/row_writer.h"
 #include "pg/settings.h"
-
-#include "pg/guard.h"
+#include "tables/ids.h"
+#include "tables/known_connections.h"
+#include "tables/locks.h"
+#include "tables/rule_memory.h"
 
 extern "C" {
 #include "utils/inval.h"

@@ -3,15 +3,16 @@
 #include "core/everything.h"
 
 #include <array>
-#include "tables/routes.h"
-#include "tables/rules.h"
+
+#include "pg/function.h"
+#include "pg/query.h"
+#include "tables/derived_writer.h"
 #include "tables/known_connections.h"
 #include "tables/ledger.h"
 #include "tables/locks.h"
-#include "pg/function.h"
-#include "pg/query.h"
+#include "tables/routes.h"
+#include "tables/rules.h"
 #include "tables/table_store.h"
-#include "tables/derived_writer.h"
 
 namespace terra_identity {
 namespace {

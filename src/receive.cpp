@@ -1,23 +1,22 @@
 #include "receive.h"
 
-#include "signature_check.h"
-
 #include "core/event_reader.h"
 #include "core/headers.h"
 
 #include <algorithm>
 
-#include "tables/deliveries.h"
-#include "tables/delivery_watch.h"
-#include "tables/routes.h"
-#include "tables/rules.h"
-#include "tables/ids.h"
 #include "pg/json_input.h"
 #include "pg/jsonb.h"
-#include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/settings.h"
+#include "signature_check.h"
+#include "tables/deliveries.h"
+#include "tables/delivery_watch.h"
+#include "tables/ids.h"
+#include "tables/locks.h"
+#include "tables/routes.h"
+#include "tables/rules.h"
 #include "tables/signing_secrets.h"
 
 namespace terra_identity {

@@ -1,9 +1,9 @@
 // resolve, lineage_of and user_of: whom an id stands for now.
-#include "tables/connection_row.h"
 #include "pg/datum.h"
 #include "pg/function.h"
 #include "pg/query.h"
 #include "pg/relations.h"
+#include "tables/connection_row.h"
 
 extern "C" {
 #include "utils/acl.h"

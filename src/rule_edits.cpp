@@ -2,17 +2,17 @@
 // that is inserted into the tables behind them. What follows from a changed rule is in rule_changes.cpp.
 #include "core/rules.h"
 
+#include <algorithm>
+#include <optional>
+#include <vector>
+
 #include "pg/datum.h"
-#include "tables/settings_row.h"
-#include "tables/locks.h"
 #include "pg/function.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/trigger.h"
-
-#include <algorithm>
-#include <optional>
-#include <vector>
+#include "tables/locks.h"
+#include "tables/settings_row.h"
 
 extern "C" {
 #include "utils/acl.h"

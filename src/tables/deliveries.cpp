@@ -8,11 +8,11 @@
 #include <utility>
 
 #include "pg/hmac.h"
-#include "tables/delivery_watch.h"
-#include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/row_writer.h"
+#include "tables/delivery_watch.h"
+#include "tables/locks.h"
 
 namespace terra_identity::tables {
 

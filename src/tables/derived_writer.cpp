@@ -1,15 +1,16 @@
-#include "core/changes.h"
 #include "tables/derived_writer.h"
 
-#include "tables/connection_row.h"
-#include "tables/ids.h"
-#include "pg/query.h"
-#include "pg/row_versions.h"
-#include "pg/row_writer.h"
+#include "core/changes.h"
 
 #include <algorithm>
 #include <array>
 #include <utility>
+
+#include "pg/query.h"
+#include "pg/row_versions.h"
+#include "pg/row_writer.h"
+#include "tables/connection_row.h"
+#include "tables/ids.h"
 
 namespace terra_identity::tables {
 

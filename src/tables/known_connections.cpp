@@ -1,12 +1,12 @@
 #include "tables/known_connections.h"
 
-#include "tables/connection_row.h"
-#include "pg/relations.h"
-
 #include <cstdint>
 #include <functional>
 #include <string_view>
 #include <unordered_map>
+
+#include "pg/relations.h"
+#include "tables/connection_row.h"
 
 extern "C" {
 #include "access/transam.h"

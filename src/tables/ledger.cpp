@@ -3,10 +3,10 @@
 #include "core/event_reader.h"
 #include "core/headers.h"
 
-#include "pg/jsonb.h"
-
 #include <array>
 #include <vector>
+
+#include "pg/jsonb.h"
 
 namespace terra_identity::tables {
 

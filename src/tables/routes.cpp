@@ -5,10 +5,10 @@
 #include <utility>
 #include <vector>
 
-#include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/settings.h"
+#include "tables/locks.h"
 #include "tables/rule_memory.h"
 #include "tables/settings_row.h"
 

@@ -1,9 +1,9 @@
 #include "tables/signing_secrets.h"
 
-#include "tables/ids.h"
-#include "tables/locks.h"
 #include "pg/query.h"
 #include "pg/relations.h"
+#include "tables/ids.h"
+#include "tables/locks.h"
 #include "tables/rule_memory.h"
 #include "tables/settings_row.h"
 

@@ -1,10 +1,10 @@
 #include "tables/table_store.h"
 
-#include "tables/connection_row.h"
-#include "tables/ids.h"
-
 #include <iterator>
 #include <string_view>
+
+#include "tables/connection_row.h"
+#include "tables/ids.h"
 
 namespace terra_identity::tables {
 
