@@ -67,19 +67,20 @@ IndexKeys& IndexKeys::equals(const std::optional<std::string>& text) {
 }
 
 /// A row comparison, as the executor builds it (nodeIndexscan.c): a header that points to its members.
-IndexKeys& IndexKeys::beyond(const Place& place, StrategyNumber strategy) {
-    const AttrNumber column = next_column();
-    auto* const members = call([] { return static_cast<ScanKeyData*>(palloc0(3 * sizeof(ScanKeyData))); });
-    ScanKeyEntryInitialize(&members[0], SK_ROW_MEMBER, column, strategy, InvalidOid, InvalidOid, F_BTBOOLCMP,
-                           BoolGetDatum(place.dated));
-    ScanKeyEntryInitialize(&members[1], SK_ROW_MEMBER, static_cast<AttrNumber>(column + 1), strategy, InvalidOid,
-                           InvalidOid, F_TIMESTAMPTZ_CMP, timestamptz_of(place.connected_at));
-    ScanKeyEntryInitialize(&members[2], SK_ROW_MEMBER | SK_ROW_END, static_cast<AttrNumber>(column + 2), strategy,
-                           InvalidOid, C_COLLATION_OID, F_BTTEXTCMP, text_of(place.user_id));
+IndexKeys& IndexKeys::beyond(std::initializer_list<RowMember> row, StrategyNumber strategy) {
+    const AttrNumber first = next_column();
+    const std::size_t count = row.size();
+    auto* const members = call([=] { return static_cast<ScanKeyData*>(palloc0(count * sizeof(ScanKeyData))); });
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto& [value, comparison] = row.begin()[i];
+        ScanKeyEntryInitialize(&members[i], i + 1 < count ? SK_ROW_MEMBER : SK_ROW_MEMBER | SK_ROW_END,
+                               static_cast<AttrNumber>(first + static_cast<AttrNumber>(i)), strategy, InvalidOid,
+                               comparison == F_BTTEXTCMP ? C_COLLATION_OID : InvalidOid, comparison, value);
+    }
     ScanKeyData& header = keys_.emplace_back();
     header = {};
     header.sk_flags = SK_ROW_HEADER;
-    header.sk_attno = column;
+    header.sk_attno = first;
     header.sk_strategy = strategy;
     header.sk_argument = PointerGetDatum(members);
     return *this;

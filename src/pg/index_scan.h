@@ -1,9 +1,8 @@
-// Look-ups through an index that is named, not planned: what keeps the cost of an event flat must not hang on the
-// statistics of a young table.
+// Look-ups through an index that is named, not planned: a plan would depend on the statistics, which a young table does
+// not have yet.
 #pragma once
 
-#include "core/connection.h"
-
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,7 +22,7 @@ enum class Reads {
 /// For `latest` and `statement`. To be called within `call`, and registered or pushed before anything else happens.
 Snapshot snapshot_of(Reads reads);
 
-/// Which entries of an index are wanted: equal in its first columns, and on one side of a place in its last three.
+/// Which entries of an index are wanted: equal in its first columns, and on one side of a row in those that follow.
 class IndexKeys {
 public:
     IndexKeys& equals(std::string_view text);
@@ -34,16 +33,20 @@ public:
     IndexKeys& equals_bytes(std::string_view bytes);
     IndexKeys& greater_than(const std::string& text);
 
-    /// In columns (dated, connected_at, user_id), which come next. At most once, last.
-    IndexKeys& newer_than(const Place& place) { return beyond(place, BTGreaterStrategyNumber); }
-    IndexKeys& older_than(const Place& place) { return beyond(place, BTLessStrategyNumber); }
+    /// One member of a row comparison: a value and the B-tree comparison of its column's type.
+    struct RowMember {
+        Datum value;
+        RegProcedure comparison;
+    };
+
+    /// The next columns, compared as a row: less (BTLessStrategyNumber) or greater than these. At most once, last.
+    IndexKeys& beyond(std::initializer_list<RowMember> row, StrategyNumber strategy);
 
     const std::vector<ScanKeyData>& keys() const { return keys_; }
 
 private:
     AttrNumber next_column() const { return static_cast<AttrNumber>(keys_.size() + 1); }
     IndexKeys& equals(Datum value, RegProcedure equality);
-    IndexKeys& beyond(const Place& place, StrategyNumber strategy);
 
     std::vector<ScanKeyData> keys_;
 };

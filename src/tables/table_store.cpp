@@ -71,7 +71,10 @@ std::vector<Connection> TableStore::neighbours(const std::vector<NeighbourQuery>
         if (!exclusive)
             keys.equals(slot.reference_id);
         keys.equals(true);
-        nearest.backward ? keys.older_than(query.place) : keys.newer_than(query.place);
+        keys.beyond({{BoolGetDatum(query.place.dated), F_BTBOOLCMP},
+                     {timestamptz_of(query.place.connected_at), F_TIMESTAMPTZ_CMP},
+                     {text_of(query.place.user_id), F_BTTEXTCMP}},
+                    nearest.backward ? BTLessStrategyNumber : BTGreaterStrategyNumber);
         append(result, decode(nearest.fetch(keys)));
     }
     return result;
