@@ -70,7 +70,8 @@ private:
 
     const Connection& successor() const { return derived_.nodes.at(*node_->now.successor_user_id).now; }
 
-    /// Whether its account went to another end user: to a newer connection in its slot, or by reauths that say so.
+    /// Whether the account moved to another end user: to a newer connection in the account slot, or to the successor by
+    /// reauths that each name two end users.
     bool is_transferred() const {
         const Connection& now = node_->now;
         if (now.status == Status::superseded)
@@ -130,14 +131,14 @@ private:
             add("duplicate_opened", account(now));
     }
 
-    /// The newest of the loaded connections of its lineage that are older; null if it is the first.
+    /// The newest loaded connection of the same lineage that is older than this one; null if there is none.
     const Node* previous_of_lineage() const {
         const auto mine = std::lower_bound(by_lineage_.begin(), by_lineage_.end(), node_, comes_before);
         const bool is_first = mine == by_lineage_.begin() || (*(mine - 1))->now.lineage_id != node_->now.lineage_id;
         return is_first ? nullptr : *(mine - 1);
     }
 
-    /// Whether the two were of different lineages before.
+    /// Whether both connections were stored before, in different lineages.
     bool came_to(const Node& other) const {
         return other.stored && node_->stored && other.stored->lineage_id != node_->stored->lineage_id;
     }
@@ -149,7 +150,7 @@ private:
 
     const Derived& derived_;
     const Node* node_ = nullptr;
-    std::vector<const Node*> by_lineage_; ///< each with its members, the oldest first
+    std::vector<const Node*> by_lineage_; ///< sorted by lineage, within a lineage the oldest first
     std::set<std::pair<std::int64_t, std::int64_t>> told_lineages_;
     std::vector<Change> changes_;
 };

@@ -1,4 +1,4 @@
-// Changes: what a derivation changed, as the rows of the feed `changes` tell it.
+// The rows of the feed `changes` that report what a derivation changed.
 #pragma once
 
 #include "core/derived.h"
@@ -11,8 +11,9 @@
 
 namespace terra_identity {
 
+/// One row of the feed.
 struct Change {
-    std::int64_t event_id = 0; ///< the event that brought it about; 0: none, for instance a changed setting
+    std::int64_t event_id = 0; ///< the event that caused the change; 0: none, for instance after an edit of a rule
     std::string kind;
     std::string user_id;
     std::int64_t lineage_id = 0;
@@ -20,7 +21,7 @@ struct Change {
     nlohmann::json detail; ///< an object, or null
 };
 
-/// One row per transition, in the order of the events that brought them about.
+/// Returns one row per transition, in the order of the events that caused the transitions.
 std::vector<Change> changes_of(const Derived& derived);
 
 } // namespace terra_identity

@@ -1,4 +1,4 @@
-// A connection: its facts, and what follows from them and from its neighbours.
+// A connection with its facts and its derived state, and the slots and groups that it shares with other connections.
 #pragma once
 
 #include "core/facts.h"
@@ -14,12 +14,12 @@ namespace terra_identity {
 
 enum class Status { active, superseded, replaced, deauthenticated, revoked, failed };
 
-/// The word for a status in SQL, and back. `status_of` of an unknown word is null.
+/// Convert a status to its word in SQL and back. `status_of` returns null for an unknown word.
 std::string_view to_string(Status status);
 std::optional<Status> status_of(std::string_view word);
 
-/// A place in the order of newness. One that was only seen in passing, nobody knows since when, is older than all that
-/// are dated.
+/// The place of a connection in the order of newness, oldest first. A connection that is not dated, because only
+/// passing events named it, is older than all dated ones.
 struct Place {
     bool dated = false;
     Micros connected_at = 0;
@@ -36,9 +36,9 @@ struct Account {
     auto operator<=>(const Account&) const = default;
 };
 
-/// A place that only one connection can hold at a time, within one environment: an account slot has a
-/// provider_user_id, and a reference_id (null being one of its own) but for `replace` without an SDK; a reference slot
-/// has a reference_id only.
+/// A slot: a place that only one connection can hold at a time, within one environment. An account slot has a
+/// provider_user_id and a reference_id, where null equals null; under the policy `replace` it has no reference_id
+/// unless the provider is an SDK provider. A reference slot has a reference_id only.
 struct Slot {
     std::string provider;
     std::optional<std::string> provider_user_id;
@@ -50,6 +50,7 @@ struct Slot {
     auto operator<=>(const Slot&) const = default;
 };
 
+/// One Terra user in one environment.
 struct Connection {
     std::int64_t connection_id = 0;
     std::string user_id;
@@ -59,15 +60,15 @@ struct Connection {
     Status status = Status::active;
     std::optional<std::string> successor_user_id;
     std::optional<Micros> ended_at;
-    Micros connected_at = 0;        ///< that of its facts, but before that of every connection that replaced it
-    bool sdk = false;               ///< its provider is an SDK provider
-    bool account_exclusive = false; ///< its account slot is for one end user alone: policy `replace`, no SDK provider
-    bool account_unusable = false;  ///< its provider's account ids tell nothing: it has no account slot
-    bool duplicate = false;         ///< active, on an account where another end user has an active one
+    Micros connected_at = 0;        ///< that of the facts, but before that of every connection that replaced this one
+    bool sdk = false;               ///< the provider is an SDK provider
+    bool account_exclusive = false; ///< the account slot has no reference_id: policy `replace`, no SDK provider
+    bool account_unusable = false;  ///< the provider's `account_ids` are `unusable`: there is no account slot
+    bool duplicate = false;         ///< active, and another end user has an active connection to the same account
     bool cyclic = false;            ///< on a cycle of `user_reauth`s
-    bool consistent = true;         ///< false: it was read from a row that no facts lead to
+    bool consistent = true;         ///< false: it was read from a row whose columns contradict one another
 
-    Facts facts; ///< all of the above but the ids follows from those of all connections
+    Facts facts; ///< everything above except the ids is derived from those of all connections
 
     Place place() const { return {facts.dated(), connected_at, user_id}; }
     std::optional<std::string> provider() const { return value_of(facts.provider); }
@@ -76,10 +77,11 @@ struct Connection {
 
     bool has_account() const { return facts.provider && provider_user_id && !account_unusable; }
 
-    /// Its provider account, if provider and effective provider_user_id are known and tell accounts apart.
+    /// The provider account; null if the provider or the effective provider_user_id is not known, or if the provider's
+    /// account ids are unusable.
     std::optional<Account> account() const;
 
-    /// The slots that it holds: none, the account slot, the reference slot, or both in this order.
+    /// The slots that the connection holds: none, the account slot, the reference slot, or both in this order.
     std::vector<Slot> slots() const;
 
     bool operator==(const Connection&) const = default;
@@ -90,7 +92,7 @@ private:
     }
 };
 
-/// The connections of a slot that have the same reference_id are of one lineage.
+/// A slot and a reference_id. The connections that have both in common are of one lineage.
 struct Group {
     Slot slot;
     std::optional<std::string> reference_id;
@@ -101,14 +103,15 @@ struct Group {
 /// The groups that a connection belongs to.
 std::vector<Group> groups_of(const Connection& connection);
 
-/// Whether the place of `a` comes before that of `b`.
+/// Whether `a` comes before `b` in the order of newness.
 bool is_older(const Connection& a, const Connection& b);
 
-/// Whether both belong to one end user; the unknown counts as one of its own.
+/// Whether both connections have the same reference_id. Null equals null.
 bool has_same_reference(const Connection& a, const Connection& b);
 
-/// The status that follows from the facts, and, for one that is not ended, from its successor.
-/// @param successor the oldest of the newer live connections that share a slot with it, or null
+/// Sets `status`, `successor_user_id` and `ended_at`: from the facts if they end the connection, else from its
+/// successor.
+/// @param successor the oldest of the newer live connections that share a slot with `connection`, or null
 void derive_status(Connection& connection, const Connection* successor);
 
 } // namespace terra_identity

@@ -12,7 +12,7 @@ inline constexpr bool is_derived = false;
 template <class T>
 inline constexpr bool is_derived<column::Derived, column::Derived<T>> = true;
 
-/// How many columns there are of the kinds that hold a fact's value, or what follows from the facts.
+/// How many columns hold a fact, and how many hold an id or a derived value.
 struct Listed {
     std::size_t facts = 0;
     std::size_t derived = 0;
@@ -28,7 +28,7 @@ consteval Listed listed() {
     return result;
 }
 
-// A member that is in no column would not be merged, not be stored and not be verified.
+// A member without a column would be neither merged nor stored nor verified.
 static_assert(listed().facts == field_count<Facts>(), "a member of Facts is missing from connection_columns");
 static_assert(listed().derived + 2 == field_count<Connection>(),
               "a member of Connection (but `facts` and `consistent`) is missing from connection_columns");

@@ -1,6 +1,6 @@
-// The columns of `connections`, in their order in sql/install/03_connections.sql, each with what it holds of a
-// Connection. This is the one list of facts: how they merge, how a row is read and written, and what verify() compares
-// follow from it. A new column comes last.
+// The columns of the table `connections`, in their order in sql/install/03_connections.sql, each with the member of
+// Connection or Facts that it holds. This is the only list of them: merging facts, reading and writing rows, and
+// verify() all use it. A new column comes last.
 #pragma once
 
 #include "core/connection.h"
@@ -15,7 +15,7 @@ namespace terra_identity {
 
 namespace column {
 
-struct DevId { ///< the environment, which a Connection does not know
+struct DevId { ///< the environment, which is no member of Connection
     const char* name;
 };
 
@@ -24,7 +24,7 @@ struct Id {
     std::int64_t Connection::*member;
 };
 
-/// What follows from the facts.
+/// The user_id, or a value that is derived from the facts.
 template <class T>
 struct Derived {
     const char* name;
@@ -33,25 +33,25 @@ struct Derived {
 template <class T>
 Derived(const char*, T Connection::*) -> Derived<T>; // for Clang before 17
 
-/// A time of which the least counts.
+/// A fact that is a time; the earliest counts.
 struct Least {
     const char* name;
     std::optional<Micros> Facts::*fact;
 };
 
-/// A time of which the greatest counts.
+/// A fact that is a time; the latest counts.
 struct Greatest {
     const char* name;
     std::optional<Micros> Facts::*fact;
 };
 
-/// Whether any event said so.
+/// A fact that is true once any event makes it true.
 struct Any {
     const char* name;
     bool Facts::*fact;
 };
 
-/// A value whose last writer wins, and the columns that tell of its writing.
+/// A fact whose last writer wins: its value, when that was written, and whether a passing event wrote it.
 struct Value {
     const char* name;
     Register Facts::*fact;
@@ -65,7 +65,7 @@ struct WrittenInPassing {
     Register Facts::*fact;
 };
 
-/// What the facts come to.
+/// A value that a function of Facts computes.
 struct Computed {
     const char* name;
     bool (Facts::*compute)() const;
@@ -113,13 +113,13 @@ inline constexpr std::tuple connection_columns{
     column::Derived{"cyclic", &Connection::cyclic},
 };
 
-/// Whether a member is a time: every 64-bit number is, but for ids.
+/// Whether the type of a member is that of a time. Ids have the same type, but are columns of the kind `Id`.
 template <class T>
 inline constexpr bool is_time = std::is_same_v<T, Micros> || std::is_same_v<T, std::optional<Micros>>;
 
 inline constexpr std::size_t connection_column_count = std::tuple_size_v<decltype(connection_columns)>;
 
-/// Functions by the kind of column: the one that takes it is called.
+/// One function for each kind of column. A call picks the one that takes the kind of its argument.
 template <class... Functions>
 struct ByKind : Functions... {
     using Functions::operator()...;
@@ -127,14 +127,14 @@ struct ByKind : Functions... {
 template <class... Functions>
 ByKind(Functions...) -> ByKind<Functions...>;
 
-/// @param visit is called with the column and its number, counted from 1
+/// Calls `visit(column, number)` for every column, in order. The number is counted from 1.
 template <class Visit>
 constexpr void for_each_connection_column(Visit&& visit) {
     std::apply([&, number = 0](const auto&... columns) mutable { (visit(columns, ++number), ...); },
                connection_columns);
 }
 
-/// The number of a column, counted from 1. That there is one is checked when this is compiled.
+/// The number of the column of this name, counted from 1. An unknown name does not compile.
 consteval int connection_column(std::string_view name) {
     int found = 0;
     for_each_connection_column([&](const auto& column, int number) {

@@ -9,20 +9,21 @@ namespace {
 
 enum class Along { predecessors, successors };
 
-/// A search along reauths, one node after another, each once.
+/// A search along reauths, in one direction. It visits each node once.
 class Search {
 public:
     Search(Neighbourhood& neighbourhood, Node& start, Along along) : neighbourhood_(neighbourhood), along_(along) {
         add(start);
     }
 
-    /// Whether there is nothing more to find.
+    /// Whether the search has visited every node that it found.
     bool done() const { return next_ == found_.size(); }
 
     bool has_found(const Node& node) const { return seen_.contains(&node); }
     const std::vector<Node*>& found() const { return found_; }
 
-    /// Finds what is next to one more node. @param cycles_only does not leave the members of cycles
+    /// Visits one more node, and finds the nodes next to it.
+    /// @param cycles_only finds only nodes that are on a cycle
     void advance(bool cycles_only = false) {
         Node* const node = found_[next_++];
         neighbourhood_.require_reauths({node});
@@ -45,7 +46,8 @@ private:
     std::unordered_set<const Node*> seen_;
 };
 
-/// The component of a node: what it leads to and what leads to it.
+/// The strongly connected component of a node: the nodes that it leads to and that lead to it.
+/// @param cycles_only as in Search::advance
 std::vector<Node*> component_of(Neighbourhood& neighbourhood, Node& node, bool cycles_only) {
     Search forward(neighbourhood, node, Along::successors), backward(neighbourhood, node, Along::predecessors);
     while (!forward.done())
@@ -57,15 +59,17 @@ std::vector<Node*> component_of(Neighbourhood& neighbourhood, Node& node, bool c
     return members;
 }
 
-/// What is linked and stored so is of one lineage, but for transfers.
+/// Whether reauths may lead from `from` to `to`. False without a search if both are stored in different lineages:
+/// stored reauths link connections of one lineage, unless they are transfers.
 bool may_have_path(Neighbourhood& neighbourhood, const Node& from, const Node& to) {
     if (are_on_one_cycle(from, to))
-        return false; // it is known
+        return false; // the cycle is known
     return neighbourhood.has_new_links() || !from.stored || !to.stored ||
            from.stored->lineage_id == to.stored->lineage_id || neighbourhood.has_transfers();
 }
 
-/// Searches from both ends in turn: it takes as long as the shorter way does that ends.
+/// Whether reauths lead from `from` to `to`. Searches from both ends in turn until one of the searches is complete, so
+/// that the cost is that of the shorter one.
 bool has_path(Neighbourhood& neighbourhood, Node& from, Node& to) {
     Search forward(neighbourhood, from, Along::successors), backward(neighbourhood, to, Along::predecessors);
     while (!forward.done() && !backward.done()) {

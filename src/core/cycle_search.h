@@ -1,4 +1,4 @@
-// Finds cycles of reauths among connections that are loaded only as far as they are looked at.
+// Finds cycles of reauths. Only the connections that a search visits are loaded.
 #pragma once
 
 #include "core/neighbourhood.h"
@@ -7,11 +7,10 @@
 
 namespace terra_identity {
 
-/// The members of the cycle of reauths that a node is on: itself alone if on none.
+/// The members of the cycle of reauths that the node is on; the node alone if it is on none.
 const std::vector<Node*>& cycle_of(Neighbourhood& neighbourhood, Node& node);
 
-/// Links two connections by an event of this derivation, and finds the cycle that this may close: its members are
-/// touched.
+/// Links two connections by a reauth of this derivation. If that closes a cycle, marks its members as touched.
 void link_and_find_cycle(Neighbourhood& neighbourhood, Node& old_node, Node& new_node, bool transfer);
 
 } // namespace terra_identity

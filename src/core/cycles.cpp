@@ -7,8 +7,9 @@
 namespace terra_identity {
 namespace {
 
-/// Tarjan's algorithm over all linked nodes, without recursion: a chain of reauths may be long. A component is complete
-/// when all that it replaced is, so that components come out predecessors first.
+/// Finds the strongly connected components of all linked nodes by Tarjan's algorithm. It does not recurse, because a
+/// chain of reauths may be long. A component is complete after all components that its members replaced, so that
+/// predecessors come first.
 class Tarjan {
 public:
     explicit Tarjan(Nodes& nodes) : visits_(nodes.size()) {
@@ -76,7 +77,7 @@ private:
     std::vector<Visit> visits_; ///< by the number of the node
     std::size_t visited_ = 0;
     std::vector<Frame> frames_;
-    std::vector<Node*> open_; ///< visited, and of components that are not complete
+    std::vector<Node*> open_; ///< visited nodes whose component is not complete
 };
 
 } // namespace

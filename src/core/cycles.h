@@ -1,5 +1,5 @@
-// Cycles of reauths: connections that replaced one another in a circle, which only Terra's mistakes can tell of. They
-// are the strongly connected components of the graph of reauths that have more than one member.
+// Cycles of reauths: connections that replaced one another in a circle. Only wrong reauths from Terra can make one. A
+// cycle is a strongly connected component, of more than one member, in the graph of reauths.
 #pragma once
 
 #include "core/nodes.h"
@@ -8,13 +8,13 @@
 
 namespace terra_identity {
 
-/// The cycles that are known; `node.cycle` is the number of a node's own, counted from 1.
+/// The cycles that have been found. `node.cycle` is the number of the node's cycle, counted from 1.
 class Cycles {
 public:
-    /// Numbers the members of a cycle, or of a single node that is on none.
+    /// Gives a number to the members of a cycle, or to a single node that is on none, and returns them.
     const std::vector<Node*>& add(std::vector<Node*> members);
 
-    /// The members of the cycle of a node that has a number.
+    /// The members of a node's cycle. The node must have a number.
     const std::vector<Node*>& of(const Node& node) const { return cycles_[node.cycle - 1]; }
 
 private:
@@ -23,9 +23,10 @@ private:
 
 inline bool are_on_one_cycle(const Node& a, const Node& b) { return a.cycle != 0 && a.cycle == b.cycle; }
 
-/// The graph of all reauths between some nodes.
+/// The strongly connected components of some nodes.
 struct Components {
-    /// The nodes that have links, each after those that it replaced; the members of one cycle next to one another.
+    /// The nodes that have links, each after the nodes that it replaced. The members of a cycle are next to one
+    /// another.
     std::vector<Node*> predecessors_first;
     std::vector<std::vector<Node*>> cycles;
 };

@@ -36,7 +36,7 @@ Derived Derivation::derive() {
     derive_effective_accounts(neighbourhood_, moved);
     derive_statuses(neighbourhood_);
     derive_duplicates(neighbourhood_);
-    derived_.moved_lineages = derive_lineages(neighbourhood_); // last: of everything that was loaded on the way
+    derived_.moved_lineages = derive_lineages(neighbourhood_); // last: it uses all that was loaded above
     rely_on_what_is_written();
     derived_.keys = std::move(neighbourhood_.keys());
     derived_.nodes = std::move(neighbourhood_.nodes());
@@ -61,7 +61,8 @@ void Derivation::link_told() {
     }
 }
 
-/// A lineage of new connections alone needs no lock, and has another id in every attempt to derive it.
+/// Notes the keys of everything that is to be written. A lineage of which all connections are new needs no lock; its id
+/// differs in every attempt to derive it.
 void Derivation::rely_on_what_is_written() {
     std::set<std::int64_t> stored_lineages;
     for (const Node& node : neighbourhood_.nodes())

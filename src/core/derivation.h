@@ -1,5 +1,5 @@
-// Derivation: from news to the connections that change by them, with what the store has of these connections and of
-// their neighbours. This is what one statement does between reading and writing.
+// Derivation: derives how connections change by the news of one statement. It reads these connections and their
+// neighbours from a Store. It writes nothing.
 #pragma once
 
 #include "core/derived.h"
@@ -17,16 +17,16 @@ class Derivation {
 public:
     Derivation(Store& store, const Rules& rules, Held held = Held::keys) : neighbourhood_(store, rules, held) {}
 
-    /// Loads these connections at once; each may then be told about.
+    /// Loads these connections, all at once. Must come before `tell` and `link` about them.
     void require(const std::vector<std::string>& user_ids) { neighbourhood_.require(user_ids); }
 
-    /// Adds what an event says about a connection.
+    /// Adds the facts that an event contributes to a connection.
     void tell(const Contribution& contribution, std::int64_t event_id);
 
-    /// Adds a link between two connections that were told about.
+    /// Adds a reauth between two connections, each of which also needs a `tell`.
     void link(const Reauth& reauth);
 
-    /// Derives what follows. To be called once, last.
+    /// Derives the new state. Must be called once, after everything else.
     Derived derive();
 
 private:
@@ -34,7 +34,7 @@ private:
     void rely_on_what_is_written();
 
     Neighbourhood neighbourhood_;
-    std::map<std::pair<std::string, std::string>, bool> told_reauths_; ///< old and new user_id, whether a transfer
+    std::map<std::pair<std::string, std::string>, bool> told_reauths_; ///< old and new user_id; is it a transfer
     Derived derived_;
 };
 

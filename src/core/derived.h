@@ -1,4 +1,4 @@
-// What a derivation comes to: what the feed `changes` tells of, and what is to be written.
+// The result of a derivation: what is to be written, and what the feed `changes` reports.
 #pragma once
 
 #include "core/keys.h"
@@ -12,16 +12,17 @@
 namespace terra_identity {
 
 struct Derived {
-    Nodes nodes; ///< every connection that was looked at, as it is stored and as it is to be
+    Nodes nodes; ///< every connection that was loaded or is new, with its stored and its new state
 
-    std::set<Reauth> new_reauths;      ///< to be stored
-    std::set<Reauth> vanished_reauths; ///< stored, and no longer so
-    std::vector<Connection> vanished;  ///< stored, and not in the ledger
+    std::set<Reauth> new_reauths;      ///< not stored yet
+    std::set<Reauth> vanished_reauths; ///< stored, but no longer derived
+    std::vector<Connection> vanished;  ///< stored, but not named in the ledger
 
-    /// Old to new lineage_id, for the members that were not loaded.
+    /// Old to new lineage_id, for the members of these lineages that were not loaded.
     std::map<std::int64_t, std::int64_t> moved_lineages;
 
-    /// What it relied on: valid only if all of it was held while it read. Of everything none: nobody else may write.
+    /// The keys that the result relies on: it is valid only if all of them were locked when the derivation read. Empty
+    /// for a derivation of everything, during which nobody else may write.
     Keys keys;
 };
 

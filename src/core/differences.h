@@ -1,4 +1,4 @@
-// Differences: where what is stored is not what follows from the ledger, as the rows of verify() tell it.
+// Differences between the stored state and the state that follows from the ledger: the rows of verify().
 #pragma once
 
 #include "core/derived.h"
@@ -11,12 +11,13 @@ namespace terra_identity {
 
 struct Difference {
     std::string user_id;
-    std::string column;                 ///< of `connections`; `reauths` for a row of that table
-    std::optional<std::string> stored;  ///< as text; null: it is not there
+    std::string column;                 ///< a column of `connections`, or `reauths` for a row of that table
+    std::optional<std::string> stored;  ///< as text; null if it does not exist
     std::optional<std::string> derived; ///< likewise
 };
 
-/// @param derived everything, by `derive_everything` from a ledger
+/// Returns all differences between stored and derived state.
+/// @param derived from `derive_everything` with a ledger
 std::vector<Difference> differences_of(const Derived& derived);
 
 } // namespace terra_identity

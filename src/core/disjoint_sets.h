@@ -1,4 +1,4 @@
-// Disjoint sets of the numbers below some number (union-find by size, with path halving).
+// Disjoint sets of the numbers from 0 on, below a limit (union-find by size, with path halving).
 #pragma once
 
 #include "core/fence.h"
@@ -17,13 +17,14 @@ public:
         std::iota(parents_.begin(), parents_.end(), 0);
     }
 
+    /// The number that stands for the set of `number`.
     std::uint32_t root(std::uint32_t number) {
         while (parents_[number] != number)
             number = parents_[number] = parents_[parents_[number]];
         return number;
     }
 
-    /// @return whether they were in different sets.
+    /// Unites the sets of `a` and `b`. @return whether they were different sets
     bool join(std::uint32_t a, std::uint32_t b) {
         std::uint32_t larger = root(a), smaller = root(b);
         if (larger == smaller)

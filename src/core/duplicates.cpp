@@ -12,7 +12,7 @@ std::optional<Account> active_account(const Connection& connection) {
     return connection.status == Status::active ? connection.account() : std::nullopt;
 }
 
-/// The accounts whose active connections are not what is stored, each with the event that changed it.
+/// The accounts whose active connections, or the reference_ids of these, changed; each with the event that caused it.
 using AccountChanges = std::map<Account, std::int64_t>;
 
 AccountChanges account_changes(Neighbourhood& neighbourhood) {
@@ -32,8 +32,8 @@ AccountChanges account_changes(Neighbourhood& neighbourhood) {
     return changes;
 }
 
-/// Loads what else is active on these accounts, as far as it matters: two end users make a duplicate. What is active
-/// on them is no duplicate until that is found.
+/// Loads more active connections of the changed accounts: at most two of each, for two end users make a duplicate.
+/// Resets the flag of all active connections on these accounts, until `mark_duplicates`.
 void follow_account_changes(Neighbourhood& neighbourhood, const AccountChanges& changes) {
     std::map<Account, std::int64_t> loaded;
     for (const Node& node : neighbourhood.nodes())
@@ -55,7 +55,8 @@ void follow_account_changes(Neighbourhood& neighbourhood, const AccountChanges& 
     }
 }
 
-/// @param holders the loaded connections of one account, of which none counts as a duplicate yet
+/// Marks the active holders of an account as duplicates if they belong to different end users.
+/// @param holders the loaded connections of the account, none of which is marked yet
 void mark_duplicates(Sharers holders) {
     std::erase_if(holders, [](const Node* holder) { return holder->now.status != Status::active; });
     if (holders.empty() || has_same_reference(holders.front()->now, holders.back()->now))

@@ -1,5 +1,6 @@
-// Duplicates: active connections of different end users on one provider account. Each of them says so itself
-// (`Connection::duplicate`), and is in an index of those alone: so that asking for duplicates costs what there are.
+// Duplicates: active connections of different end users on one provider account. Each of them has the flag
+// `Connection::duplicate`, and a partial index holds only these: the cost of reading duplicates depends on their number
+// alone.
 #pragma once
 
 #include "core/everything.h"
@@ -7,10 +8,10 @@
 
 namespace terra_identity {
 
-/// Sets `now.duplicate` of all. For when their statuses are derived.
+/// Sets `now.duplicate` of all connections. Their statuses must be derived before.
 void derive_duplicates(Everything& everything);
 
-/// Sets `now.duplicate` on the accounts whose active connections changed.
+/// Sets `now.duplicate` of the connections on each account whose active connections changed.
 void derive_duplicates(Neighbourhood& neighbourhood);
 
 } // namespace terra_identity

@@ -13,10 +13,11 @@ std::optional<std::string> own_account(const Node& node) {
     return own ? std::optional(own->value) : std::nullopt;
 }
 
-/// An SDK's account is that of a device: a new connection may be on another.
+/// Whether a connection takes the account of a predecessor. With an SDK provider it does not: the account is a device,
+/// and a new connection may be on another device.
 bool inherits(const Node& node) { return !node.now.facts.provider_user_id && !node.now.sdk; }
 
-/// The newest of some connections that has an account.
+/// Finds the newest connection that has an account.
 class Newest {
 public:
     void consider(const Node& node, bool has_account) {
@@ -30,8 +31,9 @@ private:
     const Node* newest_ = nullptr;
 };
 
-/// What a member of a cycle takes that has no account of its own: a cycle has no order, so that all take the same. It
-/// is that of the newest member that has one, else of the newest that they replaced.
+/// The account for those members of a cycle that have none of their own: that of the newest member that has one, else
+/// that of the newest connection outside the cycle that a member replaced. All take the same, because a cycle has no
+/// order.
 std::optional<std::string> account_of_cycle(const std::vector<Node*>& cycle) {
     Newest member, predecessor;
     for (const Node* const node : cycle) {
@@ -46,6 +48,7 @@ std::optional<std::string> account_of_cycle(const std::vector<Node*>& cycle) {
     return predecessor.node() != nullptr ? predecessor.node()->now.provider_user_id : std::nullopt;
 }
 
+/// The effective account of the newest predecessor that has one.
 std::optional<std::string> account_of_predecessors(const Node& node) {
     Newest predecessor;
     for (const Link* const link : node.predecessors)
@@ -59,12 +62,13 @@ void derive_cycle(const std::vector<Node*>& cycle) {
         node->now.provider_user_id = inherits(*node) ? shared : own_account(*node);
 }
 
-/// The nodes whose account may have changed, and from there on the heirs of each that has.
+/// Derives the accounts of the nodes whose account may have changed, and of the heirs of each node whose account has:
+/// the nodes that replaced it.
 ///
-/// What waits is taken oldest first. A node or cycle takes its account from its predecessors alone, and these are older
-/// (newness sees to that): so that when it is taken, all of them that wait have been, and none waits again after it.
-/// Each is derived once, and the queue runs dry, in any graph. (Members of a cycle, which no newness can order, are
-/// derived together.)
+/// The oldest waiting node is derived first. A node or cycle takes its account only from its predecessors, and
+/// derive_newness makes these older. So all its waiting predecessors are derived before it, and none of them waits
+/// again afterwards: each node is derived once, and the queue becomes empty, in any graph. (The members of a cycle have
+/// no such order, and are derived together.)
 class EffectiveAccounts {
 public:
     explicit EffectiveAccounts(Neighbourhood& neighbourhood) : neighbourhood_(neighbourhood) {}
@@ -108,7 +112,7 @@ private:
             waiting_.push({node.now.place(), &node});
     }
 
-    /// Whether it may take another's account when the order of newness changes.
+    /// Whether a change in the order of newness may make the node take the account of another predecessor.
     static bool has_choice(const Node& node) {
         return node.now.cyclic || !node.knows_reauths || node.predecessors.size() > 1;
     }

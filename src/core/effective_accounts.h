@@ -1,4 +1,5 @@
-// The effective provider_user_id: a connection's own, else that of the connection it replaced, and so on back.
+// The effective provider_user_id of a connection: its own, else that of the connection that it replaced, and so on
+// back.
 #pragma once
 
 #include "core/everything.h"
@@ -8,11 +9,12 @@
 
 namespace terra_identity {
 
-/// Sets `now.provider_user_id` of all.
+/// Sets `now.provider_user_id` of all connections.
 void derive_effective_accounts(Everything& everything);
 
-/// Sets `now.provider_user_id` of the nodes whose facts, rules or links have changed, and of their heirs; marks as
-/// touched those that it changes. @param moved the nodes whose place has changed
+/// Sets `now.provider_user_id` of the nodes whose facts, rules or links have changed, and of the nodes that inherit it
+/// from them. Marks the nodes that it changes as touched. @param moved the nodes whose place in the order of newness
+/// has changed
 void derive_effective_accounts(Neighbourhood& neighbourhood, const std::vector<Node*>& moved);
 
 } // namespace terra_identity

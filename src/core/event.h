@@ -1,4 +1,4 @@
-// An event: what one webhook delivery says, read from its payload and headers.
+// An event: what one webhook delivery contributes, read from its payload and headers.
 #pragma once
 
 #include "core/time.h"
@@ -9,7 +9,7 @@
 
 namespace terra_identity {
 
-/// What an event says about the connections that it names.
+/// The kind of an event: what it contributes to the connections that it names.
 enum class EventKind {
     nothing, ///< it names no connection
     passing, ///< data, and every other type that has a user
@@ -36,34 +36,35 @@ struct UserObject {
     bool operator==(const UserObject&) const = default;
 };
 
-/// The headers of a delivery that matter for its place in the ledger.
+/// The headers of a delivery that the ledger uses.
 struct Headers {
     std::optional<Micros> ordering; ///< null if absent, unreadable or not believed
     std::optional<std::string> trace_id;
-    std::optional<std::string> dev_id; ///< the Terra environment that the delivery says it is of; nobody signs it
-    std::string problem;               ///< empty, or why the delivery cannot be told from others
+    std::optional<std::string> dev_id; ///< the Terra environment that the header names; headers are not signed
+    std::string problem;               ///< empty, or which header is too long
 
     bool operator==(const Headers&) const = default;
 };
 
+/// One event of the ledger.
 struct Event {
     std::string type; ///< as sent, trimmed; `athlete` for an answer of GET /athlete
     EventKind kind = EventKind::nothing;
-    std::optional<UserObject> user;     ///< the user named; of a `user_reauth` the new one
-    std::optional<UserObject> old_user; ///< of a `user_reauth`, if it names another than `user`
+    std::optional<UserObject> user;     ///< the user that the event names; of a `user_reauth` the new one
+    std::optional<UserObject> old_user; ///< of a `user_reauth`, if it names a user_id other than that of `user`
     std::optional<std::string> provider_user_id;
-    std::optional<std::string> reference_id; ///< at the top level, of an event without a user
-    std::string problem; ///< empty, or why the payload is not what its type needs; then it says nothing
+    std::optional<std::string> reference_id; ///< at the top level of the payload
+    std::string problem; ///< empty, or why the payload is not what its type needs; then `kind` is `nothing`
     Micros time = 0;     ///< the event time
     std::optional<Micros> ordering;
 
     bool operator==(const Event&) const = default;
 };
 
-/// What a `type` is before its payload is looked into. `auth` is `auth_success` until its status is read.
+/// The kind of an event of this type before its payload is read. `auth` is `auth_success` until its status is read.
 EventKind kind_of_type(std::string_view type);
 
-/// Whether a payload of this type without a user is not what its type needs.
+/// Whether an event of this type that names no user has a problem.
 bool needs_user(std::string_view type);
 
 } // namespace terra_identity

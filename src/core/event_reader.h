@@ -1,5 +1,5 @@
-// Reads a delivery into an Event. The rules of reading are here, once, for every kind of JSON value (docs/rules.md,
-// "Reading a payload"). Nothing here throws for what the sender sent: it is told in `problem`.
+// Reads a delivery into an Event, by the rules of docs/rules.md, "Reading a payload", for every class of JSON values
+// (core/json.h). Nothing here throws because of what the sender sent: `problem` describes what is wrong.
 #pragma once
 
 #include "core/event.h"
@@ -16,7 +16,7 @@ class EventReader {
 public:
     EventReader(J payload, Micros received_at) : payload_(payload), received_at_(received_at) {}
 
-    /// Never fails: an event that is not what its type needs has a problem and the kind `nothing`.
+    /// Reads the event. Never fails: an event that is not what its type needs has a problem and the kind `nothing`.
     Event read(const Headers& headers) {
         event_.ordering = headers.ordering;
         event_.time = headers.ordering.value_or(received_at_);
@@ -61,7 +61,7 @@ private:
             event_.type = "athlete";
     }
 
-    /// The member "athlete", of an array its first object; absent if there is none.
+    /// The member "athlete"; if it is an array, the first object in it; absent if there is none.
     J athlete_object() const {
         const J athlete = payload_.member("athlete");
         if (!athlete.is_array())
@@ -122,13 +122,13 @@ private:
         return read_id_or_number(object, "reference_id", path);
     }
 
-    /// Of an event about nobody, where nothing is a problem.
+    /// The reference_id of an event that names no user. A value that is no id counts as absent, and is no problem.
     std::optional<std::string> any_reference_id(const J& object) {
         const J value = object.member("reference_id");
         return value.is_integer() ? value.integer() : read_text(object, "reference_id");
     }
 
-    /// Like read_id; an integer of 64 bits is its digits.
+    /// Like `read_id`, but a 64-bit integer is also an id: its digits.
     std::optional<std::string> read_id_or_number(const J& object, std::string_view key, const std::string& path = {}) {
         const J value = object.member(key);
         if (value.is_integer())
@@ -163,7 +163,8 @@ private:
         return user;
     }
 
-    /// A trimmed, non-empty string; null if absent, null or empty; a problem if it is no string or over-long.
+    /// The member `key`, a string, trimmed; null if it is absent, null or empty. It is a problem if it is not a string
+    /// or is too long.
     std::optional<std::string> read_id(const J& object, std::string_view key, const std::string& path = {}) {
         const J value = object.member(key);
         if (value.is_null())
@@ -180,14 +181,14 @@ private:
         return text.empty() ? std::nullopt : std::optional<std::string>(text);
     }
 
-    /// A trimmed, non-empty string of any length; null for anything else.
+    /// The member `key`, a string of any length, trimmed; null if it is empty or anything else.
     std::optional<std::string> read_text(const J& object, std::string_view key) {
         const J value = object.member(key);
         const std::string_view text = value.is_string() ? trim(value.text()) : std::string_view();
         return text.empty() ? std::nullopt : std::optional<std::string>(text);
     }
 
-    /// The first problem is the one that is told.
+    /// Notes a problem. Only the first is kept.
     void fail(std::string why) {
         if (problem_.empty())
             problem_ = std::move(why);

@@ -13,7 +13,7 @@
 namespace terra_identity {
 namespace {
 
-/// @param nodes with facts and all links
+/// Derives the state of all nodes. @param nodes with their facts and all links
 void derive(const Rules& rules, Nodes& nodes) {
     for (Node& node : nodes)
         apply_rules(rules, node.now);

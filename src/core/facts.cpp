@@ -18,14 +18,15 @@ void keep_max(std::optional<Micros>& mine, const std::optional<Micros>& other) {
         mine = other;
 }
 
-/// A value as an event has it.
+/// A value that an event writes.
 struct Writing {
     const std::string& value;
     Micros at;
     bool passing;
 };
 
-/// Whether `a` wins over `b`: an identity event over a passing one, the later identity event, the earlier passing one.
+/// Whether `a` wins over `b`: an identity event over a passing one, of two identity events the later, of two passing
+/// events the earlier. At equal times the value decides.
 bool wins(const Writing& a, const Written& b) {
     if (a.passing != b.passing)
         return b.passing;
@@ -52,7 +53,7 @@ void keep_winner(Register& mine, const Register& other) {
         keep_winner(mine, writing_of(*other));
 }
 
-/// Whether keeping the min (max, winner) of the two would leave `mine` as it is.
+/// Whether keep_min (keep_max, keep_winner) of the two would leave `mine` as it is.
 bool covers_min(const std::optional<Micros>& mine, const std::optional<Micros>& other) {
     return !other || (mine && *mine <= *other);
 }

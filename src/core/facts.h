@@ -1,5 +1,5 @@
-// Facts of a connection: the fold of all events that name it. Facts combine by min, max, or, and last writer, so that
-// merging is associative, commutative and idempotent, and no order of events can matter.
+// Facts of a connection: what all events that name it add up to. Facts combine by min, max, or, and last writer. So
+// merging is associative, commutative and idempotent, and the order of the events does not matter.
 #pragma once
 
 #include "core/event.h"
@@ -14,23 +14,23 @@ namespace terra_identity {
 struct Written {
     std::string value;
     Micros at = 0;
-    bool passing = false; ///< by a passing event, which counts only where no identity event wrote
+    bool passing = false; ///< written by a passing event, which counts only if no identity event wrote
 
     bool operator==(const Written&) const = default;
 };
 
-/// Last writer wins; equal times go to the greater value. Among passing events the *first* writer wins, equal times
-/// going to the lesser value: what was known first stays until an identity event says otherwise.
+/// A value of which the last writer wins; at equal times the greater value. Among passing events the *first* writer
+/// wins, at equal times the lesser value: what was known first stays until an identity event contradicts it.
 using Register = std::optional<Written>;
 
-/// The facts of one connection, or what one event adds to them. Times in microseconds since 1970.
+/// The facts of one connection, or those that one event adds. Times are microseconds since 1970.
 struct Facts {
     std::optional<Micros> created_at;    ///< least `created_at` in any of its user objects
     std::optional<Micros> first_seen_at; ///< least event time over events that name it; null only in empty facts
-    bool live = false;                   ///< something else than an ending event named it
+    bool live = false;                   ///< an event other than an ending event named it
     bool confirmed = false;              ///< it had an `auth` success or was a `new_user`
-    std::optional<Micros> alive_at;      ///< the latest proof of life
-    Register replaced;                   ///< the last `user_reauth` that names it as old: the new user_id
+    std::optional<Micros> alive_at;      ///< the latest proof of life: an `auth` success, or being a `new_user`
+    Register replaced;                   ///< the new user_id of the last `user_reauth` that names it as old
     std::optional<Micros> deauthenticated_at;
     std::optional<Micros> revoked_at;
     std::optional<Micros> failed_at;
@@ -38,69 +38,71 @@ struct Facts {
     Register provider;
     Register reference_id;
     Register scopes;
-    Register provider_user_id; ///< its own, from athlete events
+    Register provider_user_id; ///< the connection's own, from athlete events
 
-    /// Adds what an event says about the connection of its `user`; of its `old_user`.
+    /// Add what an event contributes to the connection of its `user`; to that of its `old_user`.
     void add_user(const Event& event);
     void add_old_user(const Event& event);
 
-    /// Adds facts.
+    /// Adds other facts about the same connection.
     void merge(const Facts& other);
 
     /// Whether merging `other` would change nothing.
     bool absorbs(const Facts& other) const;
 
-    /// When it was connected, by its own events.
+    /// When the connection was made, according to its own events.
     Micros connected_at() const { return created_at ? *created_at : first_seen_at.value_or(0); }
 
-    /// Whether it is known since when it is there: by a `created_at`, or by having been connected before our eyes.
+    /// Whether it is known since when the connection exists: it has a `created_at`, or it is confirmed.
     bool dated() const { return created_at || confirmed; }
 
-    /// It has an ending fact, and no proof of life later than the latest of them.
+    /// Whether the connection is ended: it has an ending fact, and no proof of life that is later than the latest of
+    /// them.
     bool ended() const;
 
     bool operator==(const Facts&) const = default;
 
 private:
-    /// Adds what any user object says about its connection.
+    /// Adds what a user object of any event contributes.
     void add_object(const UserObject& object, const Event& event);
 };
 
-/// The facts of a connection of which identity events have said all but its least times: what a passing event may still
-/// lower.
+/// The facts of a settled connection that a passing event can still change: its least times. A connection is settled
+/// when it is live and identity events have written its provider, reference_id and scopes.
 struct Settled {
     Micros first_seen_at = 0;
     std::optional<Micros> created_at;
 
-    /// Whether the facts that these were taken from absorb those of a passing event.
+    /// Whether a passing event would change no fact of the settled connection.
     bool absorbs(const Facts& passing) const;
 };
 
-/// Null if a passing event may say more than times.
+/// Returns null if the connection is not settled: a passing event may change more than its least times.
 std::optional<Settled> settled(const Facts& facts);
 
-/// What all `user_reauth` events say that name these two connections as the old and the new one.
+/// All `user_reauth` events that name the same old and the same new connection.
 struct Reauth {
     std::string old_user_id;
     std::string new_user_id;
-    bool transfer = false; ///< each of them names two end users: the account went from one to the other
+    bool transfer = false; ///< each of these events names two end users: the account moved from one to the other
 
     auto operator<=>(const Reauth&) const = default;
 };
 
-/// What one event says about one connection.
+/// The facts that one event adds to one connection.
 struct Contribution {
     std::string user_id;
     Facts facts;
 };
 
-/// What one event says about all connections that it names: none, one, or (a `user_reauth`) two, the old one first.
+/// The contributions of one event to the connections that it names: none, one, or (a `user_reauth`) two, the old
+/// connection first.
 std::vector<Contribution> contributions_of(const Event& event);
 
-/// Whether a `user_reauth` that names two connections gives them to two end users.
+/// Whether a `user_reauth` that names two connections names two different end users.
 bool is_transfer(const Event& event);
 
-/// The link that an event makes, if it is a `user_reauth` that names two connections.
+/// The reauth of an event; null unless it is a `user_reauth` that names two connections.
 std::optional<Reauth> reauth_of(const Event& event);
 
 } // namespace terra_identity

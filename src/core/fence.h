@@ -1,4 +1,4 @@
-// The core has never heard of PostgreSQL: a core header that sees one of its headers does not compile.
+// Keeps PostgreSQL out of the core: a core header that is included after a header of PostgreSQL does not compile.
 #pragma once
 
 #if defined(POSTGRES_H) || defined(PG_VERSION_NUM)

@@ -1,4 +1,4 @@
-// How many data members an aggregate has, found out by how many initializers it takes.
+// Counts the data members of an aggregate, by how many initializers it takes.
 #pragma once
 
 #include <cstddef>

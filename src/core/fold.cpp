@@ -5,7 +5,7 @@
 namespace terra_identity {
 namespace {
 
-/// So many events at a time: their nodes fit the cache.
+/// How many events are added at a time: few enough that their nodes fit into the processor's cache.
 constexpr std::size_t block_events = 128;
 
 void add_block(Nodes& nodes, std::span<const Event> events) {

@@ -1,4 +1,4 @@
-// Fold: everything that a ledger says about the connections of one environment.
+// Fold: the facts and reauths that the events of one environment's ledger add up to.
 #pragma once
 
 #include "core/nodes.h"
@@ -8,7 +8,7 @@
 namespace terra_identity {
 
 struct Fold {
-    Nodes nodes; ///< with facts and reauths; nothing is derived
+    Nodes nodes; ///< with facts and reauths; their state is not derived
 
     void add(const Event& event) { add(std::span(&event, 1)); }
     void add(std::span<const Event> events);

@@ -1,5 +1,5 @@
-// Reads the headers of a delivery: an object whose names are compared without regard to case. Of a name that comes
-// twice the first counts, of an array its first element. Nothing here throws for what the sender sent.
+// Reads the headers of a delivery, a JSON object. Names are compared without regard to case. Of a name that comes twice
+// the first value counts, of an array its first element. Nothing here throws because of what the sender sent.
 #pragma once
 
 #include "core/event.h"
@@ -11,7 +11,7 @@
 
 namespace terra_identity {
 
-/// The value of one header, an array's first element; what it is then may still be anything.
+/// The value of one header: of an array its first element. It may have any JSON type.
 template <JsonValue J>
 J header_value(const J& value) {
     if (!value.is_array())
@@ -24,8 +24,8 @@ J header_value(const J& value) {
     return first;
 }
 
-/// Reads the headers that give a delivery its place in the ledger. What is neither a string nor, for the ordering
-/// timestamp, an integer counts as absent. @param received_at bounds what is believed.
+/// Reads the ordering timestamp, the trace id and the dev-id. A value that is neither a string nor, for the ordering
+/// timestamp, an integer counts as absent. @param received_at limits which ordering timestamps are believed
 template <JsonValue J>
 Headers read_headers(const J& headers, Micros received_at) {
     Headers result;
@@ -47,7 +47,7 @@ Headers read_headers(const J& headers, Micros received_at) {
         } else if (!result.dev_id && value.is_string() && !text.empty() && equals_ignoring_case(name, "dev-id")) {
             if (text.size() <= max_id_bytes)
                 result.dev_id = text;
-            else if (result.problem.empty()) // in whatever order they come
+            else if (result.problem.empty()) // a problem of the trace id counts first, in any order of headers
                 result.problem = "the dev-id header is longer than " + std::to_string(max_id_bytes) + " bytes";
         }
         return false;
@@ -55,8 +55,8 @@ Headers read_headers(const J& headers, Micros received_at) {
     return result;
 }
 
-/// The values of `X-Terra-Signature` and `terra-signature`: at most one of each, so that what a sender makes the
-/// receiver hash is bounded.
+/// The values of `X-Terra-Signature` and `terra-signature`: at most one of each, which limits how much hashing a sender
+/// can cause.
 template <JsonValue J>
 std::vector<std::string> read_signatures(const J& headers) {
     std::vector<std::string> result;

@@ -1,4 +1,4 @@
-// The JSON value that the reader of events reads: nlohmann::json, or anything that offers the same few questions.
+// JSON values as the core reads them: the concept JsonValue, and its implementation over nlohmann::json.
 #pragma once
 
 #include "core/fence.h"
@@ -12,7 +12,7 @@
 
 namespace terra_identity {
 
-/// A JSON value, possibly absent. `is_null()` holds for an absent value too.
+/// A JSON value, possibly absent. `is_null()` is also true for an absent value.
 template <class J>
 concept JsonValue = requires(const J& json, std::string_view key, bool (*stop)(std::string_view, J)) {
     { json.is_null() } -> std::same_as<bool>;
@@ -27,7 +27,8 @@ concept JsonValue = requires(const J& json, std::string_view key, bool (*stop)(s
     json.find_member(stop);
 };
 
-/// How many digits the exponents of a valid JSON text's numbers stand for: 1e131071 is 8 bytes, and 128 kB written out.
+/// How many digits the exponents in a valid JSON text add when its numbers are written out: 1e131071 has 8 bytes, and
+/// 128 kB written out.
 inline std::size_t digits_of_exponents(std::string_view json) {
     std::size_t digits = 0;
     for (std::size_t i = 0; i < json.size(); ++i) {
@@ -46,7 +47,7 @@ inline std::size_t digits_of_exponents(std::string_view json) {
     return digits;
 }
 
-/// A JsonValue that looks at an nlohmann::json, or at none.
+/// A JsonValue that refers to an nlohmann::json, or is absent.
 class NlohmannView {
 public:
     NlohmannView() = default;

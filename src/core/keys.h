@@ -1,4 +1,5 @@
-// Keys: what a derivation has to hold while it reads, thinks and writes, so that nobody else changes what it relies on.
+// Keys: what must be locked while a derivation reads and its result is written, so that nobody else changes what the
+// result relies on.
 #pragma once
 
 #include "core/connection.h"
@@ -12,14 +13,14 @@
 
 namespace terra_identity {
 
-// In the order in which they have to be taken: connections before slots before lineages.
+// The kinds of keys, in the order in which they must be locked: connections before slots before lineages.
 
 struct ConnectionKey {
     std::string user_id;
     auto operator<=>(const ConnectionKey&) const = default;
 };
 
-/// A provider account, with all its slots, or (no provider_user_id) a reference slot.
+/// A provider account, with all its slots; or a reference slot, which has no provider_user_id.
 struct SlotKey {
     std::string provider;
     std::optional<std::string> provider_user_id;
@@ -35,10 +36,10 @@ struct LineageKey {
 using Key = std::variant<ConnectionKey, SlotKey, LineageKey>;
 using Keys = std::set<Key>;
 
-/// What the caller holds while a derivation reads.
+/// What the caller has locked while a derivation reads.
 enum class Held {
-    keys,        ///< the keys of an earlier attempt: those that are needed have to be noted
-    environment, ///< all of it: nobody else writes
+    keys,        ///< the keys of an earlier attempt; the derivation notes which keys it needs
+    environment, ///< the whole environment: nobody else writes
 };
 
 inline SlotKey key_of(const Slot& slot) {

@@ -20,20 +20,21 @@ std::vector<Group> groups_only_of(const Connection& a, const Connection& b) {
     return result;
 }
 
-/// Whether it belongs to a lineage that is taken as a whole, with members that need not be loaded.
+/// Whether the node stays in its stored lineage, which then counts as a whole: its members need not be loaded.
 bool stays_in_lineage(const Neighbourhood& neighbourhood, const Node& node) {
     return node.stored && !node.detached && !neighbourhood.is_dissolved(node.stored->lineage_id);
 }
 
-/// Whether nothing of its lineage hangs by a connection that leaves its only group: the others stay linked to each
-/// other, and keep their lineage_id, which is not this one's.
+/// Whether a connection that leaves its only group can leave its lineage without breaking it. The other members stay
+/// linked to one another because no reauth goes through this connection, and they keep their lineage_id because it is
+/// not the connection_id of this one.
 bool hangs_by_one_group(const Node& node) {
     return groups_of(*node.stored).size() == 1 && node.stored->connection_id != node.stored->lineage_id &&
            node.predecessors.empty() && node.successors.empty();
 }
 
-/// A lineage that lost a link may fall apart: it is derived again from its members. A group that had no other member
-/// was no link.
+/// Dissolves every lineage that lost a link and so may fall apart: it is derived again from its members. A group
+/// without any other member was no link.
 void dissolve_broken(Neighbourhood& neighbourhood) {
     std::map<Group, std::vector<Node*>> left;
     for (Node& node : neighbourhood.nodes())
@@ -65,7 +66,7 @@ void dissolve_broken(Neighbourhood& neighbourhood) {
     neighbourhood.dissolve(broken);
 }
 
-/// For every group that a touched connection enters, some of its stored members that stay in it, if it has any.
+/// For every group that a touched connection enters: some of its stored members that stay in it, if there are any.
 std::vector<Connection> members_of_entered_groups(Neighbourhood& neighbourhood) {
     std::set<Group> entered;
     UserIds leaving;
@@ -98,8 +99,8 @@ void join_all_linked(DisjointSets& lineages, const Nodes& nodes, const SharedSlo
             lineages.join(link.old_node->number, link.new_node->number);
 }
 
-/// Sets the `lineage_id` of all nodes: the least among the ids of its lineage's members.
-/// @param id_of what a node brings in
+/// Sets the `lineage_id` of all nodes: the least id that the members of its lineage bring in.
+/// @param id_of returns the id that a node brings in
 template <class IdOf>
 void set_lineage_ids(DisjointSets& lineages, Nodes& nodes, const IdOf& id_of) {
     std::vector<std::int64_t> least(nodes.size(), std::numeric_limits<std::int64_t>::max());
@@ -111,7 +112,8 @@ void set_lineage_ids(DisjointSets& lineages, Nodes& nodes, const IdOf& id_of) {
         node.now.lineage_id = least[lineages.root(node.number)];
 }
 
-/// The nodes by number, those of one stored lineage joined, but for dissolved lineages.
+/// The numbers of the nodes in sets: the nodes of one stored lineage are in one set, unless they leave it or it is
+/// dissolved.
 DisjointSets stored_lineages(const Neighbourhood& neighbourhood) {
     DisjointSets lineages(neighbourhood.nodes().size());
     std::unordered_map<std::int64_t, std::uint32_t> first_of_lineage;
@@ -136,7 +138,8 @@ std::map<std::int64_t, std::int64_t> derive_lineages(Neighbourhood& neighbourhoo
     Nodes& nodes = neighbourhood.nodes();
     DisjointSets lineages = stored_lineages(neighbourhood);
     join_all_linked(lineages, nodes, neighbourhood.shared_slots());
-    // A lineage that is whole has members that are not loaded: its lineage_id counts for the least of them.
+    // A lineage that is not dissolved may have members that are not loaded: its lineage_id stands for the least id of
+    // all.
     set_lineage_ids(lineages, nodes, [&](const Node& node) {
         return stays_in_lineage(neighbourhood, node) ? node.stored->lineage_id : node.now.connection_id;
     });

@@ -1,4 +1,5 @@
-// Lineages: the connected components of reauths that are no transfers, and of slots shared under one reference_id.
+// Lineages: the connected components of connections that are linked by a reauth that is no transfer, or by a slot that
+// they share under one reference_id.
 #pragma once
 
 #include "core/everything.h"
@@ -9,11 +10,11 @@
 
 namespace terra_identity {
 
-/// Sets `now.lineage_id` of all.
+/// Sets `now.lineage_id` of all connections.
 void derive_lineages(Everything& everything);
 
-/// Sets `now.lineage_id` of the loaded nodes. @return old to new lineage_id of the lineages whose members, loaded or
-/// not, move to another
+/// Sets `now.lineage_id` of the loaded nodes. @return old to new lineage_id, for each lineage whose members, loaded or
+/// not, now belong to another one
 std::map<std::int64_t, std::int64_t> derive_lineages(Neighbourhood& neighbourhood);
 
 } // namespace terra_identity

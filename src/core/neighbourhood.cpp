@@ -18,7 +18,7 @@ void Neighbourhood::require(const std::vector<std::string>& user_ids) {
         if (!added)
             continue;
         node->now.connection_id = store_.new_connection_id();
-        node->knows_reauths = true; // what is not stored has none but those of this batch
+        node->knows_reauths = true; // a connection that is not stored has no reauths but those of this batch
     }
 }
 

@@ -1,6 +1,6 @@
-// The connections that news have to do with: those that they name and, as far as it matters, what shares a slot, a
-// lineage or a reauth with them. Everything that is asked of the store is asked here, where it is also noted which keys
-// have to be held for the answer to stay true.
+// Neighbourhood: the connections that a derivation works on. These are the ones that the news name and, where they
+// matter, those that share a slot, a lineage or a reauth with them. Only this class queries the Store; with each query
+// it notes the keys that must be locked for the answer to stay true.
 #pragma once
 
 #include "core/cycles.h"
@@ -32,10 +32,10 @@ public:
 
     Node& at(std::string_view user_id) { return nodes_.at(user_id); }
 
-    /// Loads those of these connections that are not loaded; those that are not stored either become new nodes.
+    /// Loads these connections unless they are loaded. Those that are not stored become new nodes.
     void require(const std::vector<std::string>& user_ids);
 
-    /// Adds stored connections; those that are loaded stay as they are.
+    /// Adds stored connections. Those that are loaded already stay as they are.
     void adopt(std::vector<Connection> connections);
 
     /// Loads the reauths that name these connections, and the connections at their other ends.
@@ -44,27 +44,29 @@ public:
     /// Links loaded connections by a reauth that is not stored.
     void link(Node& old_node, Node& new_node, bool transfer);
 
-    /// Whether reauths were linked that are not stored.
+    /// Whether `link` has added a link that was not loaded.
     bool has_new_links() const { return has_new_links_; }
 
-    /// Whether any of all stored reauths is a transfer.
+    /// Whether any stored reauth is a transfer.
     bool has_transfers() { return store_.has_transfers(); }
 
-    /// As the store answers; what it answers is loaded.
+    /// Ask the Store, and load the connections that it returns.
     std::vector<Connection> load_neighbours(const std::vector<NeighbourQuery>& queries, const UserIds& except);
     void load_active(const std::vector<AccountQuery>& queries);
 
-    /// As the store answers; nothing is loaded.
+    /// Asks the Store, and loads nothing.
     std::vector<Connection> group_members(const std::vector<Group>& groups, const UserIds& except);
 
-    /// What the loaded connections have in common. For when their facts and effective accounts are as they will be.
+    /// The slots that loaded connections share. Their facts and effective accounts must be final.
     const SharedSlots& shared_slots();
 
-    /// Loads all members of a lineage with their reauths, so that it can be derived again from its links.
+    /// Loads all members of these lineages with their reauths, so that the lineages can be derived again from their
+    /// links.
     void dissolve(const std::set<std::int64_t>& lineage_ids);
     bool is_dissolved(std::int64_t lineage_id) const { return dissolved_.contains(lineage_id); }
 
-    /// Notes what has to be held: others who change the connection, its slots or its lineage hold the same.
+    /// Notes keys that must be locked. Other sessions that change the connection, its slots or its lineage lock the
+    /// same.
     void rely_on(Key key) {
         if (notes_keys_)
             keys_.insert(std::move(key));
@@ -73,7 +75,7 @@ public:
     void rely_on_slots(const Connection& connection);
     void rely_on_stored_lineage(const Node& node);
 
-    /// What was relied on up to now.
+    /// The keys that have been noted.
     Keys& keys() { return keys_; }
 
 private:
@@ -85,7 +87,7 @@ private:
     Cycles cycles_;
     std::set<std::int64_t> dissolved_;
     SharedSlots shared_slots_;
-    std::size_t shared_slots_nodes_ = 0; ///< how many nodes there were when they were found
+    std::size_t shared_slots_nodes_ = 0; ///< the number of nodes when `shared_slots_` was computed
     Keys keys_;
 };
 

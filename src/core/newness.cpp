@@ -11,8 +11,8 @@
 namespace terra_identity {
 namespace {
 
-/// A microsecond before the first of the connections that replaced it, but for those on one cycle with it. Of its cycle
-/// and theirs the numbers have to be known.
+/// When a node counts as connected: at the time of its facts, but at least a microsecond before each connection that
+/// replaced it and is not on one cycle with it. The cycles of the node and of its successors must be known.
 Micros connected_at(const Node& node) {
     Micros result = node.now.facts.connected_at();
     for (const Link* const link : node.successors)
@@ -21,20 +21,20 @@ Micros connected_at(const Node& node) {
     return result;
 }
 
-/// Has the cycles known that `connected_at` has to know.
+/// Finds the cycles that `connected_at` needs: those of the node and of its successors.
 void find_cycles(Neighbourhood& neighbourhood, Node& node) {
     if (!node.now.cyclic)
         return;
     cycle_of(neighbourhood, node);
-    // What finds a cycle may load links of this node.
+    // By index, because cycle_of may load more links of this node.
     for (std::size_t i = 0; i < node.successors.size(); ++i)
         if (Node& successor = *node.successors[i]->new_node; successor.now.cyclic)
             cycle_of(neighbourhood, successor);
 }
 
-/// The touched nodes are derived one after another, each after those that replaced it; after each, what was replaced
-/// before it, as far back as that changes. So each node is mostly derived once. If nodes turn out to be derived again
-/// and again, everything that was replaced before the touched nodes is loaded instead, and derived in order.
+/// Derives `connected_at` of the touched nodes, each after the nodes that replaced it. After each node it derives those
+/// that the node replaced, and so on back, as long as times change. So most nodes are derived once. If nodes are
+/// derived again and again, all predecessors of the touched nodes are loaded instead, and derived in order.
 class Newness {
 public:
     explicit Newness(Neighbourhood& neighbourhood) : neighbourhood_(neighbourhood) {}
@@ -63,17 +63,18 @@ public:
     }
 
 private:
-    /// As it was when it began to wait.
+    /// A node in the queue, with its `connected_at` at the time when it was queued.
     struct Waiting {
         Micros connected_at;
         Node* node;
         bool operator<(const Waiting& other) const { return connected_at < other.connected_at; }
     };
 
-    /// By a batch whose times lie badly, or by a cycle that the store does not know as one, which would have no end.
+    /// Whether nodes are derived again and again: because of the order of the times in a batch, or because of a cycle
+    /// that is not stored as one and on which the derivation would never end.
     bool derived_too_often() const { return derived_ > 4 * neighbourhood_.nodes().size(); }
 
-    /// All that are to be derived in any case, queued.
+    /// Returns the touched nodes, which are derived in any case, and marks them as queued.
     std::vector<Node*> find_touched() {
         std::vector<Node*> touched, replaced;
         for (Node& node : neighbourhood_.nodes())
@@ -91,8 +92,9 @@ private:
         return touched;
     }
 
-    /// Orders nodes so that each comes after those that replaced it. Where stored links between them are not loaded,
-    /// the newer ones of a lineage count as replacing the older. Without recursion: a chain of reauths may be long.
+    /// Orders nodes so that each comes after the nodes that replaced it. Where stored reauths between them are not
+    /// loaded, the newer ones of a lineage count as replacing the older. It does not recurse, because a chain of
+    /// reauths may be long.
     static std::vector<Node*> in_order(std::vector<Node*> touched) {
         std::sort(touched.begin(), touched.end(), [](const Node* a, const Node* b) {
             const std::int64_t a_lineage = lineage_of(*a), b_lineage = lineage_of(*b);
@@ -139,7 +141,7 @@ private:
             waiting_.push({node.now.connected_at, &node});
     }
 
-    /// Each once, after those that replaced it.
+    /// Derives these nodes and all nodes that were replaced before them: each once, after the nodes that replaced it.
     void derive_all_before(std::vector<Node*> nodes) {
         std::unordered_set<const Node*> seen(nodes.begin(), nodes.end());
         for (std::size_t first = 0; first < nodes.size();) {
@@ -152,7 +154,7 @@ private:
                         nodes.push_back(link->old_node);
         }
         for (Node* const node : nodes)
-            node->queued = true; // that what is derived does not wait
+            node->queued = true; // so that `derive` queues none of them
         for (Node* const node : nodes)
             if (node->predecessors.empty() && node->successors.empty())
                 derive(*node);
@@ -175,7 +177,7 @@ private:
         neighbourhood_.require_reauths({&node});
         for (const Link* const link : node.predecessors) {
             Node& predecessor = *link->old_node;
-            neighbourhood_.require_reauths({&predecessor}); // what else replaced it counts too
+            neighbourhood_.require_reauths({&predecessor}); // all nodes that replaced the predecessor count
             predecessor.follows(node);
             push(predecessor);
         }

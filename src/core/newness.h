@@ -1,5 +1,5 @@
-// Newness: when a connection counts as connected. By its own events, but always before whatever replaced it, however
-// late its own events come.
+// Newness: the time at which a connection counts as connected. It comes from the connection's own events, but is always
+// before that of every connection that replaced it, however late its own events come.
 #pragma once
 
 #include "core/everything.h"
@@ -9,11 +9,11 @@
 
 namespace terra_identity {
 
-/// Sets `now.connected_at` of all.
+/// Sets `now.connected_at` of all connections.
 void derive_newness(Everything& everything);
 
-/// Sets `now.connected_at` of the touched nodes and of all that were replaced before them; marks as touched those that
-/// it changes. @return those whose place changed
+/// Sets `now.connected_at` of the touched nodes, of the nodes that they replaced, and so on back. Marks the nodes that
+/// it changes as touched. @return the nodes whose place in the order of newness changed
 std::vector<Node*> derive_newness(Neighbourhood& neighbourhood);
 
 } // namespace terra_identity

@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::size_t cache_line = 64;
 
-/// Lets all of a node come into the cache while something else is done. In line: GCC leaves out the call of a function
-/// that does nothing but prefetch.
+/// Prefetches a whole node into the processor's cache. Always inline: GCC omits calls of a function that only
+/// prefetches.
 [[gnu::always_inline]] inline void prefetch(const Node& node) {
     const char* const start = reinterpret_cast<const char*>(&node);
     for (std::size_t offset = 0; offset < sizeof(Node); offset += cache_line)

@@ -1,4 +1,4 @@
-// The rules that users set, and what they make of a connection.
+// The rules that users set in `environments` and `providers`, and what they set in a connection.
 #pragma once
 
 #include "core/connection.h"
@@ -13,23 +13,23 @@ namespace terra_identity {
 
 enum class AccountPolicy { keep, replace };
 
-/// Null for any other word.
+/// The policy of this name; null for any other word.
 std::optional<AccountPolicy> account_policy_of(std::string_view word);
 
 using ProviderSet = std::set<std::string, std::less<>>;
 
-/// The providers that are connected by an SDK on the person's device, unless users say otherwise.
+/// The providers that are connected by an SDK on the person's device, unless `providers` contradicts.
 inline constexpr std::array<std::string_view, 5> built_in_sdk_providers{"APPLE", "FREESTYLELIBRESDK", "GOOGLEFIT",
                                                                         "HEALTH_CONNECT", "SAMSUNG"};
 
-/// What users decide: for an environment, and for the providers.
+/// The rules of one environment: its account policy, and the rules of all providers.
 struct Rules {
     AccountPolicy account_policy = AccountPolicy::keep;
     ProviderSet sdk_providers;      ///< connected by an SDK on the person's device
-    ProviderSet unusable_providers; ///< whose account ids do not tell accounts apart: they give no account slots
+    ProviderSet unusable_providers; ///< whose account ids do not identify accounts: they give no account slots
 };
 
-/// Sets `sdk`, `account_exclusive` and `account_unusable`, which follow from the rules and the provider alone.
+/// Sets `sdk`, `account_exclusive` and `account_unusable`, which depend on the rules and the provider alone.
 void apply_rules(const Rules& rules, Connection& connection);
 
 } // namespace terra_identity

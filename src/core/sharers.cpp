@@ -8,7 +8,7 @@
 namespace terra_identity {
 namespace {
 
-/// A provider, and one of its accounts or of the developer's end users.
+/// A provider, and the id of one of its accounts or of an end user.
 using Name = std::pair<std::string_view, std::string_view>;
 
 struct Named {
@@ -25,7 +25,8 @@ std::string_view reference_of(const Node& node) {
     return node.now.facts.reference_id ? std::string_view(node.now.facts.reference_id->value) : std::string_view();
 }
 
-/// Sorted by hash, equal names are near one another, and most nodes, which share nothing, are not looked at again.
+/// Returns the groups of nodes that have the same name. Nodes are sorted by hash first, so that the names of most
+/// nodes, which share nothing, are never compared.
 template <class NameOf>
 std::vector<Sharers> sharers(std::vector<Named> named, const NameOf& name_of) {
     std::sort(named.begin(), named.end(), [&](const Named& a, const Named& b) {

@@ -10,7 +10,7 @@
 namespace terra_identity {
 namespace {
 
-/// Unix seconds: digits alone, and not so many that microseconds overflow.
+/// Reads Unix seconds: digits only, and not so many that microseconds would overflow.
 std::optional<Micros> parse_seconds(std::string_view digits) {
     if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos)
         return std::nullopt;
@@ -99,7 +99,7 @@ std::string_view to_string(Verdict verdict) {
 bool is_timely(Micros time, const SignatureRules& rules) {
     if (!rules.tolerance)
         return true;
-    // Of any two times of 64 bits the distance fits in 64 bits without a sign.
+    // The distance of any two 64-bit times fits into an unsigned 64-bit number.
     const auto distance =
         static_cast<std::uint64_t>(std::max(time, rules.at)) - static_cast<std::uint64_t>(std::min(time, rules.at));
     return *rules.tolerance >= 0 && distance <= static_cast<std::uint64_t>(*rules.tolerance);

@@ -1,5 +1,5 @@
 // The signature of a delivery: the header `t=<unix seconds>,v1=<hex>`, where v1 is the HMAC-SHA256 of t, a dot and the
-// raw body under a signing secret. Whoever knows no secret can have no body accepted.
+// raw body under a signing secret. Without a secret, nobody can make a body pass the check.
 #pragma once
 
 #include "core/time.h"
@@ -15,39 +15,39 @@ namespace terra_identity {
 
 using Digest = std::array<unsigned char, 32>;
 
-/// What a signature header says.
+/// The content of a signature header.
 struct Signature {
-    std::string timestamp;       ///< `t` as it was sent: what is signed begins with these characters
-    Micros time = 0;             ///< the same as a time
+    std::string timestamp;       ///< `t` as it was sent: the signed text begins with these characters
+    Micros time = 0;             ///< `t` as a time
     std::vector<Digest> digests; ///< every `v1`, in order
 };
 
 /// Reads a signature header: elements `name=value` between commas, in any order, with or without spaces. There must be
-/// one `t`, of digits, and at least one `v1` of 64 hex digits in either case; other elements, `v0` among them, and a
-/// `v1` that is no digest count for nothing. Null if it is not like that.
+/// one `t`, of digits, and at least one `v1` of 64 hex digits in either case. Other elements, `v0` among them, and a
+/// `v1` that is no digest are ignored. Null if the header is malformed.
 std::optional<Signature> parse_signature(std::string_view header);
 
-/// Whether two digests are equal, in a time that does not tell where they differ.
+/// Whether two digests are equal. The time that it takes does not depend on where they differ.
 bool equal_in_constant_time(const Digest& a, const Digest& b);
 
-/// When a signature is accepted.
+/// The conditions under which a signature is accepted.
 struct SignatureRules {
-    std::vector<std::string> secrets; ///< any of them may have signed
+    std::vector<std::string> secrets; ///< the signature may be made with any of them
     std::optional<Micros> tolerance;  ///< how far `t` may be from `at`, either way; null: any distance
     Micros at = 0;
 };
 
 enum class Verdict { good, missing, malformed, untimely, wrong };
 
-/// Why a delivery is refused, as a sentence without its full stop. Empty if it is good.
+/// Why a delivery is refused, as a sentence without its full stop. Empty for a good signature.
 std::string_view to_string(Verdict verdict);
 
-/// Whether the distance of two times is at most the tolerance.
+/// Whether the distance between `time` and `rules.at` is at most the tolerance.
 bool is_timely(Micros time, const SignatureRules& rules);
 
-/// Whether any of the signatures stands for the body: the best that is to be said of them.
+/// Checks the signatures of a body. The verdict is good if any of them is good, else that of the one that came closest.
 /// @param hmac hmac(secret, prefix) is the HMAC-SHA256 of prefix and body
-/// @param good_prefix if not null: the prefix of the signature that is good
+/// @param good_prefix if not null: receives the prefix of the good signature
 template <class Hmac>
 Verdict verify_signatures(const std::vector<std::string>& headers, const SignatureRules& rules, const Hmac& hmac,
                           std::string* good_prefix = nullptr) {

@@ -1,5 +1,5 @@
-// What a derivation asks of the stored state of one environment. Every question is asked for many at once; answers may
-// repeat connections and come in any order.
+// Store: the queries of a derivation on the stored state of one environment. Every query takes many keys at once. Its
+// result may repeat connections and come in any order.
 #pragma once
 
 #include "core/connection.h"
@@ -13,7 +13,7 @@ namespace terra_identity {
 
 enum class Direction { older, newer };
 
-/// Asks for the nearest live connection of a slot before or after a place.
+/// A query for the nearest live connection of a slot before or after a place.
 struct NeighbourQuery {
     Slot slot;
     Place place;
@@ -22,6 +22,7 @@ struct NeighbourQuery {
 
 using UserIds = std::set<std::string, std::less<>>;
 
+/// A query for active connections of an account, at most `limit` of them.
 struct AccountQuery {
     Account account;
     std::int64_t limit;
@@ -33,10 +34,10 @@ public:
 
     virtual std::vector<Connection> connections(const std::vector<std::string>& user_ids) = 0;
 
-    /// The reauths that name one of these as old or as new.
+    /// The reauths that name one of these connections as old or as new.
     virtual std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) = 0;
 
-    /// Whether any of all reauths is a transfer.
+    /// Whether any stored reauth is a transfer.
     virtual bool has_transfers() = 0;
 
     /// For each query the nearest live connection whose user_id is not among `except`, if there is one.
@@ -50,7 +51,7 @@ public:
 
     virtual std::vector<Connection> lineages(const std::vector<std::int64_t>& lineage_ids) = 0;
 
-    /// A connection_id greater than all that were ever given out.
+    /// Returns a connection_id greater than all before.
     virtual std::int64_t new_connection_id() = 0;
 };
 

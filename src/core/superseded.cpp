@@ -10,7 +10,8 @@
 namespace terra_identity {
 namespace {
 
-/// Whether a connection takes part in the order of its slots in the same way as before.
+/// Whether a connection is stored with the slots and the place in the order of newness that it has now, and as live or
+/// not as it is now.
 bool stays_put(const Node& node) {
     return node.stored && node.stored->facts.live == node.now.facts.live && node.stored->place() == node.now.place() &&
            node.stored->slots() == node.now.slots();
@@ -21,6 +22,7 @@ bool is_older_node(const Node* a, const Node* b) { return is_older(a->now, b->no
 /// For each node, by its number, the oldest of the newer live nodes that share a slot with it; null if none does.
 using Successors = std::vector<const Node*>;
 
+/// Notes in `successors` the successor of each member in this slot, unless an older one is known from another slot.
 /// @param slot the loaded members of one slot, the oldest first
 void find_successors(std::span<Node* const> slot, Successors& successors) {
     const Node* newer = nullptr;
@@ -58,8 +60,8 @@ void derive_status(Node& node, const Successors& successors) {
     derive_status(node.now, successor == nullptr ? nullptr : &successor->now);
 }
 
-/// The derivation of statuses: first the neighbours that the touched connections leave or come upon, then what is
-/// newer than each of all these.
+/// Derives the statuses of the touched connections and of their older neighbours. It first loads the older neighbours
+/// in the slots that touched connections leave or enter, then what is newer than each of all these.
 class Statuses {
 public:
     explicit Statuses(Neighbourhood& neighbourhood) : neighbourhood_(neighbourhood) {
@@ -84,8 +86,8 @@ public:
     }
 
 private:
-    /// The live connection next older than each place that a touched connection left or took may have another
-    /// successor.
+    /// Adds the neighbours that may have another successor now: in each slot that a touched connection leaves or
+    /// enters, the next older live connection.
     void find_older() {
         std::vector<NeighbourQuery> queries;
         std::map<std::string, std::int64_t> event_ids;
@@ -119,7 +121,7 @@ private:
         }
     }
 
-    /// What is newer and not loaded.
+    /// Loads the next newer live connection in each slot of the connections whose status is derived.
     void load_newer() {
         std::vector<NeighbourQuery> queries;
         for (const Node* node : evaluate_)
@@ -129,8 +131,9 @@ private:
         load(std::move(queries));
     }
 
-    /// The nearest neighbours of places, of which those of one slot are all asked about in one direction. A look-up
-    /// skips what has moved away: so that this is skipped once, places between which nothing stays have one look-up.
+    /// Loads the nearest neighbours of places. All queries for one slot must have the same direction. A look-up in a
+    /// slot has to skip the stored rows of connections that moved away. To skip them once, a neighbour that is found
+    /// also answers the following queries of the slot that it lies beyond.
     std::vector<Connection> load(std::vector<NeighbourQuery> queries) {
         std::sort(queries.begin(), queries.end(), [](const NeighbourQuery& a, const NeighbourQuery& b) {
             if (a.slot != b.slot)
@@ -164,13 +167,13 @@ private:
         return result;
     }
 
-    /// The queries of one slot, from the first that has no answer yet.
+    /// The range of the queries of one slot that have no answer yet.
     struct Asked {
         std::size_t next;
         std::size_t end;
     };
 
-    /// Whether a place is on the side of a query's place that it asks about.
+    /// Whether a place lies on the side of a query's place that the query asks for.
     static bool is_beyond(const NeighbourQuery& query, const Place& place) {
         return query.direction == Direction::older ? place < query.place : query.place < place;
     }
@@ -196,7 +199,7 @@ private:
 
     Neighbourhood& neighbourhood_;
     std::vector<Node*> evaluate_;
-    UserIds moved_; ///< stored in places where they no longer are
+    UserIds moved_; ///< the connections whose stored place or slots are out of date
     std::map<Slot, std::int64_t> causes_;
 };
 

@@ -1,5 +1,5 @@
-// Superseded: a connection is, when a newer live connection shares one of its slots; the oldest of the newer ones is
-// its successor. With that every status is known.
+// Statuses. A connection is superseded if a newer live connection shares one of its slots; the oldest of these is its
+// successor. All other statuses follow from the connection's own facts.
 #pragma once
 
 #include "core/everything.h"
@@ -7,10 +7,11 @@
 
 namespace terra_identity {
 
-/// Sets status, successor and end of all.
+/// Sets `status`, `successor_user_id` and `ended_at` of all connections.
 void derive_statuses(Everything& everything);
 
-/// Sets status, successor and end of the touched nodes and of their neighbours in the slots that they leave or enter.
+/// Sets `status`, `successor_user_id` and `ended_at` of the touched nodes and of their neighbours in the slots that
+/// they leave or enter.
 void derive_statuses(Neighbourhood& neighbourhood);
 
 } // namespace terra_identity

@@ -1,4 +1,5 @@
-// Ids as Terra sends them: trimmed, empty meaning null, compared byte by byte.
+// Functions for ids and other texts that Terra sends. Ids are trimmed, an empty id means null, and they are compared
+// byte by byte.
 #pragma once
 
 #include "core/fence.h"
@@ -12,7 +13,7 @@ namespace terra_identity {
 /// The longest id in bytes. Five of them and two timestamps fit a B-tree entry (2,704 bytes).
 inline constexpr std::size_t max_id_bytes = 512;
 
-/// Without leading and trailing ASCII white space.
+/// The text without leading and trailing ASCII white space.
 constexpr std::string_view trim(std::string_view text) {
     constexpr std::string_view space = " \t\n\r\v\f";
     const auto first = text.find_first_not_of(space);
@@ -21,7 +22,7 @@ constexpr std::string_view trim(std::string_view text) {
     return text.substr(first, text.find_last_not_of(space) - first + 1);
 }
 
-/// What a message shows of a text of the sender's: all of it, or its first 200 bytes without half a character, and
+/// The part of a sender's text that a message shows: all of it, or its first 200 bytes, cut between two characters, and
 /// dots.
 inline std::string excerpt(std::string_view text) {
     constexpr std::size_t shown = 200;
@@ -33,7 +34,7 @@ inline std::string excerpt(std::string_view text) {
     return std::string(text.substr(0, size)) + "...";
 }
 
-/// ASCII letters in upper case, every other byte as it is.
+/// The text with ASCII letters in upper case, and every other byte as it is.
 inline std::string upper(std::string_view text) {
     std::string result(text);
     for (char& c : result)

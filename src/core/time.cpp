@@ -8,7 +8,7 @@
 namespace terra_identity {
 namespace {
 
-/// Reads a text from left to right; every method says whether it found what it was asked for.
+/// Reads a text from left to right. Every method returns whether the text continues with what was asked for.
 class Scanner {
 public:
     explicit Scanner(std::string_view text) : rest_(text) {}
@@ -52,7 +52,7 @@ bool read_date(Scanner& in, std::int64_t& days) {
     return year > 0 && date.ok();
 }
 
-/// A fraction of a second, any number of digits, in whole microseconds.
+/// Reads a fraction of a second, of any number of digits, as whole microseconds.
 bool read_fraction(Scanner& in, Micros& fraction) {
     if (!in.next_is_digit())
         return false;
@@ -98,7 +98,7 @@ bool read_zone(Scanner& in, Micros& offset) {
     return true;
 }
 
-/// The days that std::chrono has a name for; years of five digits and more are possible in received_at.
+/// The first and the last day that std::chrono can represent as a date. `received_at` may be later.
 constexpr std::chrono::sys_days first_day{std::chrono::year::min() / std::chrono::January / 1};
 constexpr std::chrono::sys_days last_day{std::chrono::year::max() / std::chrono::December / 31};
 
@@ -144,7 +144,7 @@ std::optional<Micros> parse_ordering_timestamp(std::string_view text) {
             return std::nullopt;
         milliseconds = milliseconds * 10 + (c - '0');
     }
-    // Past the year 292,000 it would overflow; nothing like it is ever believed.
+    // Microseconds overflow after the year 292,000. No such time is ever believed.
     if (milliseconds > INT64_MAX / 1000)
         return std::nullopt;
     return milliseconds * 1000;
