@@ -22,14 +22,14 @@ using namespace tables;
 
 namespace {
 
-/// A transaction that would hold more keys than this takes the environment for itself: the server's lock table is
-/// shared and small.
+/// A transaction that would hold more keys than this locks the whole environment instead, because the server's lock
+/// table is shared and small.
 constexpr std::size_t max_keys = 1000;
 
-/// So does one that others have overtaken this often.
+/// A transaction that needed more keys after this many attempts also locks the whole environment.
 constexpr int max_attempts = 10;
 
-/// The connections in the order in which the events name them, each once.
+/// The user_ids that the news name, each once, in the order of the events.
 std::vector<std::string> user_ids_of(const News& news) {
     std::vector<std::string> result;
     std::set<std::string_view> seen;
@@ -50,7 +50,8 @@ Derived derive(Store& store, const Rules& rules, Held held, const News& news,
     return derivation.derive();
 }
 
-/// Takes the deliveries, once. @return whether all that the news say is new: what is repeated is dropped from them
+/// Records the deliveries, and drops the contributions of repeated ones from the news. Does nothing when it is called
+/// again. @return whether nothing was dropped
 bool take(const std::string& dev_id, News& news) {
     if (news.deliveries.empty())
         return true;
@@ -59,8 +60,9 @@ bool take(const std::string& dev_id, News& news) {
     return std::erase_if(news.items, is_repeated) + std::erase_if(news.reauths, is_repeated) == 0;
 }
 
-/// What has to be locked is only known after reading, and what was read is only good under locks: so it is read,
-/// locked and read again until a reading needs nothing that is not held. The first guess is right for most.
+/// Applies the news of one environment. Which locks are needed is only known after reading, and what was read is only
+/// valid under these locks. So it locks, reads, and starts again with more locks until none is missing. The first set
+/// of locks is sufficient for most statements.
 void apply_to(const std::string& dev_id, News& news, bool whole, const Table& table) {
     std::vector<std::string> user_ids = user_ids_of(news);
     EnvironmentLocks locks(dev_id);
@@ -103,7 +105,8 @@ void apply_to(const std::string& dev_id, News& news, bool whole, const Table& ta
     }
 }
 
-/// Whether a statement with these news would wait for one thing while it holds another of the same kind.
+/// Whether a statement with these news may hold one lock while it waits for another one of the same level: it has
+/// deliveries of several environments, or several deliveries.
 bool is_batch(const NewsByEnvironment& news) {
     return news.size() > 1 || (!news.empty() && news.begin()->second.deliveries.size() > 1);
 }

@@ -1,4 +1,4 @@
-// Applies what a statement's events say: lock, read, derive, write, once for each environment.
+// Applies the news of a statement: for each environment once, it locks, reads, derives and writes.
 #pragma once
 
 #include "core/facts.h"
@@ -12,7 +12,8 @@
 
 namespace terra_identity {
 
-/// What events say about connections, in the order of the events, and their deliveries.
+/// News: what the events of a statement contribute to the connections of one environment, in the order of the events,
+/// and the deliveries of these events.
 struct News {
     struct Item {
         Contribution contribution;
@@ -24,16 +25,16 @@ struct News {
     };
     std::vector<Item> items;
     std::vector<Link> reauths;
-    std::vector<tables::Delivered> deliveries; ///< of these events, and of others that have nothing to say
+    std::vector<tables::Delivered> deliveries; ///< of these events, and of events that contribute nothing
 };
 
 using NewsByEnvironment = std::map<std::string, News>;
 
-/// More items than this in one environment, and a statement has the identity writes of that environment to itself.
+/// A statement with more items than this in one environment locks the whole environment (src/tables/locks.h).
 inline constexpr std::size_t bulk_items = 100;
 
-/// Takes the deliveries and applies what their events say, but for those that are repeated.
-/// @param in_parts there is more to come of the statement: it keeps other batches out, and takes whole environments
+/// Records the deliveries, and applies the contributions of all events that are not repeated deliveries.
+/// @param in_parts the statement has more events to come: it locks out other batches, and locks whole environments
 void apply_news(NewsByEnvironment news, bool in_parts);
 
 } // namespace terra_identity

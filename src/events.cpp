@@ -1,4 +1,4 @@
-// The triggers of the ledger: reading an event on its way in, collecting what it says, applying it once for the
+// The triggers of the ledger `events`: they read each event, collect what it contributes, and apply that once for the
 // statement.
 #include "events.h"
 
@@ -30,11 +30,12 @@ namespace {
 using namespace pg;
 using namespace tables;
 
-/// Statements with more events than this that have a delivery to take, or something to say, are applied in parts.
+/// A statement applies its news in parts of this many events. Only events count that have a delivery to record or
+/// contribute something.
 constexpr std::size_t chunk_events = 10'000;
 
-/// Later times cannot be counted from 1970 in 64 bits, a day added; earlier ones leave no room for what was replaced
-/// before.
+/// The limits of received_at. A later time, plus a day, would not fit into 64 bits of microseconds since 1970. An
+/// earlier one would leave no room for the `connected_at` of the connections that were replaced before.
 constexpr TimestampTz latest_received_at = INT64_MAX - postgres_epoch - micros_per_day;
 constexpr TimestampTz earliest_received_at = MIN_TIMESTAMP + 30 * micros_per_day;
 
@@ -48,8 +49,8 @@ Micros received_at_of(const NullableValue& given) {
     return micros_of(given.value);
 }
 
-/// Whether the event says something that its connections' stored facts do not say. Facts only ever grow, so that what
-/// is seen here needs no lock: a later state would know it too.
+/// Whether the event contributes something that the stored facts of its connections do not contain. This needs no lock,
+/// because facts only ever grow: what is contained now will be contained later.
 bool says_something_new(const Event& event, const std::string& dev_id) {
     if (event.kind != EventKind::passing)
         return event.kind != EventKind::nothing;
@@ -65,11 +66,11 @@ HeapTuple with(HeapTuple row, Relation relation, EventColumn column, const Nulla
     });
 }
 
-/// A row that was read before comes from a dump: the state that it led to is restored beside it, in whatever order, so
-/// that it has nothing to say here.
+/// For a row that has been read before, and so comes from a dump: it contributes nothing, because the state to which it
+/// led is restored too, in any order.
 HeapTuple without_contribution(HeapTuple row, Relation relation) { return with(row, relation, event_contributes, {}); }
 
-/// The environment of an event, which is made, or learns what its deliveries' header says, if need be.
+/// Returns the environment of an event. Creates it, or sets its `terra_dev_id` from the header, if necessary.
 std::string environment_of(const NullableValue& given, const std::optional<std::string>& header) {
     while (true) {
         const Route route = route_of(given, header);
@@ -78,13 +79,13 @@ std::string environment_of(const NullableValue& given, const std::optional<std::
     }
 }
 
-/// What the statement in progress at one level of subtransactions has to say; the innermost level is on top. What is
-/// an abort leaves behind is dropped by end_transaction and end_subtransaction.
+/// The news of the statement in progress, for each level of subtransactions; the innermost level is on top. The
+/// callbacks end_transaction and end_subtransaction drop what an abort leaves behind.
 struct Pending {
     int level;
     NewsByEnvironment news;
-    std::size_t events;                         ///< in the news
-    std::map<DeliveryKey, std::int64_t> coming; ///< deliveries on their way into the ledger, with their events
+    std::size_t events;                         ///< the number of events in the news
+    std::map<DeliveryKey, std::int64_t> coming; ///< the deliveries that BEFORE INSERT has seen, with their event_ids
     Pending* below;
 };
 
@@ -103,7 +104,7 @@ void drop_pending_from(int level) {
         delete std::exchange(top, top->below);
 }
 
-/// Whether a row of this statement that came before has really got into the ledger: triggers of others may skip rows.
+/// Whether an earlier row of this statement is in the ledger: a trigger of the application may have skipped it.
 bool is_in_ledger(const DeliveryKey& key, std::int64_t event_id) {
     Table events("events", AccessShareLock);
     const IndexScan by_key{.table = events.relation(), .index = "events_pkey", .limit = 1};
@@ -116,8 +117,9 @@ bool is_in_ledger(const DeliveryKey& key, std::int64_t event_id) {
     return found;
 }
 
-/// The event that a delivery repeats: of an earlier statement, waiting for one that is in progress elsewhere, or of
-/// this one. What is overlooked here is found when deliveries are taken.
+/// The event that a delivery repeats, of an earlier statement or of this one; null if there is none. Waits if another
+/// transaction is inserting the same delivery. A repeated delivery that is overlooked here is found when the deliveries
+/// are recorded.
 std::optional<std::int64_t> repeated_event(const DeliveryKey& key, std::int64_t event_id) {
     if (auto earlier = find_delivery(key))
         return earlier;
@@ -130,7 +132,7 @@ std::optional<std::int64_t> repeated_event(const DeliveryKey& key, std::int64_t 
     return std::nullopt;
 }
 
-/// The digest of the payload that was read last: of most statements the only one.
+/// The digest of the last payload that was read; most statements have only one.
 struct LastDigest {
     std::int64_t event_id = 0;
     Digest digest{};
@@ -138,7 +140,7 @@ struct LastDigest {
 
 LastDigest last_digest;
 
-/// Takes everything that was collected at this level and applies it.
+/// Applies the news that were collected at this level of subtransactions.
 void apply_pending(bool in_parts) {
     if (pending_here() == nullptr)
         return;
@@ -164,7 +166,8 @@ void register_events() {
     RegisterSubXactCallback(end_subtransaction, nullptr);
 }
 
-/// BEFORE INSERT FOR EACH ROW: reads the event into its columns. Skips a delivery that is there already.
+/// BEFORE INSERT FOR EACH ROW: reads the event from payload and headers and fills in its columns. Skips a repeated
+/// delivery.
 PG_FUNCTION(terra_identity_read_event) {
     TriggerData* const trigger = trigger_data(fcinfo, "events", TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
                                               TRIGGER_EVENT_INSERT, "BEFORE INSERT FOR EACH ROW");
@@ -175,7 +178,7 @@ PG_FUNCTION(terra_identity_read_event) {
     const NullableValue payload = attribute(row, relation, event_payload);
     if (payload.is_null)
         return PointerGetDatum(with(row, relation, event_dev_id,
-                                    text_of(dev_id_or_setting({})))); // the constraint of payload says it best
+                                    text_of(dev_id_or_setting({})))); // payload is NOT NULL, which raises the error
 
     const Micros received_at = received_at_of(attribute(row, relation, event_received_at));
     const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
@@ -187,7 +190,7 @@ PG_FUNCTION(terra_identity_read_event) {
                     "Set terra_identity.strict to off to store it with this as its problem."};
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
     std::int64_t event_id = DatumGetInt64(attribute(row, relation, event_event_id).value);
-    if (DeliveryWatch::of(event_id) == nullptr) // which is waited for under this id
+    if (DeliveryWatch::of(event_id) == nullptr) // `ingest` has checked the id that it watches
         event_id = checked_id(event_ids, event_id);
     if (headers.trace_id) {
         last_digest = {event_id, digest_of(jsonb)};
@@ -222,7 +225,8 @@ PG_FUNCTION(terra_identity_read_event) {
     set(event_event_time, timestamptz_of(event.time));
     set(event_problem, text_or_null(event.problem));
     const DeliveryWatch* const watch = DeliveryWatch::of(event_id);
-    // What was signed has to be taken, too: of a delivery without a trace id nothing else would tell.
+    // A signed delivery has to be recorded even without a trace id: then only `contributes` makes the next trigger
+    // fire.
     const bool is_taken = watch != nullptr && watch->signed_content() && !headers.trace_id;
     set(event_contributes, BoolGetDatum(is_taken || says_something_new(event, dev_id)));
     return call([&] {
@@ -231,8 +235,8 @@ PG_FUNCTION(terra_identity_read_event) {
     });
 }
 
-/// AFTER INSERT FOR EACH ROW: the delivery and what its event says are collected, for only now is it sure that it is in
-/// the ledger, and that all others of the statement are.
+/// AFTER INSERT FOR EACH ROW: collects the delivery and what its event contributes. It is not done in BEFORE INSERT
+/// because the row may still be skipped there, and because here all rows of the statement are in the ledger.
 PG_FUNCTION(terra_identity_collect_event) {
     TriggerData* const trigger = trigger_data(fcinfo, "events", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
                                               TRIGGER_EVENT_INSERT, "AFTER INSERT FOR EACH ROW");
@@ -243,10 +247,10 @@ PG_FUNCTION(terra_identity_collect_event) {
     const DeliveryWatch* const watch = DeliveryWatch::of(event_id);
     const bool is_signed = watch != nullptr && watch->signed_content();
     const NullableValue contributes = attribute(row, relation, event_contributes);
-    if (contributes.is_null) // it comes from a dump
+    if (contributes.is_null) // the row comes from a dump
         return Datum{0};
-    // Now, and not with the last of them: by now all triggers that see rows of the ledger have seen those that are
-    // pending.
+    // A full part is applied at the next event, not at its own last one: by then, all other triggers that see rows of
+    // the ledger have seen the rows of this part.
     if (Pending* const full = pending_here(); full != nullptr && full->events >= chunk_events)
         apply_pending(true);
     Pending& pending = pending_or_new();

@@ -1,4 +1,5 @@
-// ingest, webhook and replay_rejected: deliveries as they come over HTTP, with their raw bodies.
+// ingest, webhook and replay_rejected: the SQL functions that take deliveries with their raw bodies, as they come over
+// HTTP.
 #include <array>
 
 #include "pg/function.h"
@@ -13,10 +14,10 @@ namespace {
 using namespace pg;
 using namespace tables;
 
-/// The body; a null one is empty.
+/// The argument `body`. Null counts as empty.
 Datum body_argument(FunctionCallInfo fcinfo) { return PG_ARGISNULL(0) ? text_of("") : PG_GETARG_DATUM(0); }
 
-/// (outcome, event_id, http_status, detail)
+/// The row that `ingest` returns: (outcome, event_id, http_status, detail).
 Datum row_of(FunctionCallInfo fcinfo, const Answer& answer) {
     std::array<Datum, 4> values{text_of(answer.outcome), Int64GetDatum(answer.event_id.value_or(0)),
                                 Int32GetDatum(answer.http_status), text_of(answer.detail)};
@@ -29,7 +30,7 @@ Datum row_of(FunctionCallInfo fcinfo, const Answer& answer) {
     });
 }
 
-/// The headers that PostgREST was sent: a JSON object, or nothing outside of it.
+/// The headers of the HTTP request, which PostgREST provides as a JSON object in a setting; null without PostgREST.
 NullableValue request_headers() {
     const char* const headers = call([] { return GetConfigOption("request.headers", true, false); });
     if (headers == nullptr || *headers == '\0')
@@ -77,7 +78,7 @@ PG_FUNCTION(terra_identity_replay_rejected) {
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
     const std::string dev_id = dev_id_or_setting(argument(fcinfo, 0));
     const std::vector<std::int64_t> ids = rejected_ids(dev_id);
-    // What one row takes is given back before the next: bodies may be large, and many.
+    // The memory of one row is freed before the next, because there may be many large bodies.
     const MemoryContext one_row = call(
         [] { return AllocSetContextCreate(CurrentMemoryContext, "terra_identity replay", ALLOCSET_DEFAULT_SIZES); });
     const MemoryContext caller = MemoryContextSwitchTo(one_row);

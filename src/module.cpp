@@ -1,13 +1,13 @@
-// The module's table of contents: the functions that SQL calls.
+// The module's table of contents: which file has which of the functions that SQL calls.
 //
-//   events.cpp           triggers of the ledger `events`: an event on its way in, by INSERT or COPY
-//   apply.cpp            what a statement's events say: lock, read, derive, write
+//   events.cpp           triggers of the ledger `events`: reading events that are inserted, by INSERT or COPY
+//   apply.cpp            applying the news of a statement: lock, read, derive, write
 //   ingest.cpp           ingest, webhook, replay_rejected: deliveries as they come over HTTP
-//   receive.cpp          a delivery's way: its environment, its signature, the event; or why it is refused
+//   receive.cpp          how a delivery over HTTP is stored, rejected or refused
 //   signature_check.cpp  verify_signature, and the check that ingest makes
 //   signing_secrets.cpp  set_signing_secret
 //   rule_edits.cpp       edits of the views `environments` and `providers`
-//   rule_changes.cpp     what follows when rules change
+//   rule_changes.cpp     deriving connections again when rules change
 //   resolving.cpp        resolve, lineage_of, user_of
 //   rebuild.cpp          rebuild, verify
 #include "events.h"
@@ -26,8 +26,8 @@ extern "C" {
 
 namespace {
 
-/// What the backend remembers of the catalogs and of the extension's tables follows their changes. One callback for
-/// all: a backend has room for ten, of all its modules.
+/// Relcache callback: forgets what the backend remembers of a changed table. One callback serves all caches, because a
+/// backend has room for only ten, of all its modules.
 void forget(Datum, Oid relation) {
     terra_identity::pg::forget_relation(relation);
     terra_identity::pg::forget_table(relation);

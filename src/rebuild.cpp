@@ -1,4 +1,4 @@
-// rebuild and verify: the state of an environment derived again from the ledger, or compared with it.
+// rebuild and verify: derive the state of an environment again from the ledger, to write it or to compare with it.
 #include "core/differences.h"
 #include "core/everything.h"
 
@@ -25,7 +25,8 @@ Derived derive_from_ledger(const Rules& rules, TableStore& store, const std::str
                              [&store] { return store.new_connection_id(); });
 }
 
-/// Keeps connection_ids. @return how many rows changed
+/// Derives the state of an environment from the ledger and writes it; connection_ids stay. @return how many rows
+/// changed
 std::int64_t rebuild(const std::string& dev_id) {
     Table table("connections", RowExclusiveLock);
     std::int64_t changed = 0;
@@ -42,7 +43,7 @@ std::int64_t rebuild(const std::string& dev_id) {
     return changed;
 }
 
-/// As the calling statement sees state and ledger; changes nothing.
+/// Compares the stored state with the ledger, in the snapshot of the calling statement. Changes nothing.
 std::vector<Difference> verify(const std::string& dev_id) {
     Table table("connections", AccessShareLock);
     std::vector<Difference> differences;

@@ -37,8 +37,8 @@ Query insert_rejected = R"(
     OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT DO NOTHING)";
 
-/// A counter that no other transaction has locked, for refusals must not wait for each other: they would keep the
-/// handler's sessions from good deliveries. Returns whether this one is to be logged.
+/// Counts a refusal in a counter that no other transaction has locked: refusals must not wait for one another, because
+/// that would keep the handler's sessions from good deliveries. Returns whether this refusal is to be logged.
 Query count_refusal = R"(
     UPDATE terra_identity.refusal_counters r
     SET refused = r.refused + 1, last_at = greatest(r.last_at, $3),
@@ -56,8 +56,8 @@ Query::Parameter parameter(TimestampTz time) { return {TIMESTAMPTZOID, NullableV
 
 Micros received_micros(const Delivery& delivery) { return micros_of(TimestampTzGetDatum(delivery.received_at)); }
 
-/// 401: counted, and logged once a minute, but not kept, for whoever has no secret must not fill the disk.
-/// @param dev_id the environment that counts it
+/// Answers 401. The refusal is counted, and logged at most once a minute. The delivery is not kept, because a sender
+/// without a secret must not be able to fill the disk. @param dev_id the environment that counts it
 Answer refuse(const Delivery& delivery, const std::string& dev_id, Verdict verdict) {
     const std::string reason(to_string(verdict));
     bool is_logged = true;
@@ -80,7 +80,7 @@ Answer refuse(const Delivery& delivery, const std::string& dev_id, Verdict verdi
     return {.outcome = "rejected", .http_status = 401, .detail = reason};
 }
 
-/// 400: kept as it came, once for all retries of the delivery.
+/// Answers 400. The delivery is kept in `rejected` as it came, once for all its retries.
 Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_id, std::string reason) {
     as_owner(owner_of_tables(), [&] {
         insert_rejected.run(
@@ -97,7 +97,8 @@ Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_
     return {.outcome = "rejected", .http_status = 400, .detail = std::move(reason)};
 }
 
-/// Why a payload that is JSON is refused all the same: what would be an error of an INSERT is not one here.
+/// The problem for which `terra_identity.strict` rejects a payload; empty if there is none. INSERT raises an error for
+/// it.
 std::string problem_under_strict(Datum payload, const Headers& headers, Micros received_at) {
     if (!setting_strict())
         return {};
@@ -109,7 +110,7 @@ Answer duplicate_of(std::int64_t event_id) {
     return {.outcome = "duplicate", .http_status = 200, .event_id = event_id};
 }
 
-/// Inserts the event.
+/// Inserts the event, and answers `stored` or `duplicate`, or `rejected` if a trigger of the application skipped it.
 Answer store(const Delivery& delivery, const JsonInput& payload, const std::optional<std::string>& trace_id) {
     const std::int64_t event_id = next_id(event_ids);
     const DeliveryWatch watch(event_id, delivery.signed_content);
@@ -129,7 +130,7 @@ Answer store(const Delivery& delivery, const JsonInput& payload, const std::opti
                   .detail = problem.is_null ? std::string() : string_of(problem.value)};
     });
     if (watch.repeated) {
-        // What was signed this time stands for the event that is there, too.
+        // The content that was signed this time becomes a second key of the earlier event.
         if (delivery.signed_content)
             add_signature(delivery.dev_id, *delivery.signed_content, *watch.repeated);
         return duplicate_of(*watch.repeated);
@@ -139,7 +140,7 @@ Answer store(const Delivery& delivery, const JsonInput& payload, const std::opti
     return answer ? *answer : reject(delivery, trace_id, "a trigger on terra_identity.events skipped the event");
 }
 
-/// Stores a delivery whose signature is good or not asked for. Null if it belongs elsewhere by now.
+/// Stores a delivery whose signature is good or not required. Null if the route has changed: then look it up again.
 std::optional<Answer> deliver(const Delivery& delivery, const Route& route, const Headers& headers) {
     JsonInput payload = read_jsonb(bytes_of(delivery.body));
     if (payload.problem.empty())
@@ -150,13 +151,14 @@ std::optional<Answer> deliver(const Delivery& delivery, const Route& route, cons
     if (delivery.signed_content)
         if (const auto earlier = find_signature(delivery.dev_id, *delivery.signed_content))
             return duplicate_of(*earlier);
-    // Only now: what was delivered before, under another header, must not teach an environment.
+    // Not earlier: a repeated delivery under another header must not set the `terra_dev_id` of an environment.
     if (!settle(route, headers.dev_id))
         return std::nullopt;
     return store(delivery, payload, headers.trace_id);
 }
 
-/// Checks the signature, if the environment that the route leads to asks for one, and delivers.
+/// Checks the signature if the environment of the route requires one, then stores the delivery. Null if the route has
+/// changed.
 std::optional<Answer> receive_at(Delivery& delivery, const Route& route, const Headers& headers) {
     const Micros at = received_micros(delivery);
     delivery.dev_id = route.dev_id;
@@ -168,7 +170,7 @@ std::optional<Answer> receive_at(Delivery& delivery, const Route& route, const H
         const std::vector<std::string> signatures = read_signatures(view_of(delivery.headers));
         const Verdict verdict =
             check_signature(signatures, policy.rules, bytes_of(delivery.body), &*delivery.signed_content);
-        // An environment that is not there counts nothing: anybody could name one.
+        // The default environment counts the refusal if the route's does not exist: anybody could name a new one.
         if (verdict != Verdict::good)
             return refuse(delivery, route.kind == Route::making ? route.default_dev_id : route.dev_id, verdict);
     }
@@ -185,7 +187,7 @@ Query select_rejected = R"(
 
 Query delete_rejected = "DELETE FROM terra_identity.rejected r WHERE r.dev_id = $1 AND r.rejected_id = $2";
 
-/// Somebody may have written another length there; then it is a digest of nothing that was signed.
+/// The digest in a column. If somebody has written a value of another length, the result matches no signed content.
 Digest digest_of(Datum bytes) {
     Digest digest{};
     const std::string_view found = bytes_of(bytes);
@@ -193,7 +195,7 @@ Digest digest_of(Datum bytes) {
     return digest;
 }
 
-/// A rejected delivery, copied into the current memory context, and locked. Null if it is gone or locked by others.
+/// Locks a rejected delivery and copies it into the current memory context. Null if it is gone, or locked by others.
 std::optional<Delivery> lock_rejected(const std::string& dev_id, Query::Parameter rejected_id) {
     const MemoryContext caller = CurrentMemoryContext;
     std::optional<Delivery> delivery;
@@ -225,7 +227,7 @@ std::optional<Delivery> lock_rejected(const std::string& dev_id, Query::Paramete
 
 Answer receive(Delivery delivery, const NullableValue& dev_id) {
     delivery.by_header = dev_id.is_null;
-    // Once: it is read for its signature and for what it says.
+    // Detoasted only once: the body is read for its signature and for its content.
     delivery.body = detoasted(delivery.body);
     if (bytes_of(delivery.body).size() > max_body_bytes)
         return {.outcome = "rejected", .http_status = 400, .detail = "the body is larger than 500 MB"};
@@ -257,7 +259,7 @@ std::optional<Answer> replay(const std::string& dev_id, std::int64_t rejected_id
         const Route route =
             delivery->by_header && headers.dev_id ? look_up_route(dev_id, *headers.dev_id) : Route{.dev_id = dev_id};
         if (route.by_header && signing_policy_by_header(route.dev_id, dev_id, received_micros(*delivery)).required) {
-            // What was checked when it came is not what this environment asks for.
+            // When the delivery came, its signature was not checked for this environment.
             answer = {.outcome = "rejected",
                       .http_status = 401,
                       .detail = "it belongs to environment \"" + route.dev_id + "\", which requires signatures"};

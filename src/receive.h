@@ -1,5 +1,5 @@
-// Deliveries as they come over HTTP: their signature is checked over the raw body, which is then stored as an event,
-// kept as it is, or refused (docs/rules.md, "Deliveries over HTTP").
+// Receives deliveries that come over HTTP. Checks the signature over the raw body, then stores the body as an event,
+// keeps it in `rejected`, or refuses it (docs/rules.md, "Deliveries over HTTP").
 #pragma once
 
 #include "core/signature.h"
@@ -12,34 +12,34 @@
 
 namespace terra_identity {
 
-/// A delivery on its way in.
+/// A delivery that is being received.
 struct Delivery {
-    std::string dev_id; ///< filled in by `receive`
+    std::string dev_id; ///< set by `receive`
     TimestampTz received_at;
-    Datum body; ///< bytea or text, which are alike
+    Datum body; ///< bytea or text, which have the same layout
     pg::NullableValue headers;
-    bool by_header = false;                    ///< it was given no dev_id
-    std::optional<Digest> signed_content = {}; ///< if its signature was asked for: a hash of what was signed
+    bool by_header = false;                    ///< the caller gave no dev_id
+    std::optional<Digest> signed_content = {}; ///< a hash of what was signed; null if no signature was required
 };
 
-/// What the sender is answered.
+/// The answer to the sender.
 struct Answer {
-    const char* outcome; ///< stored, duplicate or rejected
+    const char* outcome; ///< `stored`, `duplicate` or `rejected`
     int http_status;
     std::optional<std::int64_t> event_id = {};
-    std::string detail = {}; ///< why it was rejected; the problem of an event that was stored
+    std::string detail = {}; ///< why the delivery was rejected, or the problem of the stored event
 };
 
-/// Takes a delivery in. Raises nothing for what the sender sent, everything that the server suffers. A body of more
-/// than max_body_bytes is rejected and not kept.
-/// @param dev_id the environment that the caller gave; null: the delivery's header leads to one
+/// Receives a delivery. Never raises an error because of what the sender sent, only because of the server. A body of
+/// more than max_body_bytes is rejected and not kept.
+/// @param dev_id the environment that the caller gave; null: the header dev-id decides
 Answer receive(Delivery delivery, const pg::NullableValue& dev_id);
 
-/// The rejected deliveries of an environment, oldest first; as they are to be replayed, other batches are kept out.
+/// The ids of an environment's rejected deliveries, oldest first, for `replay`. Locks out other batches.
 std::vector<std::int64_t> rejected_ids(const std::string& dev_id);
 
-/// Takes a rejected delivery in again, whose signature was good when it came. Null if it is gone, or somebody else is
-/// at it.
+/// Receives a rejected delivery again, without checking its signature again. Null if the delivery is gone, or if
+/// another session has locked it.
 std::optional<Answer> replay(const std::string& dev_id, std::int64_t rejected_id);
 
 } // namespace terra_identity

@@ -1,4 +1,4 @@
-// resolve, lineage_of and user_of: whom an id stands for now.
+// resolve, lineage_of and user_of: which connection a user_id or a lineage_id stands for now.
 #include "pg/datum.h"
 #include "pg/function.h"
 #include "pg/query.h"
@@ -42,14 +42,14 @@ constexpr int status_column = connection_column("status");
 
 using Value = std::optional<Datum>;
 
-/// What the caller sees of `connections`, with the caller's privileges and row security. Who may read all of it is
-/// answered from the indexes: a query would cost several times as much.
+/// Reads `connections` with the privileges and the row security of the caller. For a caller who may read the whole
+/// table it uses index scans, because a query would cost several times as much.
 class Connections {
 public:
     explicit Connections(Datum dev_id)
         : table_("connections", AccessShareLock), dev_id_(dev_id), all_(call([this] { return caller_reads_all(); })) {}
 
-    /// The connection itself, if it is active; else the newest active one of its lineage.
+    /// The user_id itself if its connection is active, else that of the newest active connection of its lineage.
     Value resolve(Datum user_id) {
         if (all_) {
             const std::vector<HeapTuple> rows = scan("connections_pkey").fetch(keys().equals(string_of(user_id)));

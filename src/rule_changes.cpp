@@ -1,5 +1,6 @@
-// What follows when rules change: the connections that were derived by other ones are derived again, in the same
-// transaction. By comparison: so a restore, which brings connections and rules in any order, derives nothing.
+// Triggers that derive connections again when rules change, in the same transaction. They compare stored connections
+// with the rules, and derive only where these differ. So a restore, which brings connections and rules in any order,
+// derives nothing.
 #include "core/everything.h"
 
 #include <algorithm>
@@ -27,14 +28,15 @@ namespace {
 using namespace pg;
 using namespace tables;
 
-/// The policy does not matter to SDK providers.
+/// Whether the connections of an environment were derived by another policy than it has now. SDK providers do not
+/// depend on the policy.
 Query select_other_policy = R"(
     SELECT FROM terra_identity.connections c
     LEFT JOIN terra_identity.environments e ON e.dev_id = c.dev_id
     WHERE c.dev_id = $1 AND NOT c.sdk AND c.account_exclusive <> (coalesce(e.account_policy, 'keep') = 'replace')
     LIMIT 1)";
 
-/// Those whose connections were derived by other rules of the provider $1 than it has.
+/// The environments of which connections were derived by other rules of the provider $1 than it has now.
 Query select_environments_of_other_provider = R"(
     SELECT DISTINCT c.dev_id FROM terra_identity.connections c
     LEFT JOIN terra_identity.providers p ON p.provider = c.provider
@@ -48,7 +50,7 @@ void derive_again(const Table& table, const std::string& dev_id) {
     write(derive_everything(rules, store.all_connections(), store.all_reauths()), store);
 }
 
-/// Within `as_owner`, as the next one.
+/// Derives an environment again if its account policy has changed. Like follow_provider, it must run within `as_owner`.
 void follow_policy(const Table& table, const std::string& dev_id) {
     EnvironmentLocks locks(dev_id);
     locks.lock_environment(true);
@@ -69,7 +71,7 @@ void follow_provider(const Table& table, const std::string& provider) {
     }
 }
 
-/// The values of one column in the row before and after, each once.
+/// The values of a column in the old and the new row of the trigger, each once.
 std::set<std::string> both_values(TriggerData* trigger, AttrNumber column) {
     std::set<std::string> values;
     for (const HeapTuple row : {trigger->tg_trigtuple, trigger->tg_newtuple})
@@ -78,7 +80,7 @@ std::set<std::string> both_values(TriggerData* trigger, AttrNumber column) {
     return values;
 }
 
-/// Whether the trigger was fired for an UPDATE that leaves these columns as they are.
+/// Whether the trigger was fired by an UPDATE that changes none of these columns.
 bool changes_none(TriggerData* trigger, std::initializer_list<AttrNumber> columns) {
     const TupleDesc described = RelationGetDescr(trigger->tg_relation);
     return trigger->tg_newtuple != nullptr && std::all_of(columns.begin(), columns.end(), [&](AttrNumber column) {
@@ -89,20 +91,20 @@ bool changes_none(TriggerData* trigger, std::initializer_list<AttrNumber> column
            });
 }
 
-/// Whether an environment got or lost a row that says what holds without one: then there is nothing to follow, and the
-/// first delivery of an environment takes no lock of it.
+/// Whether an environment gained or lost a row with the default policy, which also holds without a row. Then nothing
+/// has to be derived, and the first delivery of an environment does not lock it.
 bool is_as_without_row(TriggerData* trigger) {
     const Datum policy = attribute(trigger->tg_trigtuple, trigger->tg_relation, environment_account_policy).value;
     return trigger->tg_newtuple == nullptr && account_policy_of(string_of(policy)) == AccountPolicy::keep;
 }
 
-/// The environments whose policy the statement in progress has changed. What a rollback leaves here is followed once
-/// too often, which changes nothing.
+/// The environments whose policy the statement in progress has changed. A rollback may leave some behind; they are
+/// checked once too often, which changes nothing.
 std::set<std::string>* edited = nullptr;
 
 } // namespace
 
-/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environment_settings`.
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environment_settings`: collects environments whose policy changed.
 PG_FUNCTION(terra_identity_collect_environment) {
     TriggerData* const trigger = trigger_data(fcinfo, "environment_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
                                               any_operation, "AFTER FOR EACH ROW");
@@ -114,9 +116,10 @@ PG_FUNCTION(terra_identity_collect_environment) {
     return Datum{0};
 }
 
-/// AFTER INSERT OR UPDATE OR DELETE FOR EACH STATEMENT on `environments` and `environment_settings`: in the order of
-/// their names, as everybody takes environments. An edit through the view is several statements on the table, whose end
-/// is not waited for.
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH STATEMENT on `environments` and `environment_settings`: derives the
+/// collected environments again, in the order of their names, in which all transactions lock environments. An edit
+/// through the view runs several statements on the table: it derives after the statement on the view, not after each of
+/// these.
 PG_FUNCTION(terra_identity_follow_environments) {
     trigger_data(fcinfo, any_table, TRIGGER_EVENT_AFTER, any_operation, "AFTER FOR EACH STATEMENT");
     if (edited == nullptr || edited->empty() || PartialSettings::exist())
@@ -131,8 +134,8 @@ PG_FUNCTION(terra_identity_follow_environments) {
     return Datum{0};
 }
 
-/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `provider_settings`, whose rows hold for every environment: nobody
-/// writes connections meanwhile.
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `provider_settings`: derives the provider's connections again, in
+/// all environments. Nobody else writes connections meanwhile.
 PG_FUNCTION(terra_identity_follow_provider) {
     TriggerData* const trigger = trigger_data(fcinfo, "provider_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
                                               any_operation, "AFTER FOR EACH ROW");
@@ -153,7 +156,8 @@ PG_FUNCTION(terra_identity_forget_rules_everywhere) {
     return Datum{0};
 }
 
-/// BEFORE TRUNCATE: what follows would lock the rules before the connections, which writers do the other way round.
+/// BEFORE TRUNCATE: refuses it. Deriving again after a TRUNCATE would lock the rules before the connections, while
+/// writers lock them in the opposite order.
 PG_FUNCTION(terra_identity_refuse_truncate) {
     TriggerData* const trigger =
         trigger_data(fcinfo, any_table, TRIGGER_EVENT_BEFORE, any_operation, "BEFORE TRUNCATE FOR EACH STATEMENT");

@@ -1,5 +1,5 @@
-// Edits of the rules: INSERT, UPDATE and DELETE on the views `environments` and `providers`, and what becomes of a row
-// that is inserted into the tables behind them. What follows from a changed rule is in rule_changes.cpp.
+// Edits of the rules: INSERT, UPDATE and DELETE on the views `environments` and `providers`, and INSERT into the tables
+// behind them. What follows from a changed rule is in rule_changes.cpp.
 #include "core/rules.h"
 
 #include <algorithm>
@@ -25,7 +25,8 @@ namespace {
 using namespace pg;
 using namespace tables;
 
-/// What an INSERT leaves out is null here, and stays as it is. It never takes `signature_required` back.
+/// Apply an INSERT to the row that already has its key. A column that the INSERT leaves out is null here and keeps its
+/// value. It never sets `signature_required` to false.
 Query merge_environment = R"(
     UPDATE terra_identity.environment_settings s
     SET terra_dev_id = coalesce($2, s.terra_dev_id), account_policy = coalesce($3, s.account_policy),
@@ -37,7 +38,8 @@ Query merge_provider = R"(
     SET sdk = coalesce($2, s.sdk), account_ids = coalesce($3, s.account_ids)
     WHERE s.provider = $1)";
 
-/// A restore knows best where a header leads: another environment has learned it, from a delivery that came before.
+/// A restored `terra_dev_id` takes precedence: an environment that has learned the same one from an earlier delivery
+/// loses it.
 Query free_terra_dev_id = R"(
     UPDATE terra_identity.environment_settings s SET terra_dev_id = NULL WHERE s.terra_dev_id = $2 AND s.dev_id <> $1)";
 
@@ -53,9 +55,9 @@ Query insert_provider = R"(
 Query select_environment = "SELECT s.* FROM terra_identity.environment_settings s WHERE s.dev_id = $1";
 Query select_provider = "SELECT s.* FROM terra_identity.provider_settings s WHERE s.provider = $1";
 
-// An UPDATE sets what it changes ($1 and on: the row as it was seen, then as it is to be), so that two that change
-// different columns at once both hold. One that sets a column to what it saw there counts as the earlier one, if
-// another has changed it meanwhile; but signatures that either wants stay required.
+// An UPDATE sets only the columns that it changes, so that of two concurrent ones that change different columns both
+// hold. ($1 and on: the row as the UPDATE saw it, then the new row.) A column that it does not change keeps the value
+// that another session has committed meanwhile; `signature_required` then stays true if either value is true.
 Query update_environment = R"(
     UPDATE terra_identity.environment_settings s
     SET dev_id = $6, terra_dev_id = CASE WHEN $7 IS DISTINCT FROM $2 THEN $7 ELSE s.terra_dev_id END,
@@ -81,10 +83,10 @@ bool is_built_in_provider(const std::string& provider) {
            built_in_sdk_providers.end();
 }
 
-/// A table of settings, and the view over it.
+/// A table of settings, with the queries on it.
 struct Settings {
     const char* table;
-    int columns; ///< the first is the key
+    int columns; ///< how many; the first is the key
     bool (*is_built_in)(const std::string& key);
     Query& merge;
     Query& insert;
@@ -107,8 +109,9 @@ void add_columns(Parameters& parameters, HeapTuple row, TupleDesc described, int
         parameters.push_back({TupleDescAttr(described, column - 1)->atttypid, attribute(row, described, column)});
 }
 
-/// An INSERT may change a row that is there, so that it takes the right to do so. Who sees only some of the settings,
-/// by row level security, may edit none through the view: it shows and changes them with the owner's rights.
+/// Raises an error unless the user may edit the view. INSERT also needs the privilege UPDATE, because it may change an
+/// existing row. A user to whom row-level security shows only some of the settings may edit none: the view shows and
+/// changes them with the rights of its owner.
 void require_right_to_edit(Relation view, const Table& table, bool inserts) {
     call([=, settings = table.relation()] {
         if (inserts && pg_class_aclcheck(RelationGetRelid(view), GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
@@ -123,14 +126,14 @@ void require_right_to_edit(Relation view, const Table& table, bool inserts) {
     });
 }
 
-/// The key of a row of settings; null where an INSERT left it out.
+/// The key of a row of settings; null if an INSERT left it out.
 std::optional<std::string> key_of(HeapTuple row, TupleDesc described) {
     const NullableValue key = attribute(row, described, 1);
     return key.is_null ? std::nullopt : std::optional(string_of(key.value));
 }
 
-/// INSTEAD OF INSERT OR UPDATE OR DELETE FOR EACH ROW on a view. Who may edit is a matter of privileges on it; one
-/// session at a time does. @return the row as it came to be
+/// INSTEAD OF INSERT OR UPDATE OR DELETE FOR EACH ROW on a view: edits the table behind it. Privileges on the view
+/// decide who may edit. One session edits at a time. @return the resulting row
 HeapTuple edit(TriggerData* trigger, const Settings& settings) {
     const TupleDesc described = RelationGetDescr(trigger->tg_relation);
     const std::string key_name = NameStr(TupleDescAttr(described, 0)->attname);
@@ -168,7 +171,7 @@ HeapTuple edit(TriggerData* trigger, const Settings& settings) {
         } else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event)) {
             run(settings.remove, {text_parameter(key)});
         } else {
-            // What is built in has no row that an UPDATE could find.
+            // A built-in environment or provider may have no row yet that an UPDATE could change.
             if (settings.select.run({text_parameter(key)}); Query::rows() == 0 && settings.is_built_in(key))
                 settings.insert.run(row);
             add_columns(row, trigger->tg_newtuple, described, settings.columns);
@@ -191,7 +194,7 @@ HeapTuple with_value(HeapTuple row, TupleDesc columns, const Value& given) {
     });
 }
 
-/// What a new row has where nothing was given.
+/// Sets these columns to their defaults where they are null.
 HeapTuple with_defaults(HeapTuple row, TupleDesc columns, std::initializer_list<Value> defaults) {
     for (const Value& left_out : defaults)
         if (attribute(row, columns, left_out.column).is_null)
@@ -199,7 +202,8 @@ HeapTuple with_defaults(HeapTuple row, TupleDesc columns, std::initializer_list<
     return row;
 }
 
-/// Whether who inserts into a table of settings may change its rows: the extension itself, and who restores.
+/// Whether an INSERT into a table of settings may change an existing row: the extension's own may, and that of a user
+/// who may update the table, for a restore.
 bool may_merge(Relation table) {
     return PartialSettings::exist() || call([table] {
                return pg_class_aclcheck(RelationGetRelid(table), GetUserId(), ACL_UPDATE) == ACLCHECK_OK &&
@@ -207,8 +211,8 @@ bool may_merge(Relation table) {
            });
 }
 
-/// BEFORE INSERT FOR EACH ROW on a table of settings: a row whose key is there already changes that row, so that
-/// settings can be restored into a database that has some. @return null if it did
+/// BEFORE INSERT FOR EACH ROW on a table of settings: if there is a row with this key, changes that row, so that
+/// settings can be restored into a database that already has some. @return null if it did
 HeapTuple merge(TriggerData* trigger, const Settings& settings) {
     if (!may_merge(trigger->tg_relation))
         return trigger->tg_trigtuple;
@@ -251,14 +255,14 @@ PG_FUNCTION(terra_identity_merge_environment) {
     const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
     const std::optional<std::string> dev_id = key_of(trigger->tg_trigtuple, columns);
     if (!dev_id)
-        return PointerGetDatum(trigger->tg_trigtuple); // the constraint says it best
+        return PointerGetDatum(trigger->tg_trigtuple); // dev_id is NOT NULL, which raises the error
     trigger->tg_trigtuple =
         with_defaults(trigger->tg_trigtuple, columns, {{environment_signature_required, BoolGetDatum(false)}});
     const HeapTuple row = merge(trigger, environment_settings);
     if (row == nullptr)
         return Datum{0};
-    // A row that was deleted and comes back must not mean that unsigned deliveries are taken: where there are
-    // secrets, signatures are required.
+    // INSERT never relaxes the signature rules: if the environment has secrets, a row that was deleted and is inserted
+    // again requires signatures.
     bool required = DatumGetBool(attribute(row, columns, environment_signature_required).value);
     as_owner(trigger->tg_relation->rd_rel->relowner, [&] {
         select_has_secrets.run({text_parameter(*dev_id)});

@@ -20,8 +20,8 @@ Verdict check_signature(const std::vector<std::string>& headers, const Signature
     return verdict;
 }
 
-/// False for anything that is null, never null: a caller that asks whether it may go on must not be told "unknown". And
-/// false for an empty secret, which everybody knows.
+/// verify_signature() of SQL. Returns false, not null, if an argument other than the tolerance is null: a caller's
+/// condition must not become unknown. An empty secret also gives false, because everybody knows it.
 PG_FUNCTION(terra_identity_verify_signature) {
     if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(4))
         return BoolGetDatum(false);

@@ -1,6 +1,6 @@
-// The check of a delivery's signature: what `ingest` and `webhook` ask before they take a body, and verify_signature()
-// of SQL. The rule itself is in core/signature.h; whether an environment asks for signatures, and which secrets are
-// valid, in tables/signing_secrets.h.
+// Checks the signature of a delivery, for `ingest` and `webhook` and for the SQL function verify_signature(). The rule
+// itself is in core/signature.h. Whether an environment requires signatures, and which secrets are valid, is in
+// tables/signing_secrets.h.
 #pragma once
 
 #include "core/signature.h"
@@ -11,8 +11,9 @@
 
 namespace terra_identity {
 
-/// Whether any of the signature headers stands for the body, and why not.
-/// @param signed_content if not null: a hash of what was signed, time and body, whatever the secret
+/// Checks the signature headers of a body: whether any of them is good, else why not.
+/// @param signed_content if not null: receives a hash of what was signed, time and body, which is the same for every
+/// secret
 Verdict check_signature(const std::vector<std::string>& headers, const SignatureRules& rules, std::string_view body,
                         Digest* signed_content = nullptr);
 

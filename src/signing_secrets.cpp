@@ -1,4 +1,4 @@
-// set_signing_secret: the secrets that Terra signs with.
+// set_signing_secret: stores a secret with which Terra signs deliveries.
 #include "core/text.h"
 
 #include "pg/function.h"
@@ -21,7 +21,7 @@ Datum required_argument(FunctionCallInfo fcinfo, int number, const char* name) {
 
 } // namespace
 
-/// Messages never show the secret.
+/// set_signing_secret() of SQL. Its messages never show the secret.
 PG_FUNCTION(terra_identity_set_signing_secret) {
     const Datum secret = required_argument(fcinfo, 0, "the signing secret");
     const std::string text = string_of(secret);

@@ -16,7 +16,7 @@ namespace {
 class Row {
 public:
     Row(HeapTuple row, TupleDesc columns) {
-        const auto count = static_cast<std::size_t>(columns->natts); // the owner may have added some
+        const auto count = static_cast<std::size_t>(columns->natts); // the table's owner may have added columns
         if (count > own_values_.size()) {
             added_values_.resize(count);
             added_nulls_.reset(new bool[count]);
@@ -62,7 +62,7 @@ private:
 
 Written& present(Register& written) { return written ? *written : written.emplace(); }
 
-/// Reads what each column says by itself.
+/// Reads every column by itself, without comparing columns.
 void read(const Row& row, Connection& connection) {
     Facts& facts = connection.facts;
     for_each_connection_column(ByKind{
@@ -92,8 +92,8 @@ void read(const Row& row, Connection& connection) {
     });
 }
 
-/// Takes back what was written at no time, or a time at which nothing was: these are there together or not at all.
-/// @return whether there was nothing of the kind
+/// Resets every fact that has only one of its value and its time, for a row must have both or neither. Compares
+/// computed columns with the facts. @return whether the row was consistent
 bool make_consistent(const Row& row, Connection& connection) {
     Facts& facts = connection.facts;
     bool consistent = true;
@@ -174,7 +174,7 @@ HeapTuple row_of(const Connection& connection, const std::string& dev_id, const 
 
 std::vector<HeapTuple> find_connections(const Table& connections, const std::string& dev_id,
                                         const std::vector<std::string>& user_ids, Reads reads) {
-    // In the order of the index: neighbours in it lie on the same pages.
+    // In the order of the index, because neighbours in it lie on the same pages.
     std::vector<std::string_view> sorted(user_ids.begin(), user_ids.end());
     std::sort(sorted.begin(), sorted.end());
     std::vector<IndexKeys> wanted;

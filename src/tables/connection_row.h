@@ -1,4 +1,4 @@
-// A row of `connections`, read into a core Connection and made from one.
+// Reads a row of the table `connections` into a Connection, and makes a row from one.
 #pragma once
 
 #include "core/connection_columns.h"
@@ -14,11 +14,12 @@ using namespace pg;
 
 Connection connection_of(HeapTuple row, TupleDesc columns);
 
-/// @param present the row's present version, if there is one
+/// Makes the row of a connection. @param present the row's present version, if there is one
 HeapTuple row_of(const Connection& connection, const std::string& dev_id, const Table& table,
                  HeapTuple present = nullptr);
 
-/// The rows of those of the connections that there are, in the order of their user_ids, through the primary key.
+/// Finds the rows of these connections through the primary key, in the order of their user_ids. A connection without a
+/// row is left out.
 std::vector<HeapTuple> find_connections(const Table& connections, const std::string& dev_id,
                                         const std::vector<std::string>& user_ids, Reads reads);
 

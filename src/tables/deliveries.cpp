@@ -20,7 +20,8 @@ using namespace pg;
 
 namespace {
 
-/// In the order in which they are given. For one, too, where somebody gave the table triggers.
+/// Inserts keys, in the order in which they are given. A single key also goes through this query if the table has
+/// triggers of others.
 Query insert_deliveries = R"(
     INSERT INTO terra_identity.deliveries (dev_id, trace_id, digest, event_id)
     SELECT $1, d.* FROM unnest($2::text[], $3::bytea[], $4::bigint[]) d (trace_id, digest, event_id)
@@ -52,8 +53,8 @@ std::optional<std::int64_t> find_event(const char* table_name, const char* index
     return event_id;
 }
 
-/// Inserts the key of one event, without a query, which would cost several times as much. Null if the table is not a
-/// plain one. @return whether the event has it now
+/// Inserts the key of one event directly, because a query would cost several times as much. Null if the table is not
+/// plain: somebody gave it triggers, or indexes other than B-trees. @return whether the key was new
 std::optional<bool> insert_key(const std::string& dev_id, const Delivered& delivery) {
     Table table("deliveries", RowExclusiveLock);
     RowWriter writer(table);
@@ -72,7 +73,8 @@ std::optional<bool> insert_key(const std::string& dev_id, const Delivered& deliv
     return is_new;
 }
 
-/// @param deliveries with a trace id, sorted. @return the ids of the events whose key they have now
+/// Inserts the keys of deliveries. @param deliveries with a trace id, sorted. @return the ids of the events whose keys
+/// were new
 std::set<std::int64_t> insert_keys(const std::string& dev_id, const std::vector<Delivered>& deliveries) {
     if (deliveries.size() == 1)
         if (const std::optional<bool> is_new = insert_key(dev_id, deliveries.front()))
@@ -104,7 +106,7 @@ void delete_key(const std::string& dev_id, const Delivered& delivery) {
 
 void remove_from_ledger(const std::vector<ItemPointerData>& places) {
     Table events("events", RowExclusiveLock);
-    call([] { CommandCounterIncrement(); }); // they were inserted by this command
+    call([] { CommandCounterIncrement(); }); // so that the rows are visible: this command inserted them
     RowWriter writer(events);
     writer.remove(places);
     writer.finish();

@@ -1,5 +1,6 @@
-// Repeated deliveries: what makes a delivery the same as another one, its trace id and payload (table `deliveries`), or
-// what was signed (table `signatures`); how the first takes it, and what becomes of the others.
+// Repeated deliveries. A delivery is repeated if its trace id and payload (table `deliveries`), or what was signed
+// (table `signatures`), were delivered before. These functions find the earlier event, record deliveries, and remove
+// repeated ones from the ledger.
 #pragma once
 
 #include "core/signature.h"
@@ -17,7 +18,7 @@ namespace terra_identity::tables {
 
 using namespace pg;
 
-/// What a repeated delivery has in common with the first: its trace id and its payload.
+/// What a repeated delivery and the first one have in common: the trace id and the payload.
 struct DeliveryKey {
     std::string dev_id;
     std::string trace_id;
@@ -26,28 +27,28 @@ struct DeliveryKey {
     auto operator<=>(const DeliveryKey&) const = default;
 };
 
-/// A hash of a payload, detoasted: alike for the same bytes that were sent.
+/// A hash of a detoasted payload. It is the same for a payload that is sent again.
 Digest digest_of(const Jsonb* payload);
 
-/// The event of a delivery with this key, or with this signed content; null if there is none. Waits for whoever is
-/// about to deliver it.
+/// Return the event of a delivery with this key, or with this signed content; null if there is none. They wait if
+/// another transaction is about to insert one.
 std::optional<std::int64_t> find_delivery(const DeliveryKey& key);
 std::optional<std::int64_t> find_signature(const std::string& dev_id, const Digest& signed_content);
 
-/// An event that was put into the ledger, and what no other event of its environment may have.
+/// An event that was inserted into the ledger, with its keys, which no other event of the environment may have.
 struct Delivered {
     std::int64_t event_id;
-    ItemPointerData place; ///< in the ledger
+    ItemPointerData place; ///< the place of its row in the ledger
     std::optional<std::string> trace_id = {};
     Digest digest{};                           ///< of the payload, if there is a trace id
-    std::optional<Digest> signed_content = {}; ///< if its signature was asked for
+    std::optional<Digest> signed_content = {}; ///< null if no signature was required
 };
 
-/// Takes what the events have, in one order for all. Where another transaction was faster since they were looked for,
-/// the event is removed from the ledger. @return the ids of those
+/// Records the keys of these deliveries, in an order that is the same for all sessions. An event whose key another
+/// transaction has recorded meanwhile is removed from the ledger. @return the ids of the removed events
 std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<Delivered> deliveries);
 
-/// Has what was signed stand for an event, if it stands for none. @return whether it did not
+/// Records signed content for an event, unless it is recorded for one. @return whether it was not
 bool add_signature(const std::string& dev_id, const Digest& signed_content, std::int64_t event_id);
 
 } // namespace terra_identity::tables

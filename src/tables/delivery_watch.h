@@ -1,4 +1,4 @@
-// What `ingest` and the triggers of its INSERT tell each other of one event.
+// DeliveryWatch: passes what concerns one event between `ingest` and the triggers of its INSERT.
 #pragma once
 
 #include "core/signature.h"
@@ -8,8 +8,8 @@
 
 namespace terra_identity::tables {
 
-/// What `ingest` has to say and to know of the event of its INSERT. Triggers of the application may insert other events
-/// meanwhile.
+/// The event that `ingest` inserts: what was signed, which the triggers read, and what became of the event, which they
+/// set. There is a stack of watches, because triggers of the application may call `ingest` for other events meanwhile.
 class DeliveryWatch {
 public:
     DeliveryWatch(std::int64_t event_id, const std::optional<Digest>& signed_content);
@@ -17,13 +17,13 @@ public:
     DeliveryWatch(const DeliveryWatch&) = delete;
     DeliveryWatch& operator=(const DeliveryWatch&) = delete;
 
-    /// Null if nobody watches this event.
+    /// The watch of this event; null if there is none.
     static DeliveryWatch* of(std::int64_t event_id);
 
     const std::optional<Digest>& signed_content() const { return signed_content_; }
 
-    std::optional<std::int64_t> repeated; ///< the event that is there already
-    bool removed = false;                 ///< it was in the ledger, and is no more
+    std::optional<std::int64_t> repeated; ///< the earlier event, if the delivery is repeated
+    bool removed = false;                 ///< the event was in the ledger, and has been removed again
 
 private:
     std::int64_t event_id_;

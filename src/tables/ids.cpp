@@ -22,7 +22,7 @@ using namespace pg;
 
 namespace {
 
-/// The sequences that this session has found to be beyond the rows that are there.
+/// The columns whose sequence this session has found to be ahead of all rows.
 constinit std::array<const IdColumn*, 8> checked_columns{};
 
 std::int64_t draw(const IdColumn& column) {
@@ -30,7 +30,7 @@ std::int64_t draw(const IdColumn& column) {
     return call([sequence] { return nextval_internal(sequence, false); });
 }
 
-/// Whether a subscription brings rows into the table.
+/// Whether a subscription replicates rows into the table.
 bool is_subscribed(const Table& table) {
     return call([&table] {
         const Relation catalog = table_open(SubscriptionRelRelationId, AccessShareLock);
@@ -46,7 +46,7 @@ bool is_subscribed(const Table& table) {
     });
 }
 
-/// From environment to environment, for an index leads with dev_id.
+/// The greatest id in the table. It looks into one environment after another, because the index begins with dev_id.
 std::int64_t greatest_id(const IdColumn& column, const Table& table) {
     const IndexScan next{.table = table.relation(), .index = column.index, .reads = Reads::anything, .limit = 1};
     const IndexScan newest{
@@ -64,13 +64,13 @@ std::int64_t greatest_id(const IdColumn& column, const Table& table) {
     return greatest;
 }
 
-/// Ids below the greatest are skipped one by one by whoever draws them meanwhile, never given twice: the sequence is
-/// only ever moved forward.
+/// Moves the sequence beyond an id. It only ever moves forward, so that no id is given out twice: another session that
+/// draws ids meanwhile skips them one by one.
 void move_beyond(const IdColumn& column, std::int64_t id) {
     const Oid sequence = lock_relation(column.sequence, RowExclusiveLock);
     as_owner(owner_of_tables(), [=] {
         call([=] {
-            LOCKTAG tag; // of the sequence, but not one that anybody else takes: one session at a time moves it
+            LOCKTAG tag; // a lock on the sequence that only this code takes: one session at a time moves it
             SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, sequence, 1);
             LockAcquire(&tag, ExclusiveLock, false, false);
             if (nextval_internal(sequence, false) <= id)
@@ -80,7 +80,7 @@ void move_beyond(const IdColumn& column, std::int64_t id) {
     });
 }
 
-/// Whether this session has drawn the id from the sequence last.
+/// Whether the id is the last one that this session has drawn from the sequence.
 bool is_drawn(const IdColumn& column, std::int64_t id) {
     const Oid sequence = lock_relation(column.sequence, RowExclusiveLock);
     std::int64_t last = 0;
@@ -90,7 +90,8 @@ bool is_drawn(const IdColumn& column, std::int64_t id) {
     return last == id;
 }
 
-/// @param may_redraw whether the id came from the sequence; asked only if the sequence seems to be behind
+/// Returns the id, or if the sequence is behind the rows of its table, a new one.
+/// @param may_redraw whether the id came from the sequence; called only if the sequence seems to be behind
 template <class F>
 std::int64_t checked(const IdColumn& column, std::int64_t id, const F& may_redraw) {
     const auto place = std::find_if(checked_columns.begin(), checked_columns.end(),

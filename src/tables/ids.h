@@ -1,17 +1,17 @@
-// Numbers of rows: drawn from the sequences of the identity columns.
+// Ids of rows: drawn from the sequences of identity columns.
 #pragma once
 
 #include <cstdint>
 
 namespace terra_identity::tables {
 
-/// An identity column, of a table with dev_id.
+/// An identity column of a table that has a dev_id.
 struct IdColumn {
     const char* sequence;
     const char* table;
     const char* index; ///< on (dev_id, the column)
-    int number;        ///< of the column in the table, counted from 1
-    int dev_id;        ///< the number of that one
+    int number;        ///< the number of the column in the table, counted from 1
+    int dev_id;        ///< the number of the column dev_id
 };
 
 inline constexpr IdColumn event_ids{"events_event_id_seq", "events", "events_pkey", 1, 2};
@@ -24,18 +24,18 @@ inline constexpr IdColumn refusal_counter_ids{"refusal_counters_counter_id_seq",
 inline constexpr IdColumn signing_secret_ids{"signing_secrets_secret_id_seq", "signing_secrets", "signing_secrets_pkey",
                                              1, 2};
 
-/// The next id of a new row, greater than all that are there. As the tables' owner would: who may insert events need
-/// not have a right to the sequences behind them.
+/// Returns the next id for a new row, greater than all ids in the table. It draws the id with the rights of the tables'
+/// owner, because a user who may insert events need not have rights to the sequences.
 ///
-/// Rows may be there that the sequence knows nothing of: replication brings rows, but moves no sequence. A session
-/// looks for them when it first needs an id, and always while a subscription brings rows.
+/// A sequence may be behind the rows of its table, because replication brings rows but moves no sequence. A session
+/// compares the two when it first needs an id, and every time while a subscription brings rows.
 std::int64_t next_id(const IdColumn& column);
 
-/// The id of a row on its way into the table; the next one instead, if a DEFAULT has drawn it from a sequence that
-/// knows nothing of rows that are there. One that was given stays.
+/// Checks the id of a row that is being inserted. Returns the next id instead if a DEFAULT has drawn this one from a
+/// sequence that is behind the rows of its table. An id that the INSERT gave is kept.
 std::int64_t checked_id(const IdColumn& column, std::int64_t id);
 
-/// Lets a subscription's coming and going be noticed. Called once, when the module is loaded.
+/// Registers a callback that notices when a subscription is added or dropped. Called once, when the module is loaded.
 void register_ids();
 
 } // namespace terra_identity::tables

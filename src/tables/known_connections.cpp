@@ -19,7 +19,7 @@ using namespace pg;
 
 namespace {
 
-/// About 2 MB of them.
+/// At most this many are remembered, in about 2 MB.
 constexpr std::size_t max_known = 16'384;
 
 struct Hash {
@@ -30,20 +30,21 @@ struct Hash {
 struct KnownConnections {
     Oid table = InvalidOid;
     std::uint64_t changes = 0;
-    std::unordered_map<std::string, Settled, Hash, std::equal_to<>> settled; ///< by key
-    std::string key; ///< of the connection in question: dev_id, a zero byte that no id has, user_id
+    std::unordered_map<std::string, Settled, Hash, std::equal_to<>> settled; ///< by `key`
+    std::string key; ///< a buffer for the key of a connection: dev_id, a zero byte, which no id has, user_id
 };
 
 KnownConnections* known = nullptr;
 
-/// What this transaction wrote may be taken back, and what an old snapshot shows may have been.
+/// Whether this version of the row will stay: this transaction did not write it, which might be rolled back, and no
+/// transaction has replaced it, as may be the case in an old snapshot.
 bool is_lasting(HeapTuple row) {
     const TransactionId writer = HeapTupleHeaderGetXmin(row->t_data);
     return (row->t_data->t_infomask & HEAP_XMAX_INVALID) != 0 &&
            !call([writer] { return TransactionIdIsCurrentTransactionId(writer); });
 }
 
-/// @param table open
+/// Like is_known, from the table, and remembers the connection if it is settled.
 bool looks_known(const Table& table, const std::string& dev_id, const Contribution& passing) {
     known->table = RelationGetRelid(table.relation());
     const std::uint64_t changes = known->changes;

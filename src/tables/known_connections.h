@@ -1,4 +1,5 @@
-// The connections that this backend has seen settled. Data comes again and again for the same ones.
+// The connections that this backend remembers as settled (core/facts.h), because data comes again and again for the
+// same ones.
 #pragma once
 
 #include "core/facts.h"
@@ -11,14 +12,14 @@ namespace terra_identity::tables {
 
 using namespace pg;
 
-/// Forgets the connections if this is their table, or InvalidOid.
+/// Forgets the connections if `changed` is their table, or InvalidOid.
 void forget_connections(Oid changed);
 
-/// Whether the stored facts of the connection absorb what a passing event says about it: then it says nothing new.
+/// Whether the stored facts of the connection absorb those of a passing event, which then changes nothing.
 bool is_known(const std::string& dev_id, const Contribution& passing);
 
-/// Has every backend look again, once this transaction is committed. Whatever takes facts back has to call it: facts
-/// that only grow make what is known stay true.
+/// Makes every backend forget its connections when this transaction commits. Must be called by whatever takes facts
+/// back. Otherwise facts only grow, so that what is remembered stays true.
 void forget_connections_everywhere();
 
 } // namespace terra_identity::tables

@@ -1,4 +1,4 @@
-// The ledger of one environment, read from its first event to its last.
+// Reads the ledger of one environment, from its first event to its last.
 #pragma once
 
 #include "core/fold.h"
@@ -11,7 +11,7 @@ namespace terra_identity::tables {
 
 using namespace pg;
 
-/// Folds all events of the environment. Within `as_owner`.
+/// Folds all events of the environment. Must run within `as_owner`.
 Fold fold_ledger(const std::string& dev_id, Reads reads);
 
 } // namespace terra_identity::tables

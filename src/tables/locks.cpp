@@ -12,7 +12,8 @@ using namespace pg;
 
 namespace {
 
-/// PostgreSQL's own advisory locks have 1 and 2 here; "TI" in ASCII keeps clear of them and of other extensions.
+/// The fourth field of the extension's lock tags. PostgreSQL's own advisory locks have 1 or 2 there; "TI" in ASCII
+/// avoids these and other extensions.
 constexpr std::uint16_t lock_space = 0x5449;
 
 enum class Level : std::uint16_t { environment, connection, slot, lineage, batches, settings };
@@ -24,7 +25,7 @@ struct Numbered {
     auto operator<=>(const Numbered&) const = default;
 };
 
-/// The parts of a key with their lengths, so that no two keys look alike.
+/// Appends a part of a key with its length, so that no two keys become the same text.
 void append(std::string& text, std::string_view part) {
     text += std::to_string(part.size());
     text += ':';
@@ -69,7 +70,7 @@ bool holds_exclusive(const LOCKTAG& tag) {
 
 std::size_t held_keys = 0;
 
-/// Whether the transaction has taken anything that comes after the batches in the order.
+/// Whether the transaction has taken any lock of a level after the batches.
 bool holds_later = false;
 
 void end_transaction(XactEvent event, void*) {

@@ -1,20 +1,21 @@
-// Locks of the transaction, in the extension's own space of advisory locks (no lock of a user's can collide), and the
-// order in which all locks are taken, so that statements that are a transaction of their own do not deadlock:
+// Locks of the transaction. They are advisory locks in a space of the extension's own, which no advisory lock of a user
+// can collide with. All locks are taken in this order, so that transactions of a single statement do not deadlock:
 //
-//   1. settings: who edits rules, and the first delivery of a dev-id header (src/tables/routes.h).
-//      What follows is taken after the last row of the statement is in the ledger.
-//   2. batches. Shared: statements of several deliveries with trace ids, or over several environments. Exclusive:
-//      those that work in parts, and so may come back to what is before them here (`lock_batches`).
-//   3. table `connections`, ROW EXCLUSIVE; by an edit of providers SHARE ROW EXCLUSIVE.
+//   1. settings: by edits of rules, and by the first delivery of a dev-id header (src/tables/routes.h).
+//      All other locks are taken after the last row of the statement is in the ledger.
+//   2. batches. Shared: statements with several deliveries that have trace ids, or with several environments.
+//      Exclusive: statements that work in parts, and so may take earlier locks of this order again (`lock_batches`).
+//   3. the table `connections`, ROW EXCLUSIVE; by an edit of providers SHARE ROW EXCLUSIVE.
 //   For each environment, sorted by its name:
-//   4. the environment, shared or (bulk) exclusive, by who has news of connections; if shared,
+//   4. the environment, shared or (bulk) exclusive, by statements with news of connections; if shared,
 //   5. connections, 6. slots, 7. lineages that the statement relies on (src/core/keys.h), each level sorted by key;
-//   8. deliveries: rows of `deliveries`, sorted by their trace ids, then rows of `signatures`, for whose unique
-//      indexes others wait (src/tables/deliveries.h).
+//   8. deliveries: rows of `deliveries`, sorted by their trace ids, then rows of `signatures`. These are no advisory
+//      locks: other transactions wait for them in the unique indexes (src/tables/deliveries.h).
 //
-// A single delivery without news, as most are, takes one lock of 8 and waits for nobody who waits.
-// A transaction of many statements that would hold too many of 5 to 7 takes its environment exclusive instead.
-// What turns out to be missing after reading is added by giving back 5 to 7 and taking the larger set in order.
+// A single delivery without news, as most are, takes one lock of level 8, and never waits for a transaction that itself
+// waits. A transaction of many statements that would hold too many locks of levels 5 to 7 locks its environment
+// exclusively instead. If a statement finds after reading that it needs more locks, it releases those of levels 5 to 7
+// and takes the larger set in order.
 #pragma once
 
 #include "core/keys.h"
@@ -28,48 +29,51 @@ namespace terra_identity::tables {
 
 using namespace pg;
 
-/// Lets a transaction's end be noticed. Called once, when the module is loaded.
+/// Registers a callback for the end of transactions. Called once, when the module is loaded.
 void register_locks();
 
-/// How many keys the transaction holds (more than that after a subtransaction was rolled back).
+/// How many keys the transaction holds. The number is too high after a subtransaction was rolled back.
 std::size_t keys_of_transaction();
 
-/// One at a time: who edits rules, and who makes an environment or teaches it its header.
+/// Locks the settings: one transaction at a time edits rules, makes an environment, or sets its `terra_dev_id` from a
+/// header.
 void lock_settings();
 
-/// Shared: goes on beside other batches. Exclusive: keeps them out, and from then on takes whole environments. Who
-/// holds what comes later in the order, from an earlier statement of the transaction, does not wait, and goes on
-/// without.
+/// Locks the batches. Shared: other batches may hold it too. Exclusive: locks out other batches, and from then on the
+/// transaction locks whole environments. If an earlier statement of the transaction has taken locks of later levels,
+/// this does not wait, and continues without the lock if others hold it.
 void lock_batches(bool exclusive);
 
-/// The transaction holds deliveries, which are no locks of this file.
+/// Notes that the transaction holds deliveries, whose locks are not taken in this file.
 void note_deliveries();
 
-/// Whether the transaction keeps other batches out.
+/// Whether the transaction holds the batches exclusively.
 bool keeps_batches_out();
 
-/// For a function that takes locks from the beginning of the order each time that it is called: if the statement may
-/// call it several times, keeps other batches and editors of rules out.
+/// Begins a batch if the statement may call the function several times. For a function that takes locks from the
+/// beginning of the order in each call.
 void begin_batch_if_called_again(FunctionCallInfo fcinfo);
 
-/// The same for what does so many times in one call.
+/// Begins a batch: locks out other batches and edits of rules. For a function that takes locks from the beginning of
+/// the order several times in one call.
 void begin_batch();
 
+/// The locks of one environment that a statement takes: levels 4 to 7.
 class EnvironmentLocks {
 public:
     explicit EnvironmentLocks(std::string dev_id) : dev_id_(std::move(dev_id)) {}
 
-    /// Whether an earlier statement of the transaction has locked the environment exclusive.
+    /// Whether the transaction already holds the environment exclusively.
     bool held_exclusive() const;
 
-    /// Lets others write in the environment too, or nobody else.
+    /// Locks the environment: exclusively, or shared with other writers.
     void lock_environment(bool exclusive);
 
-    /// Waits for all these keys.
+    /// Locks all these keys, and waits for them.
     void lock(const Keys& keys);
 
-    /// Gives back the keys, or everything, that was locked through this object. What earlier statements of the
-    /// transaction locked stays locked.
+    /// Release the keys, or all locks, that were taken through this object. Locks that an earlier statement of the
+    /// transaction took are kept.
     void release_keys();
     void release();
 
@@ -78,7 +82,7 @@ private:
         LOCKTAG tag;
         LOCKMODE mode;
         bool is_key;
-        bool is_new; ///< the transaction did not hold it
+        bool is_new; ///< the transaction did not hold it before
     };
 
     static Tag acquire(const LOCKTAG& tag, LOCKMODE mode, bool is_key);

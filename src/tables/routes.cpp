@@ -18,7 +18,7 @@ using namespace pg;
 
 namespace {
 
-/// What `environment_settings` says of a route.
+/// The queries on `environment_settings` that a route needs.
 class Environments {
 public:
     Environments() : table_("environment_settings", AccessShareLock) {}
@@ -49,10 +49,10 @@ private:
     Table table_;
 };
 
-/// If it is there, it learns.
+/// Inserts an environment. If it exists, the trigger on the table sets its `terra_dev_id` instead.
 Query insert_environment = "INSERT INTO terra_identity.environment_settings (dev_id, terra_dev_id) VALUES ($1, $2)";
 
-/// The dev_id, by the default one, a zero byte, which no id has, and the header.
+/// The dev_id of each remembered route, by the default dev_id, a zero byte, which no id has, and the header.
 constinit Remembered<std::string> known_routes;
 
 } // namespace
@@ -101,7 +101,7 @@ Route route_of(const NullableValue& given, const std::optional<std::string>& hea
 bool settle(const Route& route, const std::optional<std::string>& header) {
     if (route.kind == Route::known)
         return true;
-    lock_settings(); // two first deliveries must not be taken for those of one environment
+    lock_settings(); // two concurrent first deliveries must not both become those of one environment
     Table table("environment_settings", RowExclusiveLock);
     const Route now = look_up_route(route.default_dev_id, *header);
     const bool is_same = now.dev_id == route.dev_id && now.kind == route.kind;

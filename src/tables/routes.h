@@ -1,4 +1,4 @@
-// Which environment a delivery belongs to (docs/rules.md, "Environment").
+// Routes: which environment a delivery belongs to (docs/rules.md, "Environment").
 #pragma once
 
 #include <optional>
@@ -10,32 +10,34 @@ namespace terra_identity::tables {
 
 using namespace pg;
 
-/// The environment that is meant: as given, else the setting. An error if that is no dev_id.
+/// The environment: as given, else that of the setting `terra_identity.dev_id`. Raises an error if it is no valid
+/// dev_id.
 std::string dev_id_or_setting(const NullableValue& given);
 
-/// Where a delivery belongs.
+/// The environment that a delivery belongs to, and why.
 struct Route {
     enum Kind {
-        known,    ///< to an environment that is there, or was named
-        learning, ///< to the default environment, which learns from it what its deliveries' header says
-        making,   ///< to an environment that is yet to be made, named as the header says
+        known,    ///< an environment that exists, or that the caller named
+        learning, ///< the default environment, whose `terra_dev_id` becomes the header
+        making,   ///< a new environment, with the name in the header
     };
 
     std::string dev_id;
-    std::string default_dev_id = {}; ///< the environment that it would be of without a header
+    std::string default_dev_id = {}; ///< the environment that it would belong to without a header
     Kind kind = known;
-    bool by_header = false; ///< the header leads it away from the default environment
+    bool by_header = false; ///< the header leads to another environment than the default one
 };
 
-/// Where the header dev-id leads from a default environment.
+/// Looks up where the header dev-id leads from a default environment.
 Route look_up_route(const std::string& default_dev_id, const std::string& header);
 
-/// The same from the default environment that the setting names, as this backend remembers it.
-/// @param given the dev_id that it was given; null: none
-/// @param header what its header dev-id says
+/// The route of a delivery, which this backend remembers.
+/// @param given the dev_id that the caller gave; null: none
+/// @param header the header dev-id of the delivery
 Route route_of(const NullableValue& given, const std::optional<std::string>& header);
 
-/// Makes the environment, or has it learn, as the route says. @return whether the route is still the same
+/// Creates the environment, or sets its `terra_dev_id`, if the route needs it. @return whether the route was still
+/// valid; if not, nothing was written
 bool settle(const Route& route, const std::optional<std::string>& header);
 
 } // namespace terra_identity::tables

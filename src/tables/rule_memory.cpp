@@ -18,15 +18,16 @@ namespace {
 
 struct RuleTable {
     const char* name;
-    Oid oid; ///< InvalidOid as long as nothing was read of it
+    Oid oid; ///< InvalidOid until the table is first read
 };
 
 constinit std::array<RuleTable, 2> rule_tables{
     {{"environment_settings", InvalidOid}, {"provider_settings", InvalidOid}}};
 constinit std::uint64_t changes = 0;
 
-/// Whether every session hears of what changes in a table, whoever changes it. A restore with --disable-triggers
-/// leaves the trigger that tells it as an ordinary one, which replication does not fire: then nothing is remembered.
+/// Whether every session is notified of a change in the table, whoever changes it. A restore with --disable-triggers
+/// turns the trigger that notifies them into an ordinary one, which replication does not fire. Then nothing is
+/// remembered.
 bool is_told(const Table& table) {
     const TriggerDesc* const triggers = table.relation()->trigdesc;
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i)
@@ -50,7 +51,7 @@ void forget_rules_everywhere() {
         const Oid oid = lock_relation(table.name, AccessShareLock);
         call([oid] { CacheInvalidateRelcacheByRelid(oid); });
     }
-    forget_rules(InvalidOid); // here they are forgotten only when the command ends
+    forget_rules(InvalidOid); // the invalidation reaches this backend only when the command ends
 }
 
 RuleReading::RuleReading() : is_told_(true) {

@@ -1,4 +1,4 @@
-// What this backend remembers of the rules, and of what follows from them, until somebody commits others.
+// Remembers rules, and what follows from them, in this backend until a transaction commits other rules.
 #pragma once
 
 #include <cstddef>
@@ -12,18 +12,18 @@ namespace terra_identity::tables {
 
 using namespace pg;
 
-/// Forgets what is remembered if this is one of the tables of rules, or InvalidOid.
+/// Forgets everything that is remembered if `changed` is a table of rules, or InvalidOid.
 void forget_rules(Oid changed);
 
-/// Has every backend do so, once this transaction is committed.
+/// Makes every backend forget it all when this transaction commits.
 void forget_rules_everywhere();
 
-/// Made before something is read that is to be remembered.
+/// A reading of rules that is to be remembered. Must be constructed before the rules are read.
 class RuleReading {
 public:
     RuleReading();
 
-    /// Whether what was read meanwhile may be remembered: the rules are still the same, and their changes will be told.
+    /// Whether what was read since may be remembered: the rules have not changed, and a later change will be noticed.
     bool may_be_remembered() const;
 
 private:
@@ -31,14 +31,14 @@ private:
     std::uint64_t changes_;
 };
 
-/// How often the rules were forgotten in this backend.
+/// How often this backend has forgotten the rules.
 std::uint64_t rule_changes();
 
-/// What follows from the rules, by a name. Made once, for the life of the backend.
+/// Values that follow from the rules, by name, until the rules change. Must be static: its memory is never freed.
 template <class Value>
 class Remembered {
 public:
-    /// Null if it is not remembered.
+    /// The value of this name; null if it is not remembered.
     const Value* find(const std::string& name) {
         if (values_ == nullptr || as_of_ != rule_changes())
             return nullptr;
@@ -46,7 +46,7 @@ public:
         return found != values_->end() ? &found->second : nullptr;
     }
 
-    /// @param reading the one in which it was read
+    /// Remembers a value, if it may be remembered. @param reading the one during which the value was read
     void remember(const RuleReading& reading, const std::string& name, const Value& value) {
         if (!reading.may_be_remembered())
             return;
@@ -61,7 +61,7 @@ public:
 private:
     static constexpr std::size_t max_values = 100;
 
-    std::map<std::string, Value>* values_ = nullptr; ///< static initialisation allows no map
+    std::map<std::string, Value>* values_ = nullptr; ///< a pointer, because constant initialisation allows no map
     std::uint64_t as_of_ = 0;
 };
 

@@ -14,7 +14,7 @@ using namespace pg;
 
 namespace {
 
-/// By the dev_id.
+/// The remembered rules, by dev_id.
 constinit Remembered<Rules> known_rules;
 
 } // namespace
@@ -47,7 +47,7 @@ Rules read_rules(const std::string& dev_id, Reads reads) {
 }
 
 Rules remembered_rules(const std::string& dev_id) {
-    // What was committed before the lock was granted is known from here on.
+    // From here on this backend knows what was committed before the lock was granted.
     call([] { AcceptInvalidationMessages(); });
     if (const Rules* const known = known_rules.find(dev_id))
         return *known;

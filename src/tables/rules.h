@@ -1,4 +1,4 @@
-// The rules of an environment as its users set them.
+// Reads the rules of an environment from the tables of settings.
 #pragma once
 
 #include "core/rules.h"
@@ -11,10 +11,10 @@ namespace terra_identity::tables {
 
 using namespace pg;
 
-/// The account policy (`keep` without a row in `environment_settings`) and what is particular about providers.
+/// Reads the account policy (`keep` without a row in `environment_settings`) and the rules of all providers.
 Rules read_rules(const std::string& dev_id, Reads reads);
 
-/// The same as they were committed last, read only if they have changed. Under the lock of the environment.
+/// The same rules as committed last, which are read again only if they have changed. The environment must be locked.
 Rules remembered_rules(const std::string& dev_id);
 
 } // namespace terra_identity::tables

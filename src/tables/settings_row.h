@@ -17,11 +17,12 @@ enum EnvironmentColumn : AttrNumber {
     environment_signature_tolerance,
 };
 
-/// The columns of `provider_settings` and `providers`, likewise.
+/// The columns of `provider_settings`, and of the view `providers`, in their order, counted from 1.
 enum ProviderColumn : AttrNumber { provider_provider = 1, provider_sdk, provider_account_ids };
 
-/// While there is one, rows that are inserted into the tables of settings are the extension's own, and have null or the
-/// default in what is to stay as it is. All others are whole: a restore's.
+/// Marks rows that the extension itself inserts into the tables of settings, as long as an object of this class exists.
+/// In such a row null, or the default, means that the column keeps its value. All other rows are complete: they come
+/// from a restore.
 class PartialSettings {
 public:
     PartialSettings() { ++count; }

@@ -19,7 +19,7 @@ enum SecretColumn : AttrNumber { secret_secret_id = 1, secret_dev_id, secret_sec
 /// The default of `signature_tolerance`.
 constexpr Micros default_tolerance = micros_per_day;
 
-/// Whether the environment's row asks for signatures; null if it has no row.
+/// Reads the tolerance, and whether the environment's row requires signatures; null if there is no row.
 std::optional<bool> read_environment(const std::string& dev_id, SignatureRules& rules) {
     std::optional<bool> required;
     rules.tolerance = default_tolerance;
@@ -36,7 +36,7 @@ std::optional<bool> read_environment(const std::string& dev_id, SignatureRules& 
     return required;
 }
 
-/// Reads the secrets that are valid, the newest first. @return whether there are any at all
+/// Reads the valid secrets, the newest first. @return whether there are any secrets, valid or not
 bool read_secrets(const std::string& dev_id, SignatureRules& rules) {
     Table secrets("signing_secrets", AccessShareLock);
     const IndexScan by_key{.table = secrets.relation(), .index = "signing_secrets_pkey", .backward = true};
@@ -52,7 +52,7 @@ bool read_secrets(const std::string& dev_id, SignatureRules& rules) {
     return !rows.empty();
 }
 
-/// If it is there, it requires them from here on.
+/// Inserts an environment. If it exists, the trigger on the table makes it require signatures instead.
 Query require_signatures =
     "INSERT INTO terra_identity.environment_settings (dev_id, signature_required) VALUES ($1, true)";
 
@@ -64,7 +64,7 @@ Query insert_secret = R"(
     INSERT INTO terra_identity.signing_secrets (dev_id, secret, valid_until, secret_id)
     OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4))";
 
-/// Whether anything that was signed has been delivered.
+/// Whether the environment has ever stored a signed delivery.
 bool has_signatures(const std::string& dev_id) {
     Table signatures("signatures", AccessShareLock);
     const IndexScan by_key{.table = signatures.relation(), .index = "signatures_pkey", .limit = 1};
@@ -73,23 +73,23 @@ bool has_signatures(const std::string& dev_id) {
     return found;
 }
 
-/// What the environment asks for, and the secrets that are valid.
+/// Reads the policy of an environment, and its valid secrets if it requires signatures.
 SigningPolicy read_policy(const std::string& dev_id, Micros at) {
     SigningPolicy policy;
     policy.rules.at = at;
     const std::optional<bool> required = read_environment(dev_id, policy.rules);
-    // Where the row was deleted, or not restored, signatures are required if there are secrets or if anything that was
-    // signed has been delivered: a lost row must never mean that unsigned deliveries are taken.
+    // If the row is lost (deleted, or not restored), signatures are required if there are secrets or if a signed
+    // delivery was ever stored: a lost row must not allow unsigned deliveries.
     if (required.value_or(true))
         policy.required = read_secrets(dev_id, policy.rules) || required.has_value() || has_signatures(dev_id);
     return policy;
 }
 
-/// The environments that ask for no signature. `set_signing_secret` changes `environment_settings`, so that none is
-/// remembered that has come to ask.
+/// The environments that do not require signatures. An environment that begins to require them is forgotten, because
+/// `set_signing_secret` writes to `environment_settings`.
 constinit Remembered<bool> known_unsigned;
 
-/// Reads the policy, unless it is remembered that there is none: then it asks for nothing.
+/// Reads the policy, unless this backend remembers that the environment requires no signatures.
 SigningPolicy read_or_remembered_policy(const std::string& dev_id, Micros at) {
     if (known_unsigned.find(dev_id) != nullptr)
         return {};
@@ -116,7 +116,7 @@ SigningPolicy signing_policy_by_header(const std::string& dev_id, const std::str
     SigningPolicy policy = signing_policy(dev_id, at);
     if (policy.required || !read_or_remembered_policy(default_dev_id, at).required)
         return policy;
-    // Of an environment that asks for none, if it is there at all; without secrets nothing is good.
+    // The environment itself requires no signatures, or does not exist. Without a valid secret no signature is good.
     policy = read_policy(dev_id, at);
     policy.rules.secrets.clear();
     read_secrets(dev_id, policy.rules);
@@ -126,7 +126,7 @@ SigningPolicy signing_policy_by_header(const std::string& dev_id, const std::str
 
 std::int64_t set_signing_secret(const std::string& dev_id, Datum secret, const NullableValue& valid_until) {
     std::int64_t secret_id = 0;
-    lock_settings(); // one at a time, for there is no key but the secret
+    lock_settings(); // one session at a time, because the table has no unique key on the secret
     Table environments("environment_settings", RowExclusiveLock);
     const PartialSettings partial;
     as_owner(environments.owner(), [&] {
