@@ -111,21 +111,20 @@ private:
 
     Value ask(Query& query, Oid type, Datum id) const {
         const MemoryContext caller = CurrentMemoryContext;
-        call([] { SPI_connect(); });
-        const SPITupleTable* const found =
-            query.run({{TEXTOID, NullableValue(dev_id_)}, {type, NullableValue(id)}}, Reads::statement);
-        const bool is_text = &query == &select_newest_active || &query == &select_active_user;
         Value result;
-        if (Query::rows() > 0)
-            result = call([&] {
-                bool is_null;
-                const Datum value = SPI_getbinval(found->vals[0], found->tupdesc, 1, &is_null);
+        as_caller([&] {
+            const SPITupleTable* const found =
+                query.run({{TEXTOID, NullableValue(dev_id_)}, {type, NullableValue(id)}}, Reads::statement);
+            if (Query::rows() == 0)
+                return;
+            result = call([=] {
                 const MemoryContext spi = MemoryContextSwitchTo(caller);
-                const Datum copy = datumCopy(value, !is_text, is_text ? -1 : static_cast<int>(sizeof(std::int64_t)));
+                const FormData_pg_attribute* const described = TupleDescAttr(found->tupdesc, 0);
+                const Datum copy = datumCopy(pg::column(found, 0, 1).value, described->attbyval, described->attlen);
                 MemoryContextSwitchTo(spi);
                 return copy;
             });
-        call([] { SPI_finish(); });
+        });
         return result;
     }
 

@@ -1,7 +1,6 @@
 #include "pg/query.h"
 
 #include <array>
-#include <utility>
 
 namespace terra_identity::pg {
 namespace {
@@ -48,6 +47,12 @@ void as_owner(Oid owner, const std::function<void()>& body) { run_as(owner, true
 
 void as_definer(Oid owner, const std::function<void()>& body) { run_as(owner, false, body); }
 
+void as_caller(const std::function<void()>& body) {
+    call([] { SPI_connect(); });
+    body();
+    call([] { SPI_finish(); });
+}
+
 SPITupleTable* Query::run(std::span<const Parameter> parameters, Reads reads) {
     constexpr std::size_t max_parameters = 10;
     std::array<Oid, max_parameters> types{};
@@ -62,9 +67,6 @@ SPITupleTable* Query::run(std::span<const Parameter> parameters, Reads reads) {
         values[i] = parameter.value.value;
         nulls[i] = parameter.value.is_null ? 'n' : ' ';
     }
-    if (plan_ != nullptr && first_type_ != types[0]) {
-        call([plan = std::exchange(plan_, nullptr)] { SPI_freeplan(plan); });
-    }
     const int code = call([&] {
         if (plan_ == nullptr) {
             SPIPlanPtr plan = SPI_prepare_cursor(text_, count, types.data(), CURSOR_OPT_GENERIC_PLAN);
@@ -72,7 +74,6 @@ SPITupleTable* Query::run(std::span<const Parameter> parameters, Reads reads) {
                 elog(ERROR, "could not prepare a query: %s", SPI_result_code_string(SPI_result));
             SPI_keepplan(plan);
             plan_ = plan;
-            first_type_ = types[0];
         }
         if (reads == Reads::statement)
             return SPI_execute_plan(plan_, values.data(), nulls.data(), true, 0);

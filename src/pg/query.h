@@ -1,5 +1,4 @@
-// Queries through SPI: prepared once for each backend; run as the owner of the extension with a safe search_path,
-// unless they are a caller's own (src/resolving.cpp), which qualify every operator.
+// Queries through SPI: prepared once for each backend.
 #pragma once
 
 #include <functional>
@@ -21,7 +20,12 @@ void as_owner(Oid owner, const std::function<void()>& body);
 /// set stays in force, how queries are planned included; so look-ups belong into `as_owner`.
 void as_definer(Oid owner, const std::function<void()>& body);
 
-/// A statement whose plan is kept. Constant-initialised; of static storage.
+/// As whoever has called: privileges, policies and search_path are the caller's, so that queries qualify every
+/// operator.
+void as_caller(const std::function<void()>& body);
+
+/// A statement whose plan is kept: the types of its parameters are the same each time. Constant-initialised; of static
+/// storage.
 class Query {
 public:
     constexpr Query(const char* text) : text_(text) {}
@@ -31,7 +35,7 @@ public:
         NullableValue value;
     };
 
-    /// Runs it. The result is good until the end of `as_owner` or `as_definer`, its count until the next query.
+    /// Runs it. The result is good until the end of `as_owner` and the like, its count until the next query.
     /// At REPEATABLE READ and above a write to a row that the transaction cannot see raises 40001.
     SPITupleTable* run(std::span<const Parameter> parameters, Reads reads = Reads::latest);
     SPITupleTable* run(std::initializer_list<Parameter> parameters, Reads reads = Reads::latest) {
@@ -44,7 +48,6 @@ public:
 private:
     const char* text_;
     SPIPlanPtr plan_ = nullptr;
-    Oid first_type_ = InvalidOid; ///< a row type changes its OID when the extension is created again
 };
 
 /// A column of a query's result, counted from 1; good as long as the result is.
