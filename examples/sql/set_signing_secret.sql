@@ -29,6 +29,7 @@ SET LOCAL log_statement = 'none';
 SET LOCAL log_min_duration_statement = -1;
 SET LOCAL log_min_duration_sample = -1;
 SET LOCAL log_min_error_statement = 'panic';
-SELECT terra_identity.set_signing_secret(:'secret', nullif(:'valid_until', '')::timestamptz, nullif(:'dev_id', '')) AS secret_id;
+SELECT terra_identity.set_signing_secret(:'secret', nullif(:'valid_until', '')::timestamptz,
+                                         nullif(:'dev_id', '')) AS secret_id;
 COMMIT;
 RESET log_transaction_sample_rate;

@@ -3,7 +3,8 @@
 -- The same function with standard means, tuned: one row trigger that reads the payload once, generic plans of static
 -- SQL, and no look-up that cannot matter. A new connection costs one upsert and one change; data of a known connection
 -- one look-up and no write. Applying events in an AFTER STATEMENT trigger, set by set where connections are new, would
--- cost the same for single rows, and for COPY of nothing but new connections about 40 % less (a prototype of that case).
+-- cost the same for single rows, and for COPY of nothing but new connections about 40 % less (a prototype of that
+-- case).
 --
 -- Left out, so the peer does less than the extension and the comparison leans to its side:
 --   * problems: a payload that is not as its type needs is stored and ignored, or is an error (a created_at that is no
@@ -152,7 +153,8 @@ BEGIN
     IF others = 1 THEN
         WITH closed AS (
             UPDATE peer.connections SET duplicate = false
-            WHERE dev_id = left_by.dev_id AND provider = left_by.provider AND provider_user_id = left_by.provider_user_id
+            WHERE dev_id = left_by.dev_id AND provider = left_by.provider
+              AND provider_user_id = left_by.provider_user_id
               AND status = 'active' AND user_id <> left_by.user_id AND duplicate
             RETURNING dev_id, user_id, lineage_id, reference_id)
         INSERT INTO peer.changes (event_id, kind, dev_id, user_id, lineage_id, reference_id)
@@ -163,7 +165,8 @@ $$;
 
 -- Derives what follows from the facts of `c` for it and its neighbours, and writes all; `old` is c as it is stored.
 -- linked_lineage_id: the lineage that a new reauth links it to; null, if none.
-CREATE FUNCTION peer.settle(old peer.connections, c peer.connections, linked_lineage_id bigint, cause bigint) RETURNS void
+CREATE FUNCTION peer.settle(old peer.connections, c peer.connections, linked_lineage_id bigint, cause bigint)
+    RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     has_account boolean;
@@ -239,7 +242,8 @@ BEGIN
                 END IF;
                 IF older.duplicate THEN
                     INSERT INTO peer.changes (event_id, kind, dev_id, user_id, lineage_id, reference_id)
-                    VALUES (cause, 'duplicate_closed', older.dev_id, older.user_id, older.lineage_id, older.reference_id);
+                    VALUES (cause, 'duplicate_closed', older.dev_id, older.user_id, older.lineage_id,
+                            older.reference_id);
                 END IF;
             END IF;
         END IF;
@@ -273,7 +277,8 @@ BEGIN
 
     -- The lineages that c links become one, under the least id.
     least_lineage_id := least(c.lineage_id, linked_lineage_id, slot_lineage_id);
-    IF c.lineage_id <> least_lineage_id OR linked_lineage_id <> least_lineage_id OR slot_lineage_id <> least_lineage_id THEN
+    IF c.lineage_id <> least_lineage_id OR linked_lineage_id <> least_lineage_id
+        OR slot_lineage_id <> least_lineage_id THEN
         UPDATE peer.connections SET lineage_id = least_lineage_id
         WHERE dev_id = c.dev_id AND lineage_id = ANY (ARRAY[c.lineage_id, linked_lineage_id, slot_lineage_id])
           AND lineage_id <> least_lineage_id AND user_id <> c.user_id;
@@ -308,7 +313,8 @@ BEGIN
     IF c.replaced_at IS NOT NULL
        AND (c.provider_user_id IS DISTINCT FROM old.provider_user_id OR c.connected_at <> old.connected_at) THEN
         FOR heir_user_id IN
-            SELECT h.user_id FROM peer.reauths r JOIN peer.connections h ON h.dev_id = r.dev_id AND h.user_id = r.new_user_id
+            SELECT h.user_id FROM peer.reauths r JOIN peer.connections h
+                ON h.dev_id = r.dev_id AND h.user_id = r.new_user_id
             WHERE r.dev_id = c.dev_id AND r.old_user_id = c.user_id AND h.own_provider_user_id IS NULL
         LOOP
             PERFORM peer.settle_again(c.dev_id, heir_user_id, cause);
@@ -406,7 +412,8 @@ BEGIN
             reference_id_passing, scopes_at, scopes_passing, reauthenticated)
         VALUES (
             said.connection_id, said.dev_id, said.user_id, coalesce(linked_lineage_id, said.connection_id),
-            said.reference_id, said.provider, said.status, said.replaced_by, said.confirmed, said.scopes, said.created_at,
+            said.reference_id, said.provider, said.status, said.replaced_by, said.confirmed, said.scopes,
+            said.created_at,
             at, coalesce(said.created_at, at), CASE WHEN said.status <> 'active' THEN at END, said.live, said.alive_at,
             said.replaced_at, said.replaced_by, said.deauthenticated_at, said.revoked_at, said.failed_at,
             said.degraded_at, CASE WHEN said.provider IS NOT NULL THEN at END, passing,
@@ -527,7 +534,8 @@ BEGIN
     new.event_type := nullif(btrim(new.payload ->> 'type', space), '');
     new.event_time := new.received_at;
     IF new.headers IS NOT NULL THEN
-        ordering := coalesce(new.headers ->> 'X-Terra-Ordering-Timestamp', new.headers ->> 'x-terra-ordering-timestamp');
+        ordering := coalesce(new.headers ->> 'X-Terra-Ordering-Timestamp',
+                             new.headers ->> 'x-terra-ordering-timestamp');
         IF ordering ~ '^[0-9]{1,15}$' THEN
             ordering_at := to_timestamp(ordering::bigint / 1000.0);
             new.event_time := ordering_at;
@@ -610,7 +618,8 @@ BEGIN
         said.revoked_at := new.event_time;
     WHEN 'athlete' THEN
         said.own_provider_user_id := coalesce(nullif(btrim(new.payload -> 'athlete' ->> 'provider_user_id', space), ''),
-                                              nullif(btrim(new.payload -> 'data' -> 0 ->> 'provider_user_id', space), ''));
+                                              nullif(btrim(new.payload -> 'data' -> 0 ->> 'provider_user_id', space),
+                                                     ''));
     WHEN 'connection_error' THEN
         said.degraded_at := new.event_time;
     WHEN 'permission_change' THEN
@@ -620,8 +629,10 @@ BEGIN
         PERFORM FROM peer.connections c
         WHERE c.dev_id = new.dev_id AND c.user_id = new.user_id AND c.live AND c.first_seen_at <= new.event_time
           AND (said.created_at IS NULL OR c.created_at <= said.created_at)
-          AND (said.provider IS NULL OR c.provider_at < CASE WHEN c.provider_passing THEN new.event_time ELSE 'infinity' END)
-          AND (said.reference_id IS NULL OR c.reference_id_at < CASE WHEN c.reference_id_passing THEN new.event_time ELSE 'infinity' END)
+          AND (said.provider IS NULL OR c.provider_at < CASE WHEN c.provider_passing THEN new.event_time
+               ELSE 'infinity' END)
+          AND (said.reference_id IS NULL OR c.reference_id_at < CASE WHEN c.reference_id_passing THEN new.event_time
+               ELSE 'infinity' END)
           AND (said.scopes IS NULL OR c.scopes_at < CASE WHEN c.scopes_passing THEN new.event_time ELSE 'infinity' END);
         IF FOUND THEN
             RETURN new;

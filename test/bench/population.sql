@@ -39,11 +39,13 @@ FROM (VALUES (0, 'auth', '{"type":"auth","status":"success","user":{"user_id":"'
 
 INSERT INTO terra_identity.connections (
     connection_id, dev_id, user_id, lineage_id, reference_id, provider, provider_user_id, status, confirmed, scopes,
-    first_seen_at, connected_at, live, dated, own_provider_user_id, own_provider_user_id_at, provider_at, reference_id_at,
+    first_seen_at, connected_at, live, dated, own_provider_user_id, own_provider_user_id_at, provider_at,
+    reference_id_at,
     scopes_at, duplicate)
 OVERRIDING SYSTEM VALUE
 SELECT n, 'default', :'known' || pg_temp.number(n), n, 'member-' || pg_temp.number(n), 'GARMIN', pg_temp.account(n),
-       'active', true, :'scopes', pg_temp.received(n), pg_temp.received(n), true, true, pg_temp.account(n), identified_at,
+       'active', true, :'scopes', pg_temp.received(n), pg_temp.received(n), true, true, pg_temp.account(n),
+       identified_at,
        identified_at, identified_at, identified_at, n <= :duplicates
 FROM generate_series(1, :connections) n, LATERAL (SELECT pg_temp.received(:connections + n) AS identified_at) at;
 

@@ -56,7 +56,8 @@ def plain_auth():
     statement = one_line(f"""
         WITH event AS ({event} RETURNING event_id, event_time), connection AS (
             INSERT INTO plain.connections (dev_id, user_id, lineage_id, reference_id, provider, status, confirmed,
-                scopes, created_at, first_seen_at, connected_at, live, alive_at, provider_at, reference_id_at, scopes_at)
+                scopes, created_at, first_seen_at, connected_at, live, alive_at, provider_at, reference_id_at,
+                scopes_at)
             SELECT 'default', {user_id}, event_id, {MEMBER}, 'GARMIN', 'active', true, '{payloads.SCOPES}', event_time,
                 event_time, event_time, true, event_time, event_time, event_time, event_time FROM event)
         INSERT INTO plain.changes (event_id, kind, dev_id, user_id, lineage_id, reference_id)

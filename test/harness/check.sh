@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs the suites named in $SUITES, all by default: unit (CTest), fuzz (every file of test/fuzz/corpus, sanitized), regress
-# (pg_regress), isolation (pg_isolation_regress), model (its own unit tests, then test/model/run.py), t (prove, test/t/*.sh).
-# Promises one line `SUITE: N passed, N failed` per suite, `N passed, N failed` over all as the very last line, and
-# a status of 0 only if tests ran and none failed. A suite that cannot run is a failure. Everything but unit and fuzz
-# talks to a private server (server.sh), as its user, in a copy of the project's files.
+# Runs the suites named in $SUITES, all by default: unit (CTest), fuzz (every file of test/fuzz/corpus, sanitized),
+# regress (pg_regress), isolation (pg_isolation_regress), model (its own unit tests, then test/model/run.py), t (prove,
+# test/t/*.sh). Promises one line `SUITE: N passed, N failed` per suite, `N passed, N failed` over all as the very last
+# line, and a status of 0 only if tests ran and none failed. A suite that cannot run is a failure. Everything but unit
+# and fuzz talks to a private server (server.sh), as its user, in a copy of the project's files.
 #
 # The model and each test/t/*.sh get an empty database of their own, as PGDATABASE (in_database.sh).
 set -euo pipefail
@@ -50,8 +50,8 @@ run_unit() {
     if ! guarded ctest --test-dir "$tree" -j"$(nproc)" --output-on-failure >"$log" 2>&1; then
         grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ +Start +[0-9]+:' "$log" | head -n 200
     fi
-    read -r failed passed < <(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests failed out of ([0-9]+)$/\1 \2/p' "$log") ||
-        read -r failed passed <<<"1 1"
+    local result='^[0-9]+% tests passed, ([0-9]+) tests failed out of ([0-9]+)$'
+    read -r failed passed < <(sed -nE "s/$result/\\1 \\2/p" "$log") || read -r failed passed <<<"1 1"
     report unit $((passed - failed)) "$failed"
 }
 
@@ -71,7 +71,8 @@ run_fuzz() {
             good=$(tail -n 1 "$log" | sed -nE 's/^([0-9]+) passed, 0 failed$/\1/p')
             [[ $good == "$files" && $files != 0 ]] || bad=1
         else
-            read -r good bad < <(tail -n 1 "$log" | sed -nE 's/^([0-9]+) passed, ([1-9][0-9]*) failed$/\1 \2/p') || bad=1
+            read -r good bad < <(tail -n 1 "$log" |
+                sed -nE 's/^([0-9]+) passed, ([1-9][0-9]*) failed$/\1 \2/p') || bad=1
         fi
         if ((bad > 0)); then
             echo "$target: $files files"
@@ -99,7 +100,8 @@ pg_regress_suite() {
     passed=$(count '^ok |\.\.\. +ok ' "$server_dir/$suite.log")
     failed=$(($# - passed))
     if ((failed > 0)); then
-        grep -E '^not ok |\.\.\. +(FAILED|failed)|[Ee]rror|could not|Bail' "$server_dir/$suite.log" || tail -n 20 "$server_dir/$suite.log"
+        grep -E '^not ok |\.\.\. +(FAILED|failed)|[Ee]rror|could not|Bail' "$server_dir/$suite.log" ||
+            tail -n 20 "$server_dir/$suite.log"
         head -n 100 "$output/regression.diffs" 2>/dev/null || true
     fi
     report "$suite" "$passed" "$failed"
@@ -131,7 +133,8 @@ run_model() {
         report model-unit $((ran - bad - ${skipped:-0})) "$bad"
     fi
     [[ -e test/model/run.py ]] || { report model 0 0; return; }
-    guarded as_server_user test/harness/in_database.sh python3 test/model/run.py --histories "${HISTORIES:-2000}" >"$log" 2>&1 || true
+    guarded as_server_user test/harness/in_database.sh \
+        python3 test/model/run.py --histories "${HISTORIES:-2000}" >"$log" 2>&1 || true
     if ! read -r passed failed < <(tail -n 1 "$log" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p'); then
         passed=0 failed=1
     fi
@@ -147,7 +150,8 @@ run_t() {
     [[ -n $scripts ]] || { report t 0 0; return; }
     as_server_user mkdir "$server_dir/t"
     # shellcheck disable=SC2086  # these are several words
-    T_LOGS=$server_dir/t guarded as_server_user prove --verbose --exec test/harness/in_database.sh $scripts >"$log" 2>&1 || true
+    T_LOGS=$server_dir/t guarded as_server_user \
+        prove --verbose --exec test/harness/in_database.sh $scripts >"$log" 2>&1 || true
     rm -rf "$project/build/results/t"
     mkdir -p "$project/build/results"
     cp -r "$server_dir/t" "$project/build/results/t"

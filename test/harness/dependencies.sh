@@ -111,7 +111,8 @@ has_programs() {
 
 has_pgxs() {
     local pg_config headers pgxs
-    pg_config=$("$harness/pg_config.sh") && headers=$("$pg_config" --includedir-server) && pgxs=$("$pg_config" --pgxs) &&
+    pg_config=$("$harness/pg_config.sh") && headers=$("$pg_config" --includedir-server) &&
+        pgxs=$("$pg_config" --pgxs) &&
         [[ -f $headers/postgres.h && -f $pgxs ]] && [[ -x ${pgxs%/makefiles/pgxs.mk}/test/regress/pg_regress ]] &&
         [[ -x ${pgxs%/makefiles/pgxs.mk}/test/isolation/pg_isolation_regress ]]
 }
@@ -166,7 +167,8 @@ check_all() {
     need libgtest-dev "GoogleTest, for the unit tests" has_gtest
     need python3 "runs the model, 3.9 or newer" has_python
     need perl "prove, which runs test/t" command -v prove
-    need postgresql-NN "the server that the tests start privately, and pgbench" has_programs postgres initdb pg_ctl pgbench
+    need postgresql-NN "the server that the tests start privately, and pgbench" \
+        has_programs postgres initdb pg_ctl pgbench
     need postgresql-client-NN "psql" has_programs psql createdb pg_dump
     need postgresql-server-dev-NN "the server's headers, PGXS and pg_regress" has_pgxs
     need postgresql-NN-repack "repacks tables beside writers" has_repack_if_any

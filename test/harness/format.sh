@@ -4,4 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 test/harness/dependencies.sh --tools
-find src test/unit test/fuzz test/bench \( -name '*.cpp' -o -name '*.hpp' -o -name '*.h' \) -print0 | xargs -0 -r clang-format -i
+find src test/unit test/fuzz test/bench \( -name '*.cpp' -o -name '*.hpp' -o -name '*.h' \) -print0 |
+    xargs -0 -r clang-format -i

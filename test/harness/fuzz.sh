@@ -37,7 +37,8 @@ run() {
     guarded "$tree/${target}_fuzz" "${options[@]}" -max_len=4096 -timeout=20 -print_final_stats=1 -verbosity=1 \
         -artifact_prefix="$tree/findings/$target-" "$grown" "test/fuzz/corpus/$target" >"$log" 2>&1 || result=FAILED
     printf '%-14s %10s %8s  %6s of %-6s %8s  %s\n' "$target" \
-        "$(last 'stat::number_of_executed_units: *([0-9]+)' "$log")" "$(last 'stat::average_exec_per_sec: *([0-9]+)' "$log")" \
+        "$(last 'stat::number_of_executed_units: *([0-9]+)' "$log")" \
+        "$(last 'stat::average_exec_per_sec: *([0-9]+)' "$log")" \
         "$(last 'cov: ([0-9]+)' "$log")" "$(last '\(([0-9]+) PCs\)' "$log")" \
         "$(last 'stat::new_units_added: *([0-9]+)' "$log")" "$result"
     if [[ $result == ok ]]; then
@@ -51,7 +52,8 @@ run() {
 
 # Inputs that only take a branch more often are not worth a file: counters are off.
 merge() {
-    guarded "$tree/$1_fuzz" -set_cover_merge=1 -use_counters=0 -max_len=4096 "test/fuzz/corpus/$1" "$tree/corpus/$1" >"$tree/$1-merge.log" 2>&1 ||
+    guarded "$tree/$1_fuzz" -set_cover_merge=1 -use_counters=0 -max_len=4096 \
+        "test/fuzz/corpus/$1" "$tree/corpus/$1" >"$tree/$1-merge.log" 2>&1 ||
         { tail -n 20 "$tree/$1-merge.log" && fail "merging failed"; }
     sed -nE 's,^MERGE-OUTER: ([0-9]+ new files).*,'"$1"': \1 in test/fuzz/corpus,p' "$tree/$1-merge.log"
 }

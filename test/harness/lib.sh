@@ -57,7 +57,8 @@ quietly() {
     "$harness/build_folder.sh" || return
     if ! guarded flock "$project/build/.lock" "$@" >"$project/build/$name.log" 2>&1; then
         # From the first error on, which is what the later ones follow from.
-        awk '/error: |undefined reference|\*\*\*|CMake Error/ { found = 1 } found' "$project/build/$name.log" | head -n 60 >&2 || true
+        awk '/error: |undefined reference|\*\*\*|CMake Error/ { found = 1 } found' \
+            "$project/build/$name.log" | head -n 60 >&2 || true
         echo "all of it: build/$name.log" >&2
         return 1
     fi

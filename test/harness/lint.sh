@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Checks which room includes which and that one file asks for the PostgreSQL version, and runs clang-tidy over the core;
-# its findings are errors. Quiet otherwise.
+# Checks which room includes which, that one file asks for the PostgreSQL version and that no line is too long, and runs
+# clang-tidy over the core; its findings are errors. Quiet otherwise.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$project"
 
-# stays_within ROOM OTHER...: the sources of a room include, of the project, its own headers and those of these rooms alone.
+# stays_within ROOM OTHER...: the sources of a room include, of the project, its own headers and those of these rooms
+# alone.
 stays_within() {
     local place header status=0
     while IFS=: read -r place header; do
@@ -26,6 +27,17 @@ if grep -rn PG_VERSION_NUM src --exclude=versions.h --exclude=fence.h >&2; then
     exit 1
 fi
 
+# Not asked: what came from elsewhere or out of a program, and, until they are wrapped, sql and Markdown.
+too_long=$(git ls-files -co --exclude-standard src test examples .ci Makefile CMakeLists.txt |
+    grep -vE '/expected/|^test/data/|^test/fuzz/corpus/|\.md$|/package-lock\.json$' |
+    while IFS= read -r file; do [[ ! -e $file ]] || LC_ALL=C.UTF-8 grep -nHE '^.{121,}$' "$file" || true; done)
+if [[ -n $too_long ]]; then
+    echo "$too_long" >&2
+    echo "lint.sh: a line has at most 120 columns" >&2
+    exit 1
+fi
+
 "$harness/dependencies.sh" --tools
 quietly lint cmake -S . -B build/unit
-find src/core -name '*.cpp' -print0 | xargs -0 -r -n 1 -P "$(nproc)" clang-tidy --quiet -p build/unit 2> >(grep -v " warnings generated" >&2)
+find src/core -name '*.cpp' -print0 |
+    xargs -0 -r -n 1 -P "$(nproc)" clang-tidy --quiet -p build/unit 2> >(grep -v " warnings generated" >&2)

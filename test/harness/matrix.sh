@@ -31,7 +31,8 @@ for distribution in $distributions; do
     else
         failed=$((failed + 1))
     fi
-    result=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$MATRIX_LOGS/$distribution.log" | tail -n 1) || result="did not run"
+    result=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$MATRIX_LOGS/$distribution.log" | tail -n 1) ||
+        result="did not run"
     printf '%-12s %-12s %-26s %s\n' "$distribution" "$version" "$result" "$minutes"
 done
 for distribution in $distributions; do

@@ -41,7 +41,8 @@ add_experimental='
         >"$1/etc/apt/preferences.d/experimental"'
 
 # Afterwards: leaves a note if they do not have this PostgreSQL.
-look_for_it='APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-cache show "postgresql-$version" >/dev/null || { touch "$1.gone"; exit 1; }'
+look_for_it='
+    APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-cache show "postgresql-$version" >/dev/null || { touch "$1.gone"; exit 1; }'
 
 make_chroot() {
     rm -rf --one-file-system "$chroot".new "$chroot".new.gone

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Prints the pg_config to build against: $PG_CONFIG if set, else the one in PATH, else the newest of
 # /usr/lib/postgresql; the last two only if they have what an extension is built with: PGXS and the server's headers,
-# of PostgreSQL 15 or newer, and rather one whose server is here too. PGXS alone proves nothing: Debian ships it with the
-# client programs.
+# of PostgreSQL 15 or newer, and rather one whose server is here too. PGXS alone proves nothing: Debian ships it with
+# the client programs.
 # Prints nothing and exits 1 if there is none.
 set -euo pipefail
 

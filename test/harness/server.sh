@@ -23,7 +23,8 @@ install_private_copy() {
     cp -L "$bindir"/* "$root$bindir/"
     cp -as "$(realpath "$sharedir")/." "$root$sharedir/"
     cp -as "$(realpath "$pkglibdir")/." "$root$pkglibdir/"
-    quietly install make -C "$project" -j"$(nproc)" install PG_CONFIG="$pg_config" DESTDIR="$root" WERROR="${WERROR--Werror}"
+    quietly install make -C "$project" -j"$(nproc)" install \
+        PG_CONFIG="$pg_config" DESTDIR="$root" WERROR="${WERROR--Werror}"
 }
 
 write_configuration() {
@@ -52,7 +53,8 @@ start() {
     --durable) fsync=on ;;
     *) usage ;;
     esac
-    pg_config=$("$harness/pg_config.sh") || fail "no PostgreSQL with its server headers: run test/harness/dependencies.sh"
+    pg_config=$("$harness/pg_config.sh") ||
+        fail "no PostgreSQL with its server headers: run test/harness/dependencies.sh"
     mkdir -p "$dir"
     dir=$(realpath "$dir")
     ((${#dir} < 90)) || fail "$dir is too long for a Unix socket: choose a shorter one"

@@ -67,7 +67,8 @@ def transaction(rng, group):
     for unit in group:
         fate = rng.random()
         if fate < 0.25:
-            steps += [("sql", "SAVEPOINT s;"), *unit, ("sql", "ROLLBACK TO SAVEPOINT s;"), *unit, ("sql", "RELEASE SAVEPOINT s;")]
+            steps += [("sql", "SAVEPOINT s;"), *unit, ("sql", "ROLLBACK TO SAVEPOINT s;"), *unit,
+                      ("sql", "RELEASE SAVEPOINT s;")]
         elif fate < 0.4:
             steps += [("sql", "SAVEPOINT s;"), *unit, ("sql", "RELEASE SAVEPOINT s;")]
         else:
@@ -99,7 +100,8 @@ def insert(form, events, dev_id):
                           for value in (dev_id, *columns(event))) for event in events]
         return "\n".join([f"COPY {into} FROM STDIN;", *rows, r"\."])
     if form == "select from json":
-        array = [{"received_at": iso(event.received_at), "payload": event.payload, "headers": event.headers} for event in events]
+        array = [{"received_at": iso(event.received_at), "payload": event.payload, "headers": event.headers}
+                 for event in events]
         return (f"INSERT INTO {into}\n  SELECT {literal(dev_id)}, (e->>'received_at')::timestamptz, e->'payload',"
                 f" nullif(e->'headers', 'null')\n  FROM jsonb_array_elements({literal(json.dumps(array))}) AS e;")
     rows = ",\n  ".join("({}, {}, {}, {})".format(*map(literal, (dev_id, *columns(event)))) for event in events)

@@ -6,7 +6,8 @@ Rows are dicts; times are whole microseconds since 1970; every row of a query co
 
 import json
 
-CONNECTION_COLUMNS = ("user_id", "reference_id", "provider", "provider_user_id", "status", "successor_user_id", "confirmed",
+CONNECTION_COLUMNS = ("user_id", "reference_id", "provider", "provider_user_id", "status", "successor_user_id",
+                      "confirmed",
                       "dated", "scopes", "created_at", "first_seen_at", "connected_at", "ended_at")
 TIMES = {"created_at", "first_seen_at", "connected_at", "ended_at", "transferred_at", "received_at"}
 
@@ -82,7 +83,8 @@ def expected(state):
         "duplicate_connections": state.duplicates,
         "transferred_accounts": state.transfers,
         "shared_references": state.shared_references,
-        "problems": distinct({"payload": event.payload, "received_at": event.received_at} for event, _ in state.problems),
+        "problems": distinct({"payload": event.payload, "received_at": event.received_at}
+                             for event, _ in state.problems),
         "ledger": [{"events": state.stored}] if state.stored else [],
         "verify": [],
     }

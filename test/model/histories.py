@@ -1,8 +1,8 @@
 """
 Seeded random histories: lists of events in which the rules collide often.
 
-history(seed, index) is always the same list. It mixes plausible stories (stories.py) with chaos (any event type on any of
-a few ids), and now and then spoils a payload. Run with --statistics to see how often each rule is met.
+history(seed, index) is always the same list. It mixes plausible stories (stories.py) with chaos (any event type on any
+of a few ids), and now and then spoils a payload. Run with --statistics to see how often each rule is met.
 """
 
 import argparse
@@ -71,7 +71,8 @@ class World:
     def user(self, user_id, provider=None, reference_id=None, created=None):
         """A user object as Terra sends it, with keys missing now and then."""
         rng = self.rng
-        user = {"user_id": user_id, "provider": provider, "reference_id": reference_id, "active": rng.choice([True, False]),
+        user = {"user_id": user_id, "provider": provider, "reference_id": reference_id,
+                "active": rng.choice([True, False]),
                 "scopes": rng.choice([None, "", "A", "A,B", "b", "B"])}
         if self.maybe(self.created):
             user["created_at"] = iso_8601(rng, self.tick() if created is None else created)
@@ -89,10 +90,12 @@ class World:
         if self.maybe(self.odd):
             user[rng.choice(["provider", "reference_id", "scopes"])] = rng.choice([None, "", "  ", "100"])
         if self.maybe(self.odd):
-            user["created_at"] = rng.choice([None, 17, "", "yesterday", "2024-02-30T00:00:00Z", "2024-05-01", "2024-05-01T24:00",
+            user["created_at"] = rng.choice([None, 17, "", "yesterday", "2024-02-30T00:00:00Z", "2024-05-01",
+                                             "2024-05-01T24:00",
                                              "2024-05-01T10:00:60Z", "2199-01-01T00:00:00Z", "2024-5-1T00:00:00Z",
                                              "2024-05-01T00:00:00.Z", "1969-12-31T23:59:59.5Z", "2024-02-29 12:00",
-                                             "2014-12-31T23:59:59.999999Z", "2015-01-01T00:00:00Z", "2015-01-01T01:00+02:00"])
+                                             "2014-12-31T23:59:59.999999Z", "2015-01-01T00:00:00Z",
+                                             "2015-01-01T01:00+02:00"])
         if self.maybe(self.odd):
             user["scopes"] = rng.choice([["A"], {"A": 1}, 5, " ", "A"])
         return user
@@ -105,9 +108,11 @@ class World:
         if self.maybe(self.ordering):
             stamp = at // 1000
             if self.maybe(self.odd):
-                stamp = rng.choice(["", "soon", "-5", "12.5", "1234567890123456789", 999_999_999_999_999_999, True, None, {}, 0,
+                stamp = rng.choice(["", "soon", "-5", "12.5", "1234567890123456789", 999_999_999_999_999_999, True,
+                                    None, {}, 0,
                                     EARLIEST // 1000, EARLIEST // 1000 - 1, at // SECOND,
-                                    (received_at + DAY) // 1000, (received_at + DAY) // 1000 + 1, received_at // 1000 + 10**9])
+                                    (received_at + DAY) // 1000, (received_at + DAY) // 1000 + 1,
+                                    received_at // 1000 + 10**9])
             if type(stamp) is int and self.maybe(0.8):
                 stamp = str(stamp)
             headers[any_case(rng, "X-Terra-Ordering-Timestamp")] = in_array(rng, stamp)
@@ -149,7 +154,8 @@ def chaos(world):
     type_ = rng.choice(CHAOS_TYPES)
 
     def anyone():
-        return world.user(rng.choice(world.user_ids), rng.choice(world.providers + [None]), rng.choice(world.reference_ids))
+        return world.user(rng.choice(world.user_ids), rng.choice(world.providers + [None]),
+                          rng.choice(world.reference_ids))
 
     if type_ == "user_reauth":
         payload = {"type": type_, "status": "warning", "new_user": anyone(), "old_user": anyone()}
@@ -162,7 +168,8 @@ def chaos(world):
     else:
         payload = {"type": type_, "user": anyone()}
     if type_ == "auth":
-        payload["status"] = rng.choice(["success"] * 8 + ["error", "error", " success\n", " error", "authenticated", "Success"])
+        payload["status"] = rng.choice(["success"] * 8
+                                       + ["error", "error", " success\n", " error", "authenticated", "Success"])
     if type_ == "athlete":
         stories.put_account(world, payload, rng.choice(world.accounts + [None, ""]))
         if world.maybe(0.2):
@@ -285,7 +292,8 @@ def met_in(history):
         "reauth cycle": any(old in leads_to(old) for old, _ in reauths),
         "reauth fork": any(count > 1 for count in olds.values()),
         "reauth fan-in": any(count > 1 for count in news.values()),
-        "reauth to oneself or from nobody": any(r.mentions and r.mentions[0].type == "user_reauth" and len(r.mentions) == 1
+        "reauth to oneself or from nobody": any(r.mentions and r.mentions[0].type == "user_reauth"
+                                                and len(r.mentions) == 1
                                                 for r in readings),
         "inherited provider_user_id": any(row["provider_user_id"] and row["user_id"] not in own for row in rows),
         "revived": any(row["user_id"] in ends and row["status"] in ("active", "superseded") for row in rows),
@@ -310,7 +318,8 @@ def met_in(history):
         + sum(r.trace_id is None for r in readings),
         "reauth between two people": {True} in said.values(),
         "reauth between two people, or not": {True, False} in said.values(),
-        "transfer by reauth": any(result.connections[row["from_user_id"]]["status"] == "replaced" for row in result.transfers),
+        "transfer by reauth": any(result.connections[row["from_user_id"]]["status"] == "replaced"
+                                  for row in result.transfers),
         "not dated": any(not row["dated"] for row in rows),
         "connected_at brought forward": any(
             row["connected_at"] != (row["created_at"] or row["first_seen_at"]) for row in rows),
@@ -318,7 +327,8 @@ def met_in(history):
             len({result.resolve[user_id] for user_id in lineage}) > 1 for lineage in result.lineages),
         "transfer by the account": any(result.connections[row["from_user_id"]]["status"] == "superseded"
                                        for row in result.transfers),
-        "account of an unusable provider": any(row["provider"] in UNUSABLE_PROVIDERS and row["provider_user_id"] for row in rows),
+        "account of an unusable provider": any(row["provider"] in UNUSABLE_PROVIDERS and row["provider_user_id"]
+                                               for row in rows),
         "integer reference_id": any('"reference_id": 100' in payload for payload in payloads),
         "year 1": any('"0001-01-01' in payload for payload in payloads),
         "athlete in an array": any('"athlete": [' in payload for payload in payloads),
@@ -326,7 +336,8 @@ def met_in(history):
         "the account changes": any(
             len({m.provider_user_id for m in mentions if m.user_id == u and m.provider_user_id}) > 1 for u in own),
         "the reference_id changes": any(
-            len({m.reference_id for m in mentions if m.user_id == u and m.reference_id}) > 1 for u in result.connections),
+            len({m.reference_id for m in mentions if m.user_id == u and m.reference_id}) > 1
+            for u in result.connections),
         "the provider changes": any(
             len({m.provider for m in mentions if m.user_id == u and m.provider}) > 1 for u in result.connections),
     }

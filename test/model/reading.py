@@ -14,7 +14,8 @@ PASSING_TYPES = {"activity", "body", "daily", "sleep", "nutrition", "menstruatio
                  "health_observation", "google_no_datasource", "large_request_processing", "large_request_sending",
                  "processing", "rate_limit_hit"}
 # What shows that a connection works again after a connection_error; notices of progress and unknown types do not.
-CURES = {"activity", "body", "daily", "sleep", "nutrition", "menstruation", "planned_workout", "hormone", "health_observation",
+CURES = {"activity", "body", "daily", "sleep", "nutrition", "menstruation", "planned_workout", "hormone",
+         "health_observation",
          "athlete", "auth", "user_reauth"}
 DAY = 24 * 3600 * 1_000_000
 EARLIEST = 1_420_070_400 * 1_000_000  # 2015-01-01T00:00:00Z
@@ -228,5 +229,6 @@ def created_at(value, received_at):
 
 
 def believed(time, received_at):
-    """Not a time before 2015 (Go's year 1, seconds taken for milliseconds), nor one more than a day after the event came in."""
+    """Not a time before 2015 (Go's year 1, seconds taken for milliseconds), nor one more than a day after the event
+    came in."""
     return time if EARLIEST <= time <= received_at + DAY else None

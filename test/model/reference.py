@@ -133,7 +133,8 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers
         connections={c.user_id: dict(
             user_id=c.user_id, reference_id=c.reference_id, provider=c.provider,
             provider_user_id=accounts[c.user_id], status=status(c), successor_user_id=successor(c),
-            confirmed=c.confirmed, dated=c.dated, scopes=c.scopes, created_at=c.created_at, first_seen_at=c.first_seen_at,
+            confirmed=c.confirmed, dated=c.dated, scopes=c.scopes, created_at=c.created_at,
+            first_seen_at=c.first_seen_at,
             connected_at=c.connected_at, ended_at=ended_at(c)) for c in facts.values()},
         lineages=lineages,
         resolve={user_id: resolved(user_id, lineage) for lineage in lineages for user_id in lineage},
@@ -222,8 +223,8 @@ def brought_forward(facts, reauths, cycles):
 
 def effective_provider_user_ids(facts, reauths, cycles, sdk_providers):
     """
-    A connection's own; else, if it is not of an SDK provider, that of the newest predecessor that has one. The members of
-    a cycle are one in this: the newest own one among them, else that of the newest predecessor of any of them; a
+    A connection's own; else, if it is not of an SDK provider, that of the newest predecessor that has one. The members
+    of a cycle are one in this: the newest own one among them, else that of the newest predecessor of any of them; a
     predecessor of an SDK member does not count. (A connection outside of cycles is the only member of its own.)
     """
     @cache
@@ -235,7 +236,8 @@ def effective_provider_user_ids(facts, reauths, cycles, sdk_providers):
         if owners:
             return max(owners, key=lambda c: c.age).own_provider_user_id
         heirs = {member for member in cycle if facts[member].provider not in sdk_providers}
-        predecessors = [facts[old] for old, new in reauths if new in heirs and old not in cycle and effective(old) is not None]
+        predecessors = [facts[old] for old, new in reauths if new in heirs and old not in cycle
+                        and effective(old) is not None]
         return effective(max(predecessors, key=lambda c: c.age).user_id) if predecessors else None
 
     return {user_id: effective(user_id) for user_id in facts}

@@ -43,7 +43,8 @@ def psql(script, patience=30):
     done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"],
                           input="SET synchronous_commit = off;\n" + script,
                           capture_output=True, text=True, encoding="utf-8", check=False)
-    if done.returncode == 2 and not done.stdout and patience:  # no connection: the server may be recovering from a crash
+    # No connection: the server may be recovering from a crash.
+    if done.returncode == 2 and not done.stdout and patience:
         time.sleep(1)
         return psql(script, patience - 1)
     if done.returncode != 0:
@@ -179,14 +180,16 @@ def replay(seed, index, suffix):
 
 
 def prepare_database():
-    """With the extension and the rows of `providers`, which are for all environments, that the histories are made for."""
+    """With the extension and the rows of `providers`, which are for all environments, that the histories are made
+    for."""
     psql("CREATE EXTENSION IF NOT EXISTS terra_identity;" + "".join(
         f"INSERT INTO terra_identity.providers (provider, account_ids) VALUES ({batches.literal(provider)}, 'unusable')"
         " ON CONFLICT DO NOTHING;" for provider in sorted(UNUSABLE_PROVIDERS)))
     for rule, wanted in [("sdk", SDK_PROVIDERS), ("account_ids = 'unusable'", UNUSABLE_PROVIDERS)]:
         found = set(psql(f"SELECT provider FROM terra_identity.providers WHERE {rule};").split())
         if found != wanted:
-            sys.exit(f"terra_identity.providers is not as installed: those with {rule} are {sorted(found)}, not {sorted(wanted)}")
+            sys.exit(f"terra_identity.providers is not as installed: those with {rule} are {sorted(found)}, "
+                     f"not {sorted(wanted)}")
 
 
 def environment_suffix(seed):

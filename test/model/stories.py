@@ -27,7 +27,8 @@ def tell(world):
         yield from rng.choice([
             told.connect, told.connect, told.reconnect, told.reconnect, told.same_account_other_person,
             told.same_account_other_person, told.same_account_other_person, told.other_account, told.reconnect_silently,
-            told.leave, told.revoke, told.fail, told.connection_error, told.connection_error, told.permission_change, told.data,
+            told.leave, told.revoke, told.fail, told.connection_error, told.connection_error, told.permission_change,
+            told.data,
             told.data, told.rename, told.chain, told.disorder, told.hand_over])()
 
 
@@ -84,7 +85,8 @@ class Told:
             return self.connect()
         since = rng.randrange(self.world.ticks)
         chain = [Connected(rng.choice(self.world.user_ids), first.person, first.provider, first.account,
-                           since if rng.random() < 0.5 else rng.randrange(self.world.ticks)) for _ in range(rng.randint(2, 5))]
+                           since if rng.random() < 0.5 else rng.randrange(self.world.ticks))
+                           for _ in range(rng.randint(2, 5))]
         chain += [chain[0]] * (rng.random() < 0.2)
         sent = [self.replacement(old, new) for old, new in zip(chain, chain[1:])]
         for connection in chain:
@@ -98,15 +100,18 @@ class Told:
         rng, old = self.rng, self.anyone()
         if not old:
             return self.connect()
-        new = Connected(rng.choice(self.world.user_ids), rng.choice(self.world.reference_ids), old.provider, old.account,
+        new = Connected(rng.choice(self.world.user_ids), rng.choice(self.world.reference_ids), old.provider,
+                        old.account,
                         self.now)
         if rng.random() < 0.7:
             new.person = {"ann": "bob"}.get(old.person, "ann")
         sent = [self.replacement(old, new)]
         if rng.random() < 0.3:
-            sent.append(self.replacement(old, new, nameless=rng.choice([["old_user"], ["new_user"], ["old_user", "new_user"]])))
+            sent.append(self.replacement(old, new, nameless=rng.choice([["old_user"], ["new_user"],
+                                                                        ["old_user", "new_user"]])))
         if rng.random() < 0.7:
-            sent += rng.choice([[self.auth(new)], [self.athlete(new)], [self.auth(new), self.athlete(new)], [self.athlete(old)]])
+            sent += rng.choice([[self.auth(new)], [self.athlete(new)], [self.auth(new), self.athlete(new)],
+                                [self.athlete(old)]])
         self.connected.append(new)
         return sent
 
@@ -227,11 +232,13 @@ def put_account(world, payload, account):
     if place in ("athlete", "both"):
         payload["athlete"]["provider_user_id"] = account
     if place == "array":
-        payload["athlete"] = rng.choice([[], [None, "Ann"]]) + [{"provider_user_id": account}, {"provider_user_id": "last"}]
+        payload["athlete"] = rng.choice([[], [None, "Ann"]]) + [{"provider_user_id": account},
+                                                                {"provider_user_id": "last"}]
     if place == "both":
         payload["data"] = rng.choice([[{"provider_user_id": rng.choice(world.accounts)}], {"provider_user_id": "last"}])
     if place == "data":
-        payload["data"] = [None, {}, {"provider_user_id": " "}, {"provider_user_id": account}, {"provider_user_id": "last"}]
+        payload["data"] = [None, {}, {"provider_user_id": " "}, {"provider_user_id": account},
+                           {"provider_user_id": "last"}]
         payload["athlete"] = rng.choice([{}, {"provider_user_id": None}, {"provider_user_id": ""}, "Ann", None, [],
                                          [{}, {"provider_user_id": "second"}]])
     if place == "data object":
@@ -239,7 +246,8 @@ def put_account(world, payload, account):
         payload["athlete"] = rng.choice([None, {}, [], [None, {"provider_user_id": " "}]])
     if place == "odd":
         payload["athlete"] = rng.choice([{}, "Ann", None, [], [account], [[{"provider_user_id": account}]]])
-        payload["data"] = rng.choice([{}, "x", None, {"provider_user_id": None}, {"athlete": {"provider_user_id": account}},
+        payload["data"] = rng.choice([{}, "x", None, {"provider_user_id": None},
+                                      {"athlete": {"provider_user_id": account}},
                                       [account], [[{"provider_user_id": account}]]])
 
 

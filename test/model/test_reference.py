@@ -21,7 +21,8 @@ def at(minute):
 
 
 def event(minute, payload, ordering=None, trace=None):
-    """Received at that minute after NOW, with an ordering timestamp of `ordering` minutes after NOW if that is given."""
+    """Received at that minute after NOW, with an ordering timestamp of `ordering` minutes after NOW if that is
+    given."""
     headers = {}
     if ordering is not None:
         headers["X-Terra-Ordering-Timestamp"] = str(at(ordering) // 1000)
@@ -67,14 +68,18 @@ class Reading(unittest.TestCase):
         payloads = [
             None, [], "auth", 5, {}, {"type": 5, "user": {"user_id": "u"}, "athlete": {}},
             {"type": "auth", "status": "success"},
-            {"type": "daily"}, {"type": "daily", "user": {}}, {"type": "daily", "user": "u"}, {"type": "new", "user": []},
+            {"type": "daily"}, {"type": "daily", "user": {}}, {"type": "daily", "user": "u"},
+            {"type": "new", "user": []},
             {"type": "daily", "user": {"user_id": 5}}, {"type": "daily", "user": {"user_id": " "}},
             {"type": "daily", "user": {"user_id": "u", "provider": 5}},
-            {"type": "daily", "user": {"user_id": "u"}, "reference_id": 5.5}, says("daily", "u", True), says("daily", "u", 2**64),
+            {"type": "daily", "user": {"user_id": "u"}, "reference_id": 5.5}, says("daily", "u", True),
+            says("daily", "u", 2**64),
             reauth(user("u", 1.0), user("v")), reauth(user("u"), user("v", -2**63 - 1)),
             {"type": "daily", "user": {"user_id": "é" * 257}}, {"type": "auth", "user": {"user_id": "u"}},
-            {"type": "auth", "status": " ", "user": {"user_id": "u"}}, {"type": "auth", "status": 1, "user": {"user_id": "u"}},
-            {"type": "user_reauth", "old_user": {"user_id": "u"}}, reauth("u", user("v")), reauth({"user_id": 5}, user("v")),
+            {"type": "auth", "status": " ", "user": {"user_id": "u"}},
+            {"type": "auth", "status": 1, "user": {"user_id": "u"}},
+            {"type": "user_reauth", "old_user": {"user_id": "u"}}, reauth("u", user("v")),
+            reauth({"user_id": 5}, user("v")),
             auth("u", status="authenticated"), auth("u", status="Success"), auth("u", status="Error"),
             athlete("u", True), athlete("u", {}), athlete("u", 2**64), athlete("u", 7.0), athlete("u", "x" * 513),
             {"athlete": [], "user": {"user_id": "u"}}, {"athlete": ["u"], "user": {"user_id": "u"}},
@@ -107,8 +112,10 @@ class Reading(unittest.TestCase):
                               ({"X-Terra-Ordering-Timestamp": 1714521600000}, NOW),
                               ({"X-Terra-Ordering-Timestamp": ["1714521600000", "5"]}, NOW),
                               ({"X-Terra-Ordering-Timestamp": "0"}, None),
-                              ({"X-Terra-Ordering-Timestamp": "-1"}, None), ({"X-Terra-Ordering-Timestamp": "1.5"}, None),
-                              ({"X-Terra-Ordering-Timestamp": "1" * 19}, None), ({"X-Terra-Ordering-Timestamp": True}, None),
+                              ({"X-Terra-Ordering-Timestamp": "-1"}, None),
+                              ({"X-Terra-Ordering-Timestamp": "1.5"}, None),
+                              ({"X-Terra-Ordering-Timestamp": "1" * 19}, None),
+                              ({"X-Terra-Ordering-Timestamp": True}, None),
                               ({"X-Terra-Ordering-Timestamp": []}, None), (["x"], None), (None, None)]:
             self.assertEqual(ordering_timestamp(headers, NOW), time, headers)
 
@@ -137,21 +144,25 @@ class Reading(unittest.TestCase):
         self.assertEqual(reference_ids(reauth(user("u", 1), user("v", "2"))), ["2", "1"])
 
     def test_created_at_in_many_forms(self):
-        for text, time in [("2024-05-01T00:00:00.000000+00:00", NOW), ("2024-05-01 00:00", NOW), ("2024-05-01T02:00+02", NOW),
+        for text, time in [("2024-05-01T00:00:00.000000+00:00", NOW), ("2024-05-01 00:00", NOW),
+                           ("2024-05-01T02:00+02", NOW),
                            ("2024-05-01T05:30:00+0530", NOW), ("2024-04-30T20:30:00-03:30", NOW),
                            ("2024-05-01T00:00:00.1234569Z", NOW + 123456), ("2024-04-30T23:59:59.5Z", NOW - 500000),
                            ("2024-02-30T00:00Z", None), ("2023-02-29T00:00Z", None), ("2024-05-01T24:00Z", None),
-                           ("2024-05-01T00:00:60Z", None), ("2024-5-1T00:00Z", None), ("yesterday", None), ("", None), (5, None)]:
+                           ("2024-05-01T00:00:60Z", None), ("2024-5-1T00:00Z", None), ("yesterday", None), ("", None),
+                           (5, None)]:
             self.assertEqual(created_at(text, NOW), time, text)
 
     def test_the_account_is_the_athletes_else_that_of_data(self):
         def account(payload):
-            return read(Event({"type": "athlete", "user": user("u"), **payload}, None, NOW)).mentions[0].provider_user_id
+            return read(Event({"type": "athlete", "user": user("u"), **payload}, None,
+                              NOW)).mentions[0].provider_user_id
         data = [None, "x", {}, {"provider_user_id": " "}, {"provider_user_id": 7}, {"provider_user_id": "8"}]
         self.assertEqual(account({"athlete": {"provider_user_id": " a "}, "data": data}), "a")
         self.assertEqual(account({"athlete": {"provider_user_id": ""}, "data": data}), "7")
         self.assertEqual(account({"athlete": "x", "data": data}), "7")
-        self.assertEqual(account({"athlete": [None, {"provider_user_id": 5}, {"provider_user_id": "6"}], "data": data}), "5")
+        self.assertEqual(account({"athlete": [None, {"provider_user_id": 5}, {"provider_user_id": "6"}], "data": data}),
+                         "5")
         self.assertEqual(account({"athlete": [{}, {"provider_user_id": "6"}], "data": data}), "7")
         self.assertEqual(account({"athlete": {}, "data": {"provider_user_id": "a"}}), "a")
         self.assertEqual(account({"data": {"provider_user_id": 2**64 - 1}}), "18446744073709551615")
@@ -169,14 +180,17 @@ class Facts(unittest.TestCase):
         return state(events).connections["u"]
 
     def test_times(self):
-        row = self.row(event(5, auth("u", created_at="2024-05-01T00:03Z"), ordering=4), event(9, says("daily", "u"), ordering=2))
+        row = self.row(event(5, auth("u", created_at="2024-05-01T00:03Z"), ordering=4),
+                       event(9, says("daily", "u"), ordering=2))
         self.assertEqual((row["created_at"], row["first_seen_at"], row["connected_at"]), (at(3), at(2), at(3)))
         row = self.row(event(5, auth("u")))
         self.assertEqual((row["created_at"], row["first_seen_at"], row["connected_at"]), (None, at(5), at(5)))
 
     def test_last_identity_event_wins_else_the_first_passing_one(self):
-        self.assertEqual(self.row(event(1, says("daily", "u", "x")), event(2, says("body", "u", "y")))["reference_id"], "x")
-        self.assertEqual(self.row(event(1, says("daily", "u", "b")), event(1, says("body", "u", "a")))["reference_id"], "a")
+        self.assertEqual(self.row(event(1, says("daily", "u", "x")), event(2, says("body", "u", "y")))["reference_id"],
+                         "x")
+        self.assertEqual(self.row(event(1, says("daily", "u", "b")), event(1, says("body", "u", "a")))["reference_id"],
+                         "a")
         self.assertEqual(self.row(event(9, says("daily", "u", "x")), event(2, auth("u", "y")), event(1, auth("u", "z")),
                                   event(3, auth("u", "")))["reference_id"], "y")
         self.assertEqual(self.row(event(1, auth("u", "a")), event(1, auth("u", "b")))["reference_id"], "b")
@@ -207,7 +221,8 @@ class Facts(unittest.TestCase):
     def test_dated_is_confirmed_or_with_a_created_at(self):
         for payload, dated in [(says("daily", "u"), False), (athlete("u", "1"), False), (says("deauth", "u"), False),
                                (says("daily", "u", created_at="0001-01-01T00:00:00Z"), False), (auth("u"), True),
-                               (says("daily", "u", created_at="2024-05-01T00:00Z"), True), (reauth(None, user("u")), True),
+                               (says("daily", "u", created_at="2024-05-01T00:00Z"), True),
+                               (reauth(None, user("u")), True),
                                (reauth(user("u"), user("v")), False)]:
             self.assertEqual(self.row(event(1, payload))["dated"], dated, payload)
 
@@ -233,25 +248,31 @@ class Facts(unittest.TestCase):
 
     def test_degraded_until_data_an_athlete_an_auth_or_a_reauth_comes(self):
         error = event(2, says("connection_error", "u"))
-        for other, degraded in [(event(1, auth("u")), True), (event(2, auth("u")), True), (event(3, says("daily", "u")), False),
-                                (event(3, says("connection_error", "u")), True), (event(3, {"type": "daily", "user": {}}), True),
+        for other, degraded in [(event(1, auth("u")), True), (event(2, auth("u")), True),
+                                (event(3, says("daily", "u")), False),
+                                (event(3, says("connection_error", "u")), True),
+                                (event(3, {"type": "daily", "user": {}}), True),
                                 (event(3, auth("u")), False), (event(3, athlete("u", None)), False),
-                                (event(3, reauth(None, user("u"))), False), (event(3, reauth(user("v"), user("u"))), False),
+                                (event(3, reauth(None, user("u"))), False),
+                                (event(3, reauth(user("v"), user("u"))), False),
                                 (event(3, auth("u", status="authenticated")), True)]:
             self.assertEqual([row["degraded"] for row in state([error, other]).current], [degraded], other)
         self.assertEqual(state([error, event(3, auth("w"))]).current[0]["degraded"], True)
 
     def test_progress_is_no_cure(self):
         error = event(2, says("connection_error", "u"))
-        for type_ in ("large_request_processing", "large_request_sending", "processing", "rate_limit_hit", "google_no_datasource",
+        for type_ in ("large_request_processing", "large_request_sending", "processing", "rate_limit_hit",
+                      "google_no_datasource",
                       "permission_change", "a_new_type"):
             self.assertTrue(state([error, event(3, says(type_, "u"))]).current[0]["degraded"], type_)
         for type_ in ("activity", "body", "daily", "sleep", "nutrition", "menstruation", "planned_workout", "hormone",
                       "health_observation"):
-            self.assertFalse(state([error, event(3, says("processing", "u")), event(4, says(type_, "u"))]).current[0]["degraded"])
+            self.assertFalse(state([error, event(3, says("processing", "u")),
+                                    event(4, says(type_, "u"))]).current[0]["degraded"])
         # Being replaced is no sign of life. (Only an `auth` that was stamped later shows the old one as current.)
         events = [error, event(3, reauth(user("u"), user("v"))), event(9, auth("u"), ordering=9)]
-        self.assertEqual([(row["user_id"], row["degraded"]) for row in state(events).current], [("u", False), ("v", False)])
+        self.assertEqual([(row["user_id"], row["degraded"]) for row in state(events).current],
+                         [("u", False), ("v", False)])
 
 
 class Consequences(unittest.TestCase):
@@ -274,7 +295,8 @@ class Consequences(unittest.TestCase):
         self.assertEqual(state(events, sdk_providers=set()).connections["b"]["provider_user_id"], "1")
 
     def test_cycles_end_and_everyone_in_them_finds_the_account(self):
-        events = [event(0, athlete("x", "7")), event(1, reauth(user("x"), user("a"))), event(1, reauth(user("a"), user("b"))),
+        events = [event(0, athlete("x", "7")), event(1, reauth(user("x"), user("a"))),
+                  event(1, reauth(user("a"), user("b"))),
                   event(1, reauth(user("b"), user("a")))]
         result = state(events)
         self.assertEqual({row["provider_user_id"] for row in result.connections.values()}, {"7"})
@@ -288,13 +310,16 @@ class Consequences(unittest.TestCase):
             return {u: row["provider_user_id"] for u, row in state([*cycle, *events]).connections.items()}
         # All three are dated and connected at minute 3: c is newer than b.
         self.assertEqual(accounts(event(4, athlete("b", "B"))), {"a": "B", "b": "B", "c": "B"})
-        self.assertEqual(accounts(event(4, athlete("b", "B")), event(4, athlete("c", "C"))), {"a": "C", "b": "B", "c": "C"})
+        self.assertEqual(accounts(event(4, athlete("b", "B")), event(4, athlete("c", "C"))),
+                         {"a": "C", "b": "B", "c": "C"})
         # Before the cycle: y is dated, so it is newer than x, though it was seen earlier.
         before = [event(1, athlete("y", "Y")), event(1, auth("y")), event(2, athlete("x", "X")),
                   event(3, reauth(user("x"), user("a"))), event(3, reauth(user("y"), user("b")))]
         self.assertEqual(accounts(*before), {"a": "Y", "b": "Y", "c": "Y", "x": "X", "y": "Y"})
-        self.assertEqual(accounts(*before, event(4, athlete("b", "B"))), {"a": "B", "b": "B", "c": "B", "x": "X", "y": "Y"})
-        # An SDK member inherits nothing, neither for itself nor for the others, but what it has of its own is the cycle's.
+        self.assertEqual(accounts(*before, event(4, athlete("b", "B"))),
+                         {"a": "B", "b": "B", "c": "B", "x": "X", "y": "Y"})
+        # An SDK member inherits nothing, neither for itself nor for the others, but what it has of its own is the
+        # cycle's.
         apple = event(5, auth("b", provider="APPLE"))
         self.assertEqual(accounts(*before, apple), {"a": "X", "b": None, "c": "X", "x": "X", "y": "Y"})
         self.assertEqual(accounts(*before, apple, event(5, athlete("b", "B", "ann", "APPLE"))),
@@ -320,7 +345,8 @@ class Consequences(unittest.TestCase):
 
     def test_the_same_end_user_again_supersedes_and_resolves(self):
         for policy in ("keep", "replace"):
-            result = state([event(1, athlete("a", "1")), event(2, athlete("b", "1")), event(3, athlete("c", "1"))], policy)
+            result = state([event(1, athlete("a", "1")), event(2, athlete("b", "1")), event(3, athlete("c", "1"))],
+                           policy)
             self.assertEqual(statuses(result), {"a": "superseded", "b": "superseded", "c": "active"})
             self.assertEqual(result.connections["a"]["successor_user_id"], "b")   # the oldest of the newer ones
             self.assertEqual(result.connections["a"]["ended_at"], at(2))
@@ -385,7 +411,8 @@ class Consequences(unittest.TestCase):
                              (again.connections, again.lineages, again.resolve))
 
     def test_a_repeated_trace_id_with_the_same_payload_is_stored_once(self):
-        events = [event(1, auth("a"), trace="t"), event(1, auth("a"), trace="t"), event(1, auth("a")), event(1, auth("a"))]
+        events = [event(1, auth("a"), trace="t"), event(1, auth("a"), trace="t"), event(1, auth("a")),
+                  event(1, auth("a"))]
         self.assertEqual(state(events).stored, 3)
 
     def test_two_bodies_under_one_trace_id_are_two_events(self):
@@ -401,7 +428,8 @@ class Newer(unittest.TestCase):
     def test_a_replaced_connection_is_older_than_its_successor_however_late_its_own_events_come(self):
         events = [event(1, auth("B")), event(2, reauth(user("A"), user("B"))), event(3, athlete("B", "1")),
                   event(8, auth("A")), event(9, athlete("A", "1"))]
-        for ordering in (None, 0):   # neither without headers nor stamped before the reauth does the late auth revive it
+        # Neither without headers nor stamped before the reauth does the late auth revive it.
+        for ordering in (None, 0):
             result = state([*events[:3], event(8, events[3].payload, ordering=ordering), events[4]])
             self.assertEqual(statuses(result), {"A": "replaced", "B": "active"})
             self.assertEqual(result.resolve, {"A": "B", "B": "B"})
@@ -426,14 +454,16 @@ class Newer(unittest.TestCase):
             result = state([event(1, {"type": "auth", "status": "success", "user": zz}),
                             event(1, {"type": "auth", "status": "success", "user": aa}), event(2, reauth(zz, aa))])
             self.assertEqual(statuses(result), {"zz": "replaced", "aa": "active"})
-            self.assertEqual({u: row["connected_at"] for u, row in result.connections.items()}, {"zz": at(0) - 1, "aa": at(0)})
+            self.assertEqual({u: row["connected_at"] for u, row in result.connections.items()},
+                             {"zz": at(0) - 1, "aa": at(0)})
             self.assertEqual((result.connections["zz"]["created_at"], result.resolve["zz"]), (at(0), "aa"))
 
     def test_one_only_seen_in_passing_is_older_than_every_dated_one(self):
         result = state([event(1440, auth("new", provider="APPLE", created_at="2024-05-01T00:00Z")),
                         event(2000, says("daily", "old", provider="APPLE"))])
         self.assertEqual(statuses(result), {"new": "active", "old": "superseded"})
-        self.assertEqual((result.connections["old"]["connected_at"], result.connections["old"]["ended_at"]), (at(2000), at(0)))
+        self.assertEqual((result.connections["old"]["connected_at"], result.connections["old"]["ended_at"]),
+                         (at(2000), at(0)))
         self.assertEqual(result.resolve, {"new": "new", "old": "new"})
 
     def test_data_of_a_dead_connection_does_not_end_a_live_one(self):
@@ -444,8 +474,10 @@ class Newer(unittest.TestCase):
     def test_a_chain_is_brought_forward_all_the_way_back_by_every_replacer(self):
         def created(user_id, minute):
             return user(user_id, created_at=f"2024-05-01T00:{minute:02}Z")
-        events = [event(60, reauth(created("a", 30), created("b", 20))), event(60, reauth(created("b", 20), created("c", 10))),
-                  event(60, reauth(created("d", 5), created("b", 20))), event(60, reauth(created("a", 30), created("e", 7)))]
+        events = [event(60, reauth(created("a", 30), created("b", 20))),
+                  event(60, reauth(created("b", 20), created("c", 10))),
+                  event(60, reauth(created("d", 5), created("b", 20))),
+                  event(60, reauth(created("a", 30), created("e", 7)))]
 
         def connected_at(events):
             return {u: row["connected_at"] for u, row in state(events).connections.items()}
@@ -455,8 +487,10 @@ class Newer(unittest.TestCase):
     def test_members_of_a_cycle_are_bound_by_those_outside_only_and_each_for_itself(self):
         def created(user_id, minute):
             return user(user_id, created_at=f"2024-05-01T00:{minute:02}Z")
-        events = [event(60, reauth(created("a", 30), created("b", 20))), event(60, reauth(created("b", 20), created("a", 30))),
-                  event(60, reauth(created("x", 40), created("b", 20))), event(60, reauth(created("a", 30), created("y", 10)))]
+        events = [event(60, reauth(created("a", 30), created("b", 20))),
+                  event(60, reauth(created("b", 20), created("a", 30))),
+                  event(60, reauth(created("x", 40), created("b", 20))),
+                  event(60, reauth(created("a", 30), created("y", 10)))]
         self.assertEqual({u: row["connected_at"] for u, row in state(events).connections.items()},
                          {"a": at(10) - 1, "b": at(20), "x": at(20) - 1, "y": at(10)})
 
@@ -467,15 +501,18 @@ class Persons(unittest.TestCase):
     G1, G2 = user("g1", "alice"), user("g2", "bob")
 
     def test_a_reauth_between_two_people_is_a_transfer_and_no_lineage(self):
-        result = state([event(1, auth("g1", "alice")), event(2, athlete("g1", "1", "alice")), event(3, reauth(self.G1, self.G2))])
+        result = state([event(1, auth("g1", "alice")), event(2, athlete("g1", "1", "alice")),
+                        event(3, reauth(self.G1, self.G2))])
         self.assertEqual(statuses(result), {"g1": "replaced", "g2": "active"})
         self.assertEqual((lineages(result), result.resolve), ([["g1"], ["g2"]], {"g1": None, "g2": "g2"}))
         self.assertEqual(result.connections["g1"]["successor_user_id"], "g2")
         self.assertEqual(result.connections["g2"]["provider_user_id"], "1")   # the account went over
         self.assertEqual(result.transfers, [dict(
-            provider="GARMIN", provider_user_id="1", from_reference_id="alice", from_user_id="g1", to_reference_id="bob",
+            provider="GARMIN", provider_user_id="1", from_reference_id="alice", from_user_id="g1",
+            to_reference_id="bob",
             to_user_id="g2", transferred_at=at(3))])
-        result = state([event(1, auth("g1", "alice")), event(3, reauth(self.G1, self.G2))])   # of an account that nobody named
+        result = state([event(1, auth("g1", "alice")),
+                        event(3, reauth(self.G1, self.G2))])   # of an account that nobody named
         self.assertEqual([row["provider_user_id"] for row in result.transfers], [None])
 
     def test_only_if_every_such_event_says_so(self):
@@ -501,10 +538,12 @@ class Persons(unittest.TestCase):
         self.assertEqual(state([fork[0], event(9, auth("g1", "alice"), ordering=9)]).transfers, [])
 
     def test_an_active_id_resolves_to_itself(self):
-        result = state([event(1, athlete("g1", "G1")), event(2, reauth(user("g1"), user("g2"))), event(3, athlete("g2", "G2")),
+        result = state([event(1, athlete("g1", "G1")), event(2, reauth(user("g1"), user("g2"))),
+                        event(3, athlete("g2", "G2")),
                         event(4, auth("g3")), event(5, athlete("g3", "G1"))])
         self.assertEqual(statuses(result), {"g1": "replaced", "g2": "active", "g3": "active"})
-        self.assertEqual((lineages(result), result.resolve), ([["g1", "g2", "g3"]], {"g1": "g3", "g2": "g2", "g3": "g3"}))
+        self.assertEqual((lineages(result), result.resolve),
+                         ([["g1", "g2", "g3"]], {"g1": "g3", "g2": "g2", "g3": "g3"}))
 
     def test_a_family_may_share_a_device(self):
         events = [event(1, auth("a", "ann", "APPLE")), event(2, athlete("a", "ipad", "ann", "APPLE")),
@@ -513,7 +552,8 @@ class Persons(unittest.TestCase):
         for policy in ("keep", "replace"):
             result = state(events, policy)
             self.assertEqual(statuses(result), {"a": "active", "b": "active", "c": "active"})
-            self.assertEqual((lineages(result), result.transfers, len(result.duplicates)), ([["a"], ["b"], ["c"]], [], 3))
+            self.assertEqual((lineages(result), result.transfers, len(result.duplicates)),
+                             ([["a"], ["b"], ["c"]], [], 3))
         self.assertEqual(statuses(state(events, "replace", sdk_providers=frozenset())),
                          {"a": "superseded", "b": "active", "c": "superseded"})   # c: only seen in passing
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Sourced, after checks.sh, by tests that need a PostgreSQL of their own, to kill or to configure. It fsyncs, and listens
-# on a Unix socket only. Whatever of it, and of processes whose pid is in $work/*.pid, still runs when the script ends is
-# ended by its pid. Of a script that failed the end of all logs is shown.
+# Sourced, after checks.sh, by tests that need a PostgreSQL of their own, to kill or to configure. It fsyncs, and
+# listens on a Unix socket only. Whatever of it, and of processes whose pid is in $work/*.pid, still runs when the
+# script ends is ended by its pid. Of a script that failed the end of all logs is shown.
 
 finish_background() {
     local status=$?
@@ -21,7 +21,8 @@ finish_background() {
 
 # make_cluster [CONFIGURATION]: makes $work/data, whose server is not started yet, and leads clients to it.
 make_cluster() {
-    "$PRIVATE_BINDIR/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$work/initdb.log" 2>&1
+    "$PRIVATE_BINDIR/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync \
+        >"$work/initdb.log" 2>&1
     cat >>"$work/data/postgresql.conf" <<CONF
 listen_addresses = ''
 unix_socket_directories = '$work'

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Eight sessions insert random events about few connections at once, for a while: single events, some, bulks of more
-# than 100, repeated deliveries, transactions that roll back; under both account policies and under one that changes, while
-# SDK providers are edited and the state is rebuilt. One session runs at REPEATABLE READ, one at SERIALIZABLE.
-# Then the state must be what the ledger says, and what comes of the same events one by one, in the order of their times.
+# than 100, repeated deliveries, transactions that roll back; under both account policies and under one that changes,
+# while SDK providers are edited and the state is rebuilt. One session runs at REPEATABLE READ, one at SERIALIZABLE.
+# Then the state must be what the ledger says, and what comes of the same events one by one, in the order of their
+# times.
 #
 # SEED=N for other events (which interleavings come about is chance), DURATION=N for other seconds.
 set -euo pipefail
@@ -17,15 +18,16 @@ export PSQLRC=/dev/null PGAPPNAME=concurrency
 
 psql -q -v ON_ERROR_STOP=1 <<'SQL'
 CREATE EXTENSION terra_identity;
-INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('keep', 'keep'), ('replace', 'replace'), ('changing', 'keep');
+INSERT INTO terra_identity.environments (dev_id, account_policy)
+    VALUES ('keep', 'keep'), ('replace', 'replace'), ('changing', 'keep');
 CREATE SEQUENCE ticket;
 
 -- A number from 0 to n - 1: the same for the same seed and purpose.
 CREATE FUNCTION pick(seed text, purpose text, n int) RETURNS int LANGUAGE sql IMMUTABLE
     RETURN (hashtextextended(purpose || seed, 0) & 2147483647) % n;
 
--- One of a dozen ids that are in play now, seldom of the next dozen. There is always another dozen soon, so that there is
--- always something new to say.
+-- One of a dozen ids that are in play now, seldom of the next dozen. There is always another dozen soon, so that there
+-- is always something new to say.
 CREATE FUNCTION random_user(seed text, place bigint, purpose text) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN 'u' || (place + (pick(seed, purpose || ' of the next', 50) = 0)::int) * 12 + pick(seed, purpose, 12);
 
@@ -66,9 +68,11 @@ BEGIN ATOMIC
            jsonb_strip_nulls(jsonb_build_object(
                'X-Terra-Trace-Id', CASE WHEN pick(e.seed, 'traced', 4) = 0 THEN e.trace END,
                'X-Terra-Ordering-Timestamp',
-               CASE WHEN pick(e.seed, 'ordered', 4) = 0 THEN (1767225600::bigint + 60 * pick(e.seed, 'order', 500)) * 1000 END))
+               CASE WHEN pick(e.seed, 'ordered', 4) = 0
+                   THEN (1767225600::bigint + 60 * pick(e.seed, 'order', 500)) * 1000 END))
     FROM (SELECT nextval('ticket') / 40 AS place) t,
-         LATERAL (SELECT random_events.seed || ' ' || i AS seed, pick(random_events.seed || ' ' || i, 'minute', 500) AS minute,
+         LATERAL (SELECT random_events.seed || ' ' || i AS seed,
+                         pick(random_events.seed || ' ' || i, 'minute', 500) AS minute,
                          t.place || '.' || pick(random_events.seed || ' ' || i, 'trace', 20) AS trace
                   FROM generate_series(1, n) i) e
     ORDER BY e.trace, 1; -- trace ids in one order: see docs/limits.md on what can deadlock
@@ -83,7 +87,8 @@ printf '%s\n' "$random" '\set n random(300, 500)' "$insert(:r || '', :n);" >"$wo
 printf '%s\n' "$random" '\set n random(1, 4)' 'BEGIN;' "$insert(:r || '', :n);" 'ROLLBACK;' >"$work/rollback.sql"
 cat >"$work/policy.sql" <<'SQL'
 \set r random(0, 1)
-UPDATE terra_identity.environments SET account_policy = CASE :r::int WHEN 0 THEN 'keep' ELSE 'replace' END WHERE dev_id = 'changing';
+UPDATE terra_identity.environments SET account_policy = CASE :r::int WHEN 0 THEN 'keep' ELSE 'replace' END
+    WHERE dev_id = 'changing';
 SQL
 cat >"$work/provider.sql" <<'SQL'
 \set r random(0, 1)
@@ -98,10 +103,12 @@ SQL
 storm() {
     local name=$1 clients=$2 isolation=$3
     shift 3
-    PGOPTIONS="-c deadlock_timeout=100ms -c statement_timeout=30s -c default_transaction_isolation=${isolation// /\\ }" \
+    local options="-c deadlock_timeout=100ms -c statement_timeout=30s"
+    PGOPTIONS="$options -c default_transaction_isolation=${isolation// /\\ }" \
         pgbench -n -T "$duration" -c "$clients" -j "$clients" --random-seed="$seed" "$@" \
         -f "$work/one.sql@500" -f "$work/some.sql@200" -f "$work/rollback.sql@40" -f "$work/bulk.sql@3" \
-        -f "$work/policy.sql@2" -f "$work/provider.sql@1" -f "$work/rebuild.sql@1" >"$work/$name.out" 2>"$work/$name.err" || true
+        -f "$work/policy.sql@2" -f "$work/provider.sql@1" -f "$work/rebuild.sql@1" \
+        >"$work/$name.out" 2>"$work/$name.err" || true
 }
 storm committed 6 'read committed' -M prepared &
 storm repeatable 1 'repeatable read' --max-tries=20 &
@@ -110,7 +117,8 @@ wait
 
 sed -nE 's/^number of transactions actually processed: /# transactions: /p' "$work"/*.out
 query -c "SELECT '# ' || dev_id || ': ' || count(*) || ' events' FROM terra_identity.events GROUP BY dev_id ORDER BY 1"
-query -c "SELECT '# ' || dev_id || ', ' || status || ': ' || count(*) FROM terra_identity.connections GROUP BY dev_id, status ORDER BY 1"
+query -c "SELECT '# ' || dev_id || ', ' || status || ': ' || count(*) FROM terra_identity.connections
+    GROUP BY dev_id, status ORDER BY 1"
 
 check "every client ran to the end" "$(for name in committed repeatable serializable; do
     grep -q '^number of transactions actually processed: [1-9]' "$work/$name.out" || echo "$name did not"
@@ -136,7 +144,8 @@ WITH active AS (
     SELECT c.*, e.account_policy, coalesce(p.sdk, false) AS is_sdk FROM terra_identity.connections c
     JOIN terra_identity.environments e USING (dev_id) LEFT JOIN terra_identity.providers p USING (provider)
     WHERE c.status = 'active')
-SELECT dev_id, provider, provider_user_id, CASE WHEN account_policy = 'keep' OR is_sdk THEN reference_id END, array_agg(user_id)
+SELECT dev_id, provider, provider_user_id,
+       CASE WHEN account_policy = 'keep' OR is_sdk THEN reference_id END, array_agg(user_id)
 FROM active WHERE provider IS NOT NULL AND provider_user_id IS NOT NULL
 GROUP BY 1, 2, 3, 4 HAVING count(*) > 1
 UNION ALL
@@ -147,7 +156,8 @@ SQL
 )"
 
 check "no two events have the same trace id and payload" "$(query <<'SQL'
-SELECT dev_id, trace_id, count(*) FROM terra_identity.events WHERE trace_id IS NOT NULL GROUP BY 1, 2, payload HAVING count(*) > 1
+SELECT dev_id, trace_id, count(*) FROM terra_identity.events WHERE trace_id IS NOT NULL GROUP BY 1, 2, payload
+    HAVING count(*) > 1
 UNION ALL
 SELECT coalesce(d.dev_id, e.dev_id), coalesce(d.trace_id, e.trace_id), NULL FROM terra_identity.deliveries d
 FULL JOIN (SELECT * FROM terra_identity.events WHERE trace_id IS NOT NULL) e
@@ -157,7 +167,8 @@ SQL
 )"
 
 check "the same events one by one" "$(query <<'SQL'
-INSERT INTO terra_identity.environments (dev_id, account_policy) SELECT dev_id || ' again', account_policy FROM terra_identity.environments;
+INSERT INTO terra_identity.environments (dev_id, account_policy)
+    SELECT dev_id || ' again', account_policy FROM terra_identity.environments;
 DO $$
 DECLARE
     event record;
@@ -172,7 +183,8 @@ SQL
 )"
 check "come to the same connections and lineages" "$(query <<'SQL'
 CREATE VIEW state AS
-SELECT c.dev_id, c.user_id, c.reference_id, c.provider, c.provider_user_id, c.status, c.successor_user_id, c.confirmed, c.scopes,
+SELECT c.dev_id, c.user_id, c.reference_id, c.provider, c.provider_user_id, c.status, c.successor_user_id, c.confirmed,
+    c.scopes,
        c.created_at, c.first_seen_at, c.connected_at, c.ended_at, c.degraded_at, c.duplicate, c.cyclic,
        terra_identity.resolve(c.user_id, c.dev_id) AS resolves_to,
        min(c.user_id) OVER (PARTITION BY c.dev_id, c.lineage_id) AS lineage

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Whatever way a dump is made and restored, the same ledger, state, ids, rules and sequences come back, no door opens, and
-# the restored database goes on where the other was.
+# Whatever way a dump is made and restored, the same ledger, state, ids, rules and sequences come back, no door opens,
+# and the restored database goes on where the other was.
 set -euo pipefail
 PSQL=(psql -X -q -A -t -v ON_ERROR_STOP=1)
 copy=${PGDATABASE}_copy
@@ -54,9 +54,9 @@ connect() { # DATABASE RECEIVED_AT ROWS
         FROM (VALUES $3) v (dev_id, user_id, provider, reference_id, account), unnest('{auth,athlete}'::text[]) type"
 }
 
-# What comes after the dump was made: all that was delivered before, once more; then somebody else on the account of each
-# of the connections a1 to a4, of which another rule holds for each; and a header that leads to another environment.
-# Shows what the feed tells of it.
+# What comes after the dump was made: all that was delivered before, once more; then somebody else on the account of
+# each of the connections a1 to a4, of which another rule holds for each; and a header that leads to another
+# environment. Shows what the feed tells of it.
 go_on() { # DATABASE
     local last
     last=$(ask "$1" "SELECT max(change_id) FROM terra_identity.changes")
@@ -65,7 +65,8 @@ go_on() { # DATABASE
     connect "$1" 2024-02-02 "('other', 'b1', 'APPLE', 'bob', 'of-a1'), ('kept', 'b2', 'OURA', 'bob', 'of-a2'),
         ('kept', 'b3', 'GARMIN', 'alice', 'of-b3'), ('other', 'b4', 'WAHOO', 'bob', 'of-a4')" 2>&1 || true
     ask "$1" "INSERT INTO terra_identity.events (received_at, payload, headers)
-        VALUES ('2024-02-03', '{\"type\": \"auth\", \"status\": \"success\", \"user\": {\"user_id\": \"b5\"}}', '{\"dev-id\": \"acme-kept\"}')"
+        VALUES ('2024-02-03', '{\"type\": \"auth\", \"status\": \"success\", \"user\": {\"user_id\": \"b5\"}}',
+                '{\"dev-id\": \"acme-kept\"}')"
     ask "$1" "SELECT dev_id, user_id, kind FROM terra_identity.changes WHERE change_id > $last ORDER BY user_id, kind"
 }
 
@@ -103,10 +104,14 @@ twice() {
     dropdb "$copy"
     createdb "$copy"
     script "$@"
-    diff <(grep -v '^.\(un\)\?restrict ' "$work/dump" | sort) <(pg_dump -d "$copy" | grep -v '^.\(un\)\?restrict ' | sort)
+    diff <(grep -v '^.\(un\)\?restrict ' "$work/dump" | sort) \
+        <(pg_dump -d "$copy" | grep -v '^.\(un\)\?restrict ' | sort)
 }
 
-"${PSQL[@]}" -o /dev/null <<'SQL'
+# Of the body 123, under the secret key.
+signature=t=12345678,v1=dca55eca8f595bd4d80250ab9609c7cbecec8e581c5c3822294f7c2ee1c99377
+
+"${PSQL[@]}" -o /dev/null -v signature="$signature" <<'SQL'
 CREATE EXTENSION terra_identity;
 INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('other', 'replace');
 INSERT INTO terra_identity.environments (dev_id, terra_dev_id) VALUES ('kept', 'acme-kept');
@@ -117,19 +122,22 @@ UPDATE terra_identity.providers SET sdk = false WHERE provider = 'APPLE';
 INSERT INTO terra_identity.events (dev_id, received_at, payload, headers)
 SELECT ('{default,other,kept}'::text[])[1 + i % 3], timestamptz '2024-01-01' + i * interval '1 min',
        jsonb_build_object('type', t.type, 'status', 'success',
-                          'user', jsonb_build_object('user_id', 'u' || i % 20, 'provider', ('{GARMIN,APPLE,OURA,WAHOO}'::text[])[1 + i % 4], 'reference_id', 'r' || i % 7),
+                          'user', jsonb_build_object('user_id', 'u' || i % 20, 'provider',
+                                                     ('{GARMIN,APPLE,OURA,WAHOO}'::text[])[1 + i % 4], 'reference_id',
+                                                     'r' || i % 7),
                           'old_user', jsonb_build_object('user_id', 'u' || i % 7),
                           'new_user', jsonb_build_object('user_id', 'u' || i % 20, 'reference_id', 'r' || i % 7),
                           'athlete', jsonb_build_object('provider_user_id', 'p' || i % 5)),
        jsonb_build_object('x-terra-trace-id', 'trace-' || i)
 FROM generate_series(1, 240) i
-JOIN unnest('{auth,athlete,auth,athlete,user_reauth,deauth,daily,nonsense}'::text[]) WITH ORDINALITY t (type, n) ON t.n = 1 + i / 3 % 8;
+JOIN unnest('{auth,athlete,auth,athlete,user_reauth,deauth,daily,nonsense}'::text[]) WITH ORDINALITY t (type, n)
+    ON t.n = 1 + i / 3 % 8;
 INSERT INTO terra_identity.events (payload) VALUES ('[]');
 SELECT terra_identity.ingest('{'::bytea, '{"x-terra-trace-id": "rejected"}');
 SELECT terra_identity.set_signing_secret('key', dev_id => 'signed');
 UPDATE terra_identity.environments SET signature_tolerance = NULL WHERE dev_id = 'signed';
 SELECT terra_identity.ingest('{}'::bytea, '{}', 'signed');
-SELECT terra_identity.ingest('123'::bytea, '{"terra-signature": "t=12345678,v1=dca55eca8f595bd4d80250ab9609c7cbecec8e581c5c3822294f7c2ee1c99377"}', 'signed');
+SELECT terra_identity.ingest('123'::bytea, jsonb_build_object('terra-signature', :'signature'), 'signed');
 CREATE ROLE dump_writer;
 SELECT terra_identity.grant_writer('dump_writer');
 CREATE ROLE dump_reader;
@@ -182,7 +190,8 @@ while IFS='|' read -r -u 3 mode dump restore; do
         "$( (pg_dump -f "$work/dump" $dump && $restore) 2>&1 || echo "status $?")"
     same "$mode: every row, rule and sequence is the same" "$before" "$(everything "$copy" 2>&1)"
     same "$mode: the state is what the ledger says" "" "$(ask "$copy" "
-        SELECT e.dev_id, v FROM (SELECT dev_id FROM terra_identity.environments UNION SELECT dev_id FROM terra_identity.events) e,
+        SELECT e.dev_id, v FROM (SELECT dev_id FROM terra_identity.environments
+                                 UNION SELECT dev_id FROM terra_identity.events) e,
                                 terra_identity.verify(e.dev_id) v")"
     wanted=$granted
     if [[ "$dump $restore" == *--data-only* || $dump == *--section=data* ]]; then
@@ -196,38 +205,39 @@ while IFS='|' read -r -u 3 mode dump restore; do
         "$(ask "$copy" "SELECT terra_identity.ingest('{}'::bytea, '{}', 'signed')")"
     same "$mode: once the secret is set again, the door is as it was" "duplicate rejected" "$(ask "$copy" "
         DO \$\$ BEGIN PERFORM terra_identity.set_signing_secret('key', dev_id => 'signed'); END \$\$;
-        SELECT string_agg(outcome, ' ' ORDER BY http_status) FROM (VALUES ('123'::bytea), ('124')) v (body), terra_identity.ingest(body,
-            jsonb_build_object('terra-signature', 't=12345678,v1=dca55eca8f595bd4d80250ab9609c7cbecec8e581c5c3822294f7c2ee1c99377'), 'signed')")"
+        SELECT string_agg(outcome, ' ' ORDER BY http_status)
+            FROM (VALUES ('123'::bytea), ('124')) v (body), terra_identity.ingest(body,
+            jsonb_build_object('terra-signature', '$signature'), 'signed')")"
     dropdb "$copy"
     rm -rf "$work/dump"
 done 3<<'MODES'
-plain                           |                                           | script
-plain, in one transaction       |                                           | script --single-transaction
-plain, over what is there       | --clean --if-exists                       | prepared script
-plain, of what was restored     |                                           | twice
-plain, of the extension         | --extension=terra_identity                | script
-inserts                         | --inserts                                 | script
-inserts, with columns           | --column-inserts                          | script
-inserts, seven rows each        | --rows-per-insert=7                       | script
-data                            | --data-only                               | prepared script
-data, of the tables             | --data-only --table=terra_identity.*      | prepared script
-data, as a section              | --section=data                            | prepared script
-data, where rules were set      | --data-only                               | with_rules script
-data, inserts                   | --data-only --inserts                     | prepared script
-data, no triggers               | --data-only --disable-triggers            | prepared script
-data, no triggers, inserts      | --data-only --disable-triggers --inserts  | prepared script
-data, no triggers, no conflicts | --data-only --disable-triggers --inserts --on-conflict-do-nothing | prepared script
-custom                          | -Fc                                       | archive
-custom, in parallel             | -Fc                                       | archive -j 2
-custom, in one transaction      | -Fc                                       | archive --single-transaction --exit-on-error
-custom, over what is there      | -Fc                                       | prepared archive --clean --if-exists
-custom, by sections             | -Fc                                       | sections
-custom, inserts                 | -Fc --inserts                             | archive
-custom, data                    | -Fc                                       | prepared archive --data-only
-custom, data, no triggers       | -Fc                                       | prepared archive --data-only --disable-triggers
-directory, in parallel          | -Fd -j 2                                  | archive -j 2
-directory, data, no triggers    | -Fd -j 2                                  | prepared archive -j 2 --data-only --disable-triggers
-tar                             | -Ft                                       | archive
+plain                          |                                  | script
+plain, in one transaction      |                                  | script --single-transaction
+plain, over what is there      | --clean --if-exists              | prepared script
+plain, of what was restored    |                                  | twice
+plain, of the extension        | --extension=terra_identity       | script
+inserts                        | --inserts                        | script
+inserts, with columns          | --column-inserts                 | script
+inserts, seven rows each       | --rows-per-insert=7              | script
+data                           | --data-only                      | prepared script
+data, of the tables            | --data-only --table=terra_identity.* | prepared script
+data, as a section             | --section=data                   | prepared script
+data, where rules were set     | --data-only                      | with_rules script
+data, inserts                  | --data-only --inserts            | prepared script
+data, no triggers              | --data-only --disable-triggers   | prepared script
+data, no triggers, inserts     | --data-only --disable-triggers --inserts | prepared script
+data, no triggers or conflicts | --data-only --disable-triggers --inserts --on-conflict-do-nothing | prepared script
+custom                         | -Fc                              | archive
+custom, in parallel            | -Fc                              | archive -j 2
+custom, in one transaction     | -Fc                              | archive --single-transaction --exit-on-error
+custom, over what is there     | -Fc                              | prepared archive --clean --if-exists
+custom, by sections            | -Fc                              | sections
+custom, inserts                | -Fc --inserts                    | archive
+custom, data                   | -Fc                              | prepared archive --data-only
+custom, data, no triggers      | -Fc                              | prepared archive --data-only --disable-triggers
+directory, in parallel         | -Fd -j 2                         | archive -j 2
+directory, data, no triggers   | -Fd -j 2                         | prepared archive -j 2 --data-only --disable-triggers
+tar                            | -Ft                              | archive
 MODES
 "${PSQL[@]}" -c "DROP OWNED BY dump_writer, dump_reader; DROP ROLE dump_writer, dump_reader"
 finish

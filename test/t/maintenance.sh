@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # What an administrator does to tables must not be felt by those who write to them: REINDEX CONCURRENTLY, VACUUM FULL,
-# CLUSTER, CREATE and DROP INDEX CONCURRENTLY, pg_repack (where it is installed), columns of the owner's that come and go.
-# Each kind goes over all indexes or tables of the extension in turn while three writers insert and ask: single rows,
-# several, ingest(), transactions of several statements. No statement may fail. Afterwards the state is what the ledger
-# says, and every index has an entry for every row.
+# CLUSTER, CREATE and DROP INDEX CONCURRENTLY, pg_repack (where it is installed), columns of the owner's that come and
+# go. Each kind goes over all indexes or tables of the extension in turn while three writers insert and ask: single
+# rows, several, ingest(), transactions of several statements. No statement may fail. Afterwards the state is what the
+# ledger says, and every index has an entry for every row.
 # Then the extension is dropped and created beside sessions that stay: they get ordinary errors, and work again.
 #
-# CYCLES=N for N commands of each kind. KINDS="reindex repack" for some kinds: reindex vacuum cluster create_index repack
-# columns owner_columns owner_values drop_extension.
+# CYCLES=N for N commands of each kind. KINDS="reindex repack" for some kinds: reindex vacuum cluster create_index
+# repack columns owner_columns owner_values drop_extension.
 set -euo pipefail
 
 kinds=${KINDS:-reindex vacuum cluster create_index repack columns owner_columns owner_values drop_extension}
@@ -16,7 +16,8 @@ kinds=${KINDS:-reindex vacuum cluster create_index repack columns owner_columns 
 pids=()
 export PSQLRC=/dev/null PGAPPNAME=maintenance
 # Verbose messages have their SQLSTATE in the server's log.
-export PGOPTIONS='-c log_error_verbosity=verbose -c log_min_error_statement=panic -c deadlock_timeout=100ms -c client_min_messages=warning'
+PGOPTIONS='-c log_error_verbosity=verbose -c log_min_error_statement=panic'
+export PGOPTIONS+=' -c deadlock_timeout=100ms -c client_min_messages=warning'
 
 # Ends what runs in the background, and waits for it.
 finish_background() {
@@ -43,7 +44,8 @@ CREATE EXTENSION pgcrypto;
 CREATE SEQUENCE ticket;
 
 CREATE FUNCTION person(place text, number int) RETURNS jsonb LANGUAGE sql IMMUTABLE
-    RETURN jsonb_build_object('user_id', format('u%s.%s', place, number), 'provider', (ARRAY['GARMIN', 'OURA', 'APPLE'])[1 + number % 3],
+    RETURN jsonb_build_object('user_id', format('u%s.%s', place, number), 'provider',
+                              (ARRAY['GARMIN', 'OURA', 'APPLE'])[1 + number % 3],
                               'reference_id', format('person %s.%s', place, number % 2));
 
 -- One of the sixty deliveries about the twelve connections of a place.
@@ -51,13 +53,17 @@ CREATE FUNCTION delivery(place text, k int) RETURNS jsonb LANGUAGE sql IMMUTABLE
     RETURN CASE k / 12
         WHEN 0 THEN jsonb_build_object('type', 'auth', 'status', 'success', 'user', person(place, k % 12))
         WHEN 1 THEN jsonb_build_object('type', 'athlete', 'user', person(place, k % 12),
-                                       'athlete', jsonb_build_object('provider_user_id', format('account %s.%s', place, k % 12 / 6)))
-        WHEN 2 THEN jsonb_build_object('type', 'user_reauth', 'old_user', person(place, k % 12), 'new_user', person(place, (k + 6) % 12))
+                                       'athlete', jsonb_build_object('provider_user_id',
+                                           format('account %s.%s', place, k % 12 / 6)))
+        WHEN 2 THEN jsonb_build_object('type', 'user_reauth', 'old_user', person(place, k % 12), 'new_user',
+                                       person(place, (k + 6) % 12))
         WHEN 3 THEN jsonb_build_object('type', 'deauth', 'user', person(place, k % 12))
         ELSE jsonb_build_object('type', 'daily', 'user', person(place, k % 12)) END;
 
--- Some of the deliveries of the place that it is the turn of, many of them for a second time, in the order of their trace ids.
-CREATE FUNCTION deliveries(whose text, k int, n int) RETURNS TABLE (dev_id text, payload jsonb, headers jsonb) LANGUAGE sql
+-- Some of the deliveries of the place that it is the turn of, many of them for a second time, in the order of their
+-- trace ids.
+CREATE FUNCTION deliveries(whose text, k int, n int) RETURNS TABLE (dev_id text, payload jsonb, headers jsonb)
+    LANGUAGE sql
 BEGIN ATOMIC
     SELECT (ARRAY['keep', 'replace'])[1 + turn.number % 2], delivery(turn.place, which),
            CASE WHEN which % 5 > 0 THEN jsonb_build_object('X-Terra-Trace-Id', turn.place || ':' || which) END
@@ -67,10 +73,13 @@ BEGIN ATOMIC
 END;
 
 CREATE FUNCTION lone(type text, user_id text) RETURNS jsonb LANGUAGE sql IMMUTABLE
-    RETURN jsonb_build_object('type', type, 'status', 'success', 'user', jsonb_build_object('user_id', user_id, 'provider', 'GARMIN'));
+    RETURN jsonb_build_object('type', type, 'status', 'success', 'user',
+                              jsonb_build_object('user_id', user_id, 'provider', 'GARMIN'));
 
 CREATE FUNCTION signed(body text) RETURNS jsonb LANGUAGE sql
-    RETURN (SELECT jsonb_build_object('X-Terra-Signature', format('t=%s,v1=%s', t, encode(hmac(t || '.' || body, 'secret', 'sha256'), 'hex')))
+    RETURN (SELECT jsonb_build_object('X-Terra-Signature',
+                                      format('t=%s,v1=%s', t,
+                                             encode(hmac(t || '.' || body, 'secret', 'sha256'), 'hex')))
             FROM (SELECT extract(epoch FROM now())::bigint AS t) n);
 SQL
 
@@ -84,7 +93,8 @@ cat >"$work/some.sql" <<<"$random$insert('shared', :k, :n);"
 cat >"$work/ingest.sql" <<<"$random${ingest/\%s/\'shared\'}"
 cat >"$work/door.sql" <<<"$random
 SELECT terra_identity.ingest('no json ' || :k::int, NULL, 'keep');
-SELECT i.* FROM deliveries('signed', :k, 1) d, terra_identity.ingest(d.payload::text, signed(d.payload::text), 'signed') i;
+SELECT i.* FROM deliveries('signed', :k, 1) d, terra_identity.ingest(d.payload::text, signed(d.payload::text),
+    'signed') i;
 SELECT terra_identity.ingest('{}'::text, NULL, 'signed');"
 cat >"$work/ask.sql" <<<"$random
 SELECT terra_identity.resolve(d.payload #>> '{user,user_id}', d.dev_id) FROM deliveries('shared', :k, :n) d;
@@ -109,13 +119,15 @@ $about 'deauth', 'hot ' || :connection);
 $about 'auth', 'hot ' || :connection);
 COMMIT;"
 
-# writer NUMBER: writes until SIGTERM. An error ends pgbench: the next one goes on. SIGALRM is to it the end of its time.
+# writer NUMBER: writes until SIGTERM. An error ends pgbench: the next one goes on. SIGALRM is to it the end of its
+# time.
 writer() {
     local pid='' stopped=''
     trap 'stopped=1; kill -ALRM $pid 2>/dev/null || true' TERM
     while [[ -z $stopped ]]; do
-        pgbench -n -M prepared -T 100000 -D writer="$1" -f "$work/one.sql@10" -f "$work/some.sql@4" -f "$work/ingest.sql@4" \
-            -f "$work/door.sql@1" -f "$work/ask.sql@2" -f "$work/transaction.sql@4" -f "$work/wait.sql@4" >>"$work/writer$1.out" 2>&1 &
+        pgbench -n -M prepared -T 100000 -D writer="$1" -f "$work/one.sql@10" -f "$work/some.sql@4" \
+            -f "$work/ingest.sql@4" -f "$work/door.sql@1" -f "$work/ask.sql@2" -f "$work/transaction.sql@4" \
+            -f "$work/wait.sql@4" >>"$work/writer$1.out" 2>&1 &
         pid=$!
         [[ -z $stopped ]] || kill -ALRM "$pid" 2>/dev/null || true
         wait "$pid" || wait "$pid" || sleep 0.02
@@ -135,7 +147,8 @@ start_writers() {
 beside_writers() {
     local kind=$1 position status=0 output
     query -c "DROP EXTENSION IF EXISTS terra_identity" -c "CREATE EXTENSION terra_identity" \
-        -c "INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('keep', 'keep'), ('replace', 'replace')" \
+        -c "INSERT INTO terra_identity.environments (dev_id, account_policy)
+            VALUES ('keep', 'keep'), ('replace', 'replace')" \
         -c "SELECT terra_identity.set_signing_secret('secret', NULL, 'signed')" >"$work/create.out"
     position=$(log_size)
     start_writers
@@ -143,7 +156,8 @@ beside_writers() {
     output=$("${@:2}" 2>&1) || status=$?
     finish_background
     awk -v kind="$kind" '/^number of transactions actually processed/ { done += $6 } /aborted in command/ { ++failed }
-        END { print "# " kind ": " done + failed " transactions of the writers, " failed + 0 " failed" }' "$work"/writer*.out
+        END { print "# " kind ": " done + failed " transactions of the writers, " failed + 0 " failed" }' \
+        "$work"/writer*.out
     check "$kind: no statement fails" "$(errors_since "$position")"
     check "$kind: it runs to its end, and every writer writes" "$( ((status == 0)) || echo "status $status"
         grep -vE '^$|ERROR|LOCATION' <<<"$output"
@@ -154,14 +168,17 @@ beside_writers() {
 # check_state KIND
 check_state() {
     check "$1: the state is what the ledger says" "$(query -c "
-        SELECT e.dev_id, v.* FROM (VALUES ('keep'), ('replace'), ('signed')) e (dev_id), terra_identity.verify(e.dev_id) v")"
+        SELECT e.dev_id, v.* FROM (VALUES ('keep'), ('replace'), ('signed')) e (dev_id),
+            terra_identity.verify(e.dev_id) v")"
     check "$1: every index is whole" "$(query -c "SET client_min_messages = error" -c "
         SELECT 'is not valid', indexrelid::regclass FROM pg_index WHERE NOT indisvalid
-        UNION ALL SELECT bt_index_check(i.indexrelid, true)::text, NULL FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+        UNION ALL SELECT bt_index_check(i.indexrelid, true)::text, NULL FROM pg_index i
+            JOIN pg_class c ON c.oid = i.indrelid
         WHERE c.relnamespace = 'terra_identity'::regnamespace AND i.indisvalid" | grep -vx '|')"
     check "$1: one active connection in every slot, and every delivery once" "$(query <<'SQL'
 SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off;
-SELECT dev_id, provider, provider_user_id, CASE WHEN dev_id <> 'replace' OR provider = 'APPLE' THEN reference_id END, array_agg(user_id)
+SELECT dev_id, provider, provider_user_id,
+       CASE WHEN dev_id <> 'replace' OR provider = 'APPLE' THEN reference_id END, array_agg(user_id)
 FROM terra_identity.connections WHERE status = 'active' AND provider_user_id IS NOT NULL
 GROUP BY 1, 2, 3, 4 HAVING count(*) > 1
 UNION ALL
@@ -170,13 +187,14 @@ FROM terra_identity.connections WHERE status = 'active' AND provider = 'APPLE' G
 UNION ALL
 SELECT dev_id, 'connection', user_id, NULL, NULL FROM terra_identity.connections GROUP BY 1, 3 HAVING count(*) > 1
 UNION ALL
-SELECT dev_id, 'event', trace_id, NULL, NULL FROM terra_identity.events WHERE trace_id IS NOT NULL GROUP BY 1, 3, payload HAVING count(*) > 1;
+SELECT dev_id, 'event', trace_id, NULL, NULL FROM terra_identity.events WHERE trace_id IS NOT NULL
+    GROUP BY 1, 3, payload HAVING count(*) > 1;
 SQL
 )"
 }
 
-# in_turn COLUMNS FROM...: runs the commands that the columns of one row after another make, as many rows as there are cycles.
-# t is a table of the extension, i an index.
+# in_turn COLUMNS FROM...: runs the commands that the columns of one row after another make, as many rows as there are
+# cycles. t is a table of the extension, i an index.
 in_turn() {
     psql -qAt <<SQL
 SELECT $1 FROM (SELECT *, row_number() OVER () - 1 AS place, count(*) OVER () AS all FROM ($2) s) s
@@ -193,7 +211,8 @@ indexes="SELECT i.indexrelid::regclass::text AS i FROM pg_index i JOIN pg_class 
 
 # The index that every event is looked up by is exchanged as often as all others together.
 reindex() {
-    in_turn "'REINDEX INDEX CONCURRENTLY ' || i, 'REINDEX INDEX CONCURRENTLY terra_identity.connections_pkey'" "$indexes" 60
+    in_turn "'REINDEX INDEX CONCURRENTLY ' || i,
+             'REINDEX INDEX CONCURRENTLY terra_identity.connections_pkey'" "$indexes" 60
 }
 
 vacuum() {
@@ -207,7 +226,8 @@ cluster() {
 create_index() {
     in_turn "format('CREATE INDEX CONCURRENTLY of_owner ON %s (%I)', t, first),
              format('CREATE INDEX CONCURRENTLY of_owner_too ON %s (upper(%I))', t, first),
-             'DROP INDEX CONCURRENTLY terra_identity.of_owner', 'DROP INDEX CONCURRENTLY terra_identity.of_owner_too'" "$tables" 22
+             'DROP INDEX CONCURRENTLY terra_identity.of_owner',
+             'DROP INDEX CONCURRENTLY terra_identity.of_owner_too'" "$tables" 22
 }
 
 # Tables in one round, their indexes alone in the next.
@@ -219,19 +239,22 @@ repack() {
         table=${all[i % ${#all[@]}]}
         how=()
         ((i / ${#all[@]} % 2 == 0)) || how=(--only-indexes)
-        PGAPPNAME=pg_repack "$PRIVATE_BINDIR/pg_repack" -d "$PGDATABASE" --no-kill-backend --elevel=WARNING "${how[@]}" \
-            --table="$table" || return
+        PGAPPNAME=pg_repack "$PRIVATE_BINDIR/pg_repack" -d "$PGDATABASE" --no-kill-backend --elevel=WARNING \
+            "${how[@]}" --table="$table" || return
     done
 }
 
 # Columns of every kind that an owner may add.
-add_columns="format('ALTER TABLE %s ADD of_owner text, ADD constant int DEFAULT 7, ADD required text NOT NULL DEFAULT ''yes'',
-                     ADD uuid uuid DEFAULT gen_random_uuid(), ADD at timestamptz DEFAULT clock_timestamp(),
+add_columns="format('ALTER TABLE %s ADD of_owner text, ADD constant int DEFAULT 7,
+                     ADD required text NOT NULL DEFAULT ''yes'', ADD uuid uuid DEFAULT gen_random_uuid(),
+                     ADD at timestamptz DEFAULT clock_timestamp(),
                      ADD generated text GENERATED ALWAYS AS (''of '' || %I) STORED', t, first)"
 wrong_columns="format('SELECT %1\$L, min(t::text) FROM %1\$s t WHERE of_owner IS NOT NULL OR constant IS DISTINCT FROM 7
-                           OR required <> ''yes'' OR at IS NULL OR generated IS DISTINCT FROM ''of '' || %2\$I HAVING count(*) > 0
+                           OR required <> ''yes'' OR at IS NULL OR generated IS DISTINCT FROM ''of '' || %2\$I
+                       HAVING count(*) > 0
                        UNION ALL SELECT %1\$L, ''uuid'' FROM %1\$s HAVING count(*) > count(DISTINCT uuid)', t, first)"
-drop_columns="format('ALTER TABLE %s DROP of_owner, DROP constant, DROP required, DROP uuid, DROP at, DROP generated', t)"
+drop_columns="format('ALTER TABLE %s DROP of_owner, DROP constant, DROP required, DROP uuid, DROP at,
+                      DROP generated', t)"
 
 columns() {
     in_turn "$add_columns, 'SELECT pg_sleep(0.1)', $wrong_columns, $drop_columns, 'SELECT pg_sleep(0.05)'" "$tables" 22
@@ -255,8 +278,10 @@ INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES (:'round
 INSERT INTO terra_identity.providers (provider, sdk, account_ids) VALUES (upper(:'round'), false, 'unique');
 SELECT terra_identity.set_signing_secret(:'round' || ' secret', NULL, :'round') \g /dev/null
 INSERT INTO terra_identity.events (dev_id, payload, headers)
-SELECT 'keep', delivery(:'round', k), jsonb_build_object('X-Terra-Trace-Id', k || :'round') FROM generate_series(0, 59) k;
-SELECT http_status FROM delivery(:'round', 0) d, terra_identity.ingest(d::text, signed(d::text), 'signed') WHERE http_status <> 200;
+SELECT 'keep', delivery(:'round', k), jsonb_build_object('X-Terra-Trace-Id', k || :'round')
+    FROM generate_series(0, 59) k;
+SELECT http_status FROM delivery(:'round', 0) d, terra_identity.ingest(d::text, signed(d::text), 'signed')
+    WHERE http_status <> 200;
 SELECT http_status FROM terra_identity.ingest('no json ' || :'round', NULL, 'keep') WHERE http_status <> 400;
 SELECT http_status FROM terra_identity.ingest('{}'::text, NULL, :'round') WHERE http_status <> 401;
 SQL
@@ -283,7 +308,8 @@ SELECT 'keep', delivery(place, k) FROM generate_series(0, 59) k, unnest('{one,tw
 UPDATE terra_identity.environments SET account_policy = 'replace' WHERE dev_id = 'keep';
 UPDATE terra_identity.connections SET status = 'failed' WHERE dev_id = 'keep';
 SELECT 'rebuilt', r FROM terra_identity.rebuild('keep') r WHERE r = 0;
-SELECT 'changed', b.*, c.of_owner, c.constant, c.uuid, c.at FROM before b LEFT JOIN terra_identity.connections c USING (dev_id, user_id)
+SELECT 'changed', b.*, c.of_owner, c.constant, c.uuid, c.at FROM before
+    b LEFT JOIN terra_identity.connections c USING (dev_id, user_id)
 WHERE (c.of_owner, c.constant, c.uuid, c.at) IS DISTINCT FROM (b.of_owner, b.constant, b.uuid, b.at);
 SELECT 'verify', v.* FROM terra_identity.verify('keep') v;
 SELECT $drop_columns FROM ($tables) t \gexec
@@ -300,9 +326,11 @@ SQL
 }
 
 cat >"$work/prepare.sql" <<'SQL'
-PREPARE deliver AS INSERT INTO terra_identity.events (payload, headers) SELECT payload, headers FROM deliveries('session', $1, $2);
+PREPARE deliver AS INSERT INTO terra_identity.events (payload, headers) SELECT payload, headers
+    FROM deliveries('session', $1, $2);
 PREPARE connect (text) AS INSERT INTO terra_identity.events (payload) VALUES (lone('auth', $1));
-PREPARE ingest AS SELECT i.http_status FROM deliveries('session', $1, 1) d, terra_identity.ingest(d.payload::text, d.headers) i;
+PREPARE ingest AS SELECT i.http_status FROM deliveries('session', $1, 1) d,
+    terra_identity.ingest(d.payload::text, d.headers) i;
 PREPARE resolve AS SELECT terra_identity.resolve($1);
 PREPARE view AS SELECT user_id, degraded FROM terra_identity.current_connections WHERE user_id = $1;
 PREPARE stale AS SELECT count(*) >= 0 FROM terra_identity.stale_events;
@@ -358,7 +386,8 @@ drop_extension() {
         sleep 0.05
     done
     in_turn "'DROP EXTENSION IF EXISTS terra_identity', 'SELECT pg_sleep(random() * 0.05)',
-             'CREATE EXTENSION IF NOT EXISTS terra_identity', 'SELECT pg_sleep(random() * 0.2)'" "SELECT 1" 12 >"$work/drop.out" 2>&1
+             'CREATE EXTENSION IF NOT EXISTS terra_identity',
+             'SELECT pg_sleep(random() * 0.2)'" "SELECT 1" 12 >"$work/drop.out" 2>&1
     query -c "CREATE EXTENSION IF NOT EXISTS terra_identity"
     touch "$work/stop"
     for pid in "${pids[@]}"; do
@@ -370,7 +399,8 @@ drop_extension() {
     errors_since "$position" | grep -E "$allowed" | sed 's/^/# /' || true
     check "drop_extension: ordinary errors only" "$(errors_since "$position" | grep -vE "$allowed")"
     for number in 1 2 3; do
-        check "drop_extension: session $number works again" "$(diff - <(sed '1,/^last$/d' "$work/session$number.out") <<END
+        check "drop_extension: session $number works again" "$(
+            diff - <(sed '1,/^last$/d' "$work/session$number.out") <<END
 200
 session $number
 session $number|f

@@ -1,8 +1,8 @@
 """
-The memory of a session is limited, a little less narrowly each time, while ingest reads a body that is deeply nested. So
-it runs out at every step: reading, copying the error that tells so, keeping the body. Wherever it does, the answer is an
-error or a row, and the session goes on. (The stack has grown as far as the server lets it before: the kernel kills a
-process that has no room for more of it.)
+The memory of a session is limited, a little less narrowly each time, while ingest reads a body that is deeply nested.
+So it runs out at every step: reading, copying the error that tells so, keeping the body. Wherever it does, the answer
+is an error or a row, and the session goes on. (The stack has grown as far as the server lets it before: the kernel
+kills a process that has no room for more of it.)
 """
 
 import re
@@ -15,7 +15,8 @@ from tap import check, finish
 STEP = 16 << 10
 STEPS = 300
 
-psql = subprocess.Popen(["psql", "-XqAt"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+psql = subprocess.Popen(["psql", "-XqAt"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                        text=True)
 
 
 def run(statement):
@@ -58,8 +59,10 @@ psql.communicate()
 
 print("# " + ", ".join(f"{answer}: {count}" for answer, count in sorted(answers.items())))
 results = [("a session goes on wherever memory runs out in ingest", not wedged, wedged),
-           ("it is an error of its own class, or a row", set(answers) <= {"ERROR:  53200", "rejected"}, sorted(answers)),
-           ("it ran out at several steps, and not at all in the end", len(answers) == 2 and answers["ERROR:  53200"] > 3, answers)]
+           ("it is an error of its own class, or a row", set(answers) <= {"ERROR:  53200", "rejected"},
+            sorted(answers)),
+           ("it ran out at several steps, and not at all in the end",
+            len(answers) == 2 and answers["ERROR:  53200"] > 3, answers)]
 for name, good, told in results:
     check(name, good, told)
 sys.exit(finish())

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Two-phase commit. A transaction that has delivered events of every kind is prepared; its session goes on, others deliver
-# the same and wait; then another session commits it, or rolls it back. Whatever it comes to, in the end every delivery is
-# in the ledger once and the state is what the ledger says, no lock is left, and nothing that a session remembers of a
-# transaction, of rules or of connections is that of one which was only prepared.
+# Two-phase commit. A transaction that has delivered events of every kind is prepared; its session goes on, others
+# deliver the same and wait; then another session commits it, or rolls it back. Whatever it comes to, in the end every
+# delivery is in the ledger once and the state is what the ledger says, no lock is left, and nothing that a session
+# remembers of a transaction, of rules or of connections is that of one which was only prepared.
 set -euo pipefail
 # shellcheck disable=SC1091
 . "$(dirname "$0")/checks.sh"
@@ -19,7 +19,8 @@ finish_background() {
     done
 }
 
-# The session whose transactions are prepared. It stays, and remembers what a session remembers. Its errors are SQLSTATEs.
+# The session whose transactions are prepared. It stays, and remembers what a session remembers. Its errors are
+# SQLSTATEs.
 coproc session { exec psql -X -q -A -t -v VERBOSITY=sqlstate 2>&1; }
 exec {to_session}>&"${session[1]}" {from_session}<&"${session[0]}" # those of a coproc are closed in pipelines
 ask() { # STATEMENTS
@@ -35,7 +36,8 @@ begin_waiting() {
     local deadline=$((SECONDS + 30))
     PGAPPNAME=waiting psql -X -q -A -t -v VERBOSITY=sqlstate -c "$1" >"$work/waited" 2>&1 &
     waiting=$!
-    until [[ $(query -c "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'waiting' AND wait_event_type = 'Lock'") == 1 ]]; do
+    until [[ $(query -c "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+               AND application_name = 'waiting' AND wait_event_type = 'Lock'") == 1 ]]; do
         if ((SECONDS > deadline)); then
             echo "it did not wait" >>"$work/waited"
             return
@@ -50,8 +52,11 @@ end_waiting() { # What it said is in $work/waited.
 
 # Every lock that the extension has: its advisory locks, and those of its tables, but for readers'.
 locks() {
-    query -c "SELECT locktype, relation::regclass, mode FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
-              AND (locktype = 'advisory' OR relation IN (SELECT oid FROM pg_class WHERE relnamespace = 'terra_identity'::regnamespace) AND mode <> 'AccessShareLock')"
+    query -c "SELECT locktype, relation::regclass, mode FROM pg_locks
+        WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
+              AND (locktype = 'advisory' OR relation IN (
+                  SELECT oid FROM pg_class WHERE relnamespace = 'terra_identity'::regnamespace)
+                  AND mode <> 'AccessShareLock')"
 }
 verified() { # DEV_ID
     query -c "SELECT v FROM terra_identity.verify('$1') v"
@@ -60,8 +65,10 @@ verified() { # DEV_ID
 query -q <<'SQL'
 CREATE EXTENSION terra_identity;
 CREATE FUNCTION body(kind text, user_id text, reference_id text = 'ann', account text = NULL) RETURNS jsonb LANGUAGE sql
-    RETURN jsonb_build_object('type', kind, 'status', 'success', 'athlete', jsonb_build_object('provider_user_id', account),
-                              'user', jsonb_build_object('user_id', user_id, 'reference_id', reference_id, 'provider', 'OURA'));
+    RETURN jsonb_build_object('type', kind, 'status', 'success', 'athlete',
+                              jsonb_build_object('provider_user_id', account),
+                              'user', jsonb_build_object('user_id', user_id, 'reference_id', reference_id, 'provider',
+                                                         'OURA'));
 CREATE FUNCTION trace(trace_id text) RETURNS jsonb LANGUAGE sql RETURN jsonb_build_object('X-Terra-Trace-Id', trace_id);
 CREATE VIEW feed AS SELECT dev_id, payload, headers FROM terra_identity.events;
 
@@ -75,10 +82,13 @@ BEGIN
     INSERT INTO feed VALUES (dev_id, jsonb_build_object('type', 'user_reauth', 'old_user', body('', 'a') -> 'user',
                                                         'new_user', body('', 'b') -> 'user'), trace('4'));
     INSERT INTO feed VALUES (dev_id, body('auth', 'c', 'bob'), trace('5')),
-                            (dev_id, body('athlete', 'c', 'bob', 'watch'), trace('6')), (dev_id, body('auth', 'c', 'bob'), trace('5'));
-    INSERT INTO feed VALUES (dev_id, body('auth', 'd', 'dan'), trace('7')), (dev_id, body('deauth', 'd', 'dan'), trace('8'));
+                            (dev_id, body('athlete', 'c', 'bob', 'watch'), trace('6')),
+                            (dev_id, body('auth', 'c', 'bob'), trace('5'));
+    INSERT INTO feed VALUES (dev_id, body('auth', 'd', 'dan'), trace('7')),
+        (dev_id, body('deauth', 'd', 'dan'), trace('8'));
     INSERT INTO feed VALUES (dev_id, '"no event"', trace('9'));
-    INSERT INTO feed SELECT dev_id, body('auth', 'many ' || i, 'many ' || i), trace('many ' || i) FROM generate_series(1, 150) i;
+    INSERT INTO feed SELECT dev_id, body('auth', 'many ' || i, 'many ' || i), trace('many ' || i)
+        FROM generate_series(1, 150) i;
     PERFORM terra_identity.ingest(body('auth', 'e', 'eve')::text, trace('10'), dev_id),
             terra_identity.ingest(body('auth', 'e', 'eve')::text, trace('10'), dev_id),
             terra_identity.ingest('no json', trace('11'), dev_id);
@@ -105,7 +115,8 @@ same "there is something of everything" "a|ann|replaced|b|a+b|f" "$(head -n 1 <<
 
 for end in COMMIT ROLLBACK; do
     dev_id=${end,,}
-    same "$end: a transaction is prepared" "" "$(ask "BEGIN; CALL everything('$dev_id'); PREPARE TRANSACTION '$dev_id'")"
+    same "$end: a transaction is prepared" "" "$(ask "
+        BEGIN; CALL everything('$dev_id'); PREPARE TRANSACTION '$dev_id'")"
     same "$end: nobody sees it" "" "$(state "$dev_id")"
     check "$end: it keeps its locks" "$([[ $(locks) == *advisory* ]] || echo "it has: $(locks)")"
     same "$end: its session delivers to another environment, and does not wait" "" "$(ask "SET lock_timeout = '5s';
@@ -126,7 +137,8 @@ done
 
 # What a session remembers of connections: data of one that was never committed is news again.
 passing="INSERT INTO feed VALUES ('forgotten', body('daily', 'x', 'xen'))"
-same "a connection is rolled back" "" "$(ask "BEGIN; INSERT INTO feed VALUES ('forgotten', body('auth', 'x', 'xen')); $passing; $passing;
+same "a connection is rolled back" "" "$(ask "BEGIN; INSERT INTO feed VALUES ('forgotten', body('auth', 'x', 'xen'));
+    $passing; $passing;
     PREPARE TRANSACTION 'forgotten'")$(query -c "ROLLBACK PREPARED 'forgotten'")"
 same "its data makes it anew" "x|f" "$(ask "$passing;
     SELECT user_id, confirmed FROM terra_identity.connections WHERE dev_id = 'forgotten'")"
@@ -136,8 +148,9 @@ same "as the ledger says" "" "$(verified forgotten)"
 modes="SELECT mode, count(*) > 1 FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database
            WHERE datname = current_database()) AND objsubid = x'5449'::int GROUP BY mode ORDER BY mode"
 same "a large transaction is prepared" "" "$(ask "BEGIN; DO \$\$ BEGIN FOR i IN 1..1200 LOOP
-    INSERT INTO feed VALUES ('large', body('athlete', 'l' || i, 'l' || i, 'l' || i)); END LOOP; END \$\$; PREPARE TRANSACTION 'large'")"
-same "it has its environment to itself" "ExclusiveLock|f ShareLock|f" "$(query -c "$modes" | tr '\n' ' ' | sed 's/ $//')"
+    INSERT INTO feed VALUES ('large', body('athlete', 'l' || i, 'l' || i, 'l' || i)); END LOOP; END \$\$;
+        PREPARE TRANSACTION 'large'")"
+same "it has its environment to itself" "ExclusiveLock|f ShareLock|f" "$(query -c "$modes" | paste -sd ' ')"
 query -c "COMMIT PREPARED 'large'"
 same "the next transaction of its session has not" "ShareLock|f" "$(ask "BEGIN;
     INSERT INTO feed VALUES ('large', body('auth', 'l0', 'l0')); $modes; COMMIT")"
@@ -155,19 +168,24 @@ query -c "ROLLBACK PREPARED 'edit'"
 query -c "INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('door', 'keep')" \
     -c "INSERT INTO terra_identity.environments (dev_id, terra_dev_id) VALUES ('default', 'header')"
 close="UPDATE terra_identity.environments SET terra_dev_id = NULL WHERE dev_id = 'default';
-    UPDATE terra_identity.environments SET account_policy = 'replace', signature_required = true, terra_dev_id = 'header' WHERE dev_id = 'door'"
-open="UPDATE terra_identity.environments SET account_policy = 'keep', signature_required = false, terra_dev_id = NULL WHERE dev_id = 'door';
+    UPDATE terra_identity.environments SET account_policy = 'replace', signature_required = true,
+        terra_dev_id = 'header' WHERE dev_id = 'door'"
+open="UPDATE terra_identity.environments SET account_policy = 'keep', signature_required = false, terra_dev_id = NULL
+    WHERE dev_id = 'door';
     UPDATE terra_identity.environments SET terra_dev_id = 'header' WHERE dev_id = 'default'"
 number=0
 # What the session takes without a signature, where a header leads, and what comes of two people on one account.
-asks_signature="SELECT CASE http_status WHEN 200 THEN 'unsigned' ELSE 'signed' END FROM terra_identity.ingest('{}'::text, NULL, 'door')"
-leads_to="INSERT INTO terra_identity.events (payload, headers) VALUES ('{}', '{\"dev-id\": \"header\"}') RETURNING dev_id"
+asks_signature="SELECT CASE http_status WHEN 200 THEN 'unsigned' ELSE 'signed' END
+    FROM terra_identity.ingest('{}'::text, NULL, 'door')"
+leads_to="INSERT INTO terra_identity.events (payload, headers)
+    VALUES ('{}', '{\"dev-id\": \"header\"}') RETURNING dev_id"
 in_words() {
     sed 's/^ERROR:  //' | paste -sd ' '
 }
 rules() {
     number=$((number + 1))
-    ask "$asks_signature; $leads_to; INSERT INTO feed VALUES ('door', body('athlete', 'p$number', 'p$number', 'shared $number'));
+    ask "$asks_signature; $leads_to; INSERT INTO feed
+        VALUES ('door', body('athlete', 'p$number', 'p$number', 'shared $number'));
         INSERT INTO feed VALUES ('door', body('athlete', 'q$number', 'q$number', 'shared $number'));
         SELECT status FROM terra_identity.connections WHERE dev_id = 'door' AND user_id = 'p$number'" | in_words
 }
@@ -178,9 +196,11 @@ closed="TI003 door superseded"
 edited() {
     rules >"$work/rules"
     same "$1: the rules of before" "$4" "$(cat "$work/rules")"
-    same "$1: an edit is prepared" "${6#* }" "$(ask "BEGIN; $2; SAVEPOINT s; $asks_signature; ROLLBACK TO s; $leads_to; INSERT INTO feed
+    same "$1: an edit is prepared" "${6#* }" "$(ask "BEGIN; $2; SAVEPOINT s; $asks_signature; ROLLBACK TO s; $leads_to;
+                                                INSERT INTO feed
         VALUES ('door', body('athlete', 'r1', 'r1', '$1')), ('door', body('athlete', 'r2', 'r2', '$1'));
-        SELECT status FROM terra_identity.connections WHERE dev_id = 'door' AND user_id = 'r1'; PREPARE TRANSACTION 'edit'" |
+        SELECT status FROM terra_identity.connections WHERE dev_id = 'door' AND user_id = 'r1';
+            PREPARE TRANSACTION 'edit'" |
         sed 1d | in_words)"
     same "$1: until its end nothing has changed" "${4% *}" "$(ask "$asks_signature; $leads_to" | in_words)"
     query -c "$3 PREPARED 'edit'"

@@ -53,16 +53,19 @@ check_rows() { # NAME
 # Bodies of all kinds, of 83 connections: 11 people, 7 accounts at each of 5 providers.
 bodies="CREATE FUNCTION body(i int) RETURNS jsonb LANGUAGE sql AS \$\$
     SELECT jsonb_build_object(
-        'type', ('{auth,athlete,daily,athlete,auth,athlete,user_reauth,athlete,auth,deauth,access_revoked,nonsense}'::text[])[1 + i % 12],
+        'type', ('{auth,athlete,daily,athlete,auth,athlete,user_reauth,athlete,auth,deauth,access_revoked,nonsense}'
+                 ::text[])[1 + i % 12],
         'status', 'success',
         'user', jsonb_build_object('user_id', 'u' || n, 'provider', provider, 'reference_id', 'r' || i % 11),
         'old_user', jsonb_build_object('user_id', 'u' || (n + 5) % 83, 'provider', provider),
         'new_user', jsonb_build_object('user_id', 'u' || n, 'provider', provider, 'reference_id', 'r' || i % 11),
         'athlete', jsonb_build_object('provider_user_id', 'a' || i % 7))
-    FROM (SELECT n, ('{GARMIN,APPLE,STRAP,BROKEN,OURA}'::text[])[1 + n % 5] FROM (SELECT i * 7 % 83) m (n)) c (n, provider) \$\$"
+    FROM (SELECT n, ('{GARMIN,APPLE,STRAP,BROKEN,OURA}'::text[])[1 + n % 5]
+          FROM (SELECT i * 7 % 83) m (n)) c (n, provider) \$\$"
 
 auth() { # USER_ID
-    echo "{\"type\": \"auth\", \"status\": \"success\", \"user\": {\"user_id\": \"$1\", \"provider\": \"GARMIN\", \"reference_id\": \"$1\"}}"
+    echo "{\"type\": \"auth\", \"status\": \"success\"," \
+        "\"user\": {\"user_id\": \"$1\", \"provider\": \"GARMIN\", \"reference_id\": \"$1\"}}"
 }
 
 headers() { # TRACE_ID BODY: what Terra sends along with the body, signed now.
@@ -89,14 +92,19 @@ ask() {
 # The account of one person appears under another: who has it then says which policy the session goes by. Then the
 # environment that a header leads to.
 delivered="SELECT count(*) FROM (VALUES ('one'), ('two')) v (id), LATERAL (
-        SELECT terra_identity.ingest(jsonb_build_object('type', 'athlete', 'athlete', jsonb_build_object('provider_user_id', 'watch'),
-            'user', jsonb_build_object('user_id', id, 'reference_id', id, 'provider', 'GARMIN'))::text, dev_id => 'late')) i;
-    SELECT user_id, status FROM terra_identity.connections WHERE dev_id = 'late' AND user_id IN ('one', 'two') ORDER BY user_id;
-    INSERT INTO terra_identity.events (payload, headers) VALUES ('{\"type\": \"ping\"}', '{\"dev-id\": \"acme-other\"}') RETURNING dev_id"
+        SELECT terra_identity.ingest(jsonb_build_object('type', 'athlete', 'athlete',
+                                                        jsonb_build_object('provider_user_id', 'watch'),
+            'user', jsonb_build_object('user_id', id, 'reference_id', id, 'provider', 'GARMIN'))::text,
+                dev_id => 'late')) i;
+    SELECT user_id, status FROM terra_identity.connections WHERE dev_id = 'late' AND user_id IN ('one', 'two')
+        ORDER BY user_id;
+    INSERT INTO terra_identity.events (payload, headers)
+        VALUES ('{\"type\": \"ping\"}', '{\"dev-id\": \"acme-other\"}') RETURNING dev_id"
 
 # The publisher has some of everything.
 publisher -c "CREATE EXTENSION terra_identity" -c "$bodies" -f - >/dev/null <<'SQL'
-INSERT INTO terra_identity.environments (dev_id, account_policy, terra_dev_id) VALUES ('other', 'replace', 'acme-other');
+INSERT INTO terra_identity.environments (dev_id, account_policy, terra_dev_id)
+    VALUES ('other', 'replace', 'acme-other');
 UPDATE terra_identity.environments SET account_policy = 'replace' WHERE dev_id = 'default';
 UPDATE terra_identity.providers SET sdk = false WHERE provider = 'APPLE';
 INSERT INTO terra_identity.providers (provider, sdk) VALUES ('STRAP', true);
@@ -104,7 +112,8 @@ INSERT INTO terra_identity.providers (provider, account_ids) VALUES ('BROKEN', '
 INSERT INTO terra_identity.events (dev_id, payload, headers)
 SELECT dev_id, body(i), jsonb_build_object('x-terra-trace-id', 'trace-' || i)
 FROM generate_series(1, 300) i, unnest('{default,other,plain,late}'::text[]) dev_id;
-SELECT terra_identity.ingest('{'::bytea, jsonb_build_object('x-terra-trace-id', id)) FROM unnest('{useless,mended}'::text[]) id;
+SELECT terra_identity.ingest('{'::bytea, jsonb_build_object('x-terra-trace-id', id))
+    FROM unnest('{useless,mended}'::text[]) id;
 SELECT terra_identity.set_signing_secret('key', dev_id => 'signed');
 SELECT terra_identity.ingest('{}'::bytea, '{}', 'signed');
 SQL
@@ -112,8 +121,10 @@ first=$(auth first)
 first_headers=$(headers first "$first")
 same "a signed delivery is taken by the publisher" "stored|200" "$(ingest publisher signed "$first" "$first_headers")"
 same "the publisher has some of everything" "t|t|t|t|t|t" "$(publisher -c "
-    SELECT (SELECT count(*) > 5 FROM terra_identity.duplicate_connections), (SELECT count(*) > 5 FROM terra_identity.reauths),
-           (SELECT count(DISTINCT status) > 3 FROM terra_identity.connections), (SELECT count(*) = 2 FROM terra_identity.rejected),
+    SELECT (SELECT count(*) > 5 FROM terra_identity.duplicate_connections),
+        (SELECT count(*) > 5 FROM terra_identity.reauths),
+           (SELECT count(DISTINCT status) > 3 FROM terra_identity.connections),
+               (SELECT count(*) = 2 FROM terra_identity.rejected),
            (SELECT count(*) = 1 FROM terra_identity.signatures), (SELECT count(*) = 1 FROM terra_identity.refusals)")"
 
 # As the page has it.
@@ -121,7 +132,8 @@ block publisher | publisher
 same "the page publishes all tables but signing_secrets" "$(publisher -c "
     SELECT relname FROM pg_class WHERE relnamespace = 'terra_identity'::regnamespace AND relkind IN ('r', 'p')
       AND relname <> 'signing_secrets' ORDER BY relname")" "$(publisher -c "
-    SELECT tablename FROM pg_publication_tables WHERE pubname = 'terra_identity' ORDER BY tablename::text COLLATE \"C\"")"
+    SELECT tablename FROM pg_publication_tables WHERE pubname = 'terra_identity'
+        ORDER BY tablename::text COLLATE \"C\"")"
 "$PRIVATE_BINDIR/pg_ctl" start -w -s -D "$work/data" -l "$work/server.log" </dev/null >/dev/null
 createdb app
 block subscriber | sed "s|host=publisher dbname=app|$publisher|" | subscriber 2>"$work/subscribe.log"
@@ -161,7 +173,8 @@ DO $$ BEGIN
         COMMIT;
     END LOOP;
     FOR i IN 1..20 LOOP
-        UPDATE terra_identity.environments SET account_policy = ('{replace,keep}'::text[])[1 + i % 2] WHERE dev_id = 'default';
+        UPDATE terra_identity.environments SET account_policy = ('{replace,keep}'::text[])[1 + i % 2]
+            WHERE dev_id = 'default';
         COMMIT;
         UPDATE terra_identity.providers SET sdk = i % 2 = 0 WHERE provider = 'STRAP';
         COMMIT;
@@ -196,26 +209,30 @@ same "it was asked while rows came" "t" "$(subscriber -c "SELECT count(DISTINCT 
 # The switch-over. Old ids are kept, for comparison.
 of_identity_columns() { # FORMAT: of the table, as %1$s, and its column, %2$I
     subscriber -v format="$1" <<<"SELECT format(:'format', attrelid::regclass, attname) FROM pg_attribute
-        WHERE attidentity <> '' AND attrelid IN (SELECT srrelid FROM pg_subscription_rel UNION SELECT tbl FROM identities) ORDER BY 1"
+        WHERE attidentity <> '' AND attrelid IN (SELECT srrelid FROM pg_subscription_rel UNION SELECT tbl
+                                                 FROM identities) ORDER BY 1"
 }
 subscriber -c "CREATE TABLE identities (tbl regclass, id bigint)"
 of_identity_columns "INSERT INTO identities SELECT '%1\$s', %2\$I FROM %1\$s;" | subscriber
 block switch-over | subscriber 2>"$work/drop.log"
-same "the slot is gone" "0" "$(publisher -c "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'terra_identity'")"
+same "the slot is gone" "0" "$(publisher -c "SELECT count(*) FROM pg_replication_slots
+                               WHERE slot_name = 'terra_identity'")"
 same "a session that is open since before goes by what was changed on the publisher" "2
 one|superseded
 two|active
 late" "$(ask "$delivered")"
-same "secrets are not replicated: they have to be set" "TI003" "$(ingest subscriber signed "$first" "$first_headers" 2>&1 |
-    sed 's/.*: *//' || true)"
+same "secrets are not replicated: they have to be set" "TI003" \
+    "$(ingest subscriber signed "$first" "$first_headers" 2>&1 | sed 's/.*: *//' || true)"
 subscriber -c "SELECT terra_identity.set_signing_secret('key', dev_id => 'signed')" >/dev/null
-same "a delivery that the publisher took is a duplicate" "duplicate|200" "$(ingest subscriber signed "$first" "$first_headers")"
+same "a delivery that the publisher took is a duplicate" "duplicate|200" \
+    "$(ingest subscriber signed "$first" "$first_headers")"
 same "so is an unsigned one" "0" "$(subscriber -c "WITH again AS (
         INSERT INTO terra_identity.events (dev_id, payload, headers)
         SELECT dev_id, payload, headers FROM terra_identity.events WHERE trace_id LIKE 'trace-%' RETURNING 1)
     SELECT count(*) FROM again")"
 for id in second third; do
-    same "signed deliveries go on: $id" "stored|200" "$(ingest subscriber signed "$(auth $id)" "$(headers $id "$(auth $id)")")"
+    same "signed deliveries go on: $id" "stored|200" \
+        "$(ingest subscriber signed "$(auth $id)" "$(headers $id "$(auth $id)")")"
 done
 same "refusals go on" "rejected|401" "$(ingest subscriber signed "$(auth fourth)" '{"terra-signature": "t=1,v1=00"}')"
 same "unsigned deliveries go on" "stored|200" "$(ingest subscriber default "$(auth fifth)" '{}')"
@@ -224,7 +241,8 @@ same "what was rejected by the publisher can be mended" "stored" "$(subscriber -
     UPDATE terra_identity.rejected SET body = convert_to(:'body', 'UTF8') WHERE trace_id = 'mended';
     SELECT outcome FROM terra_identity.replay_rejected('default') WHERE outcome <> 'rejected'")"
 same "new connections of every environment, and new rules, go on" "" "$(subscriber 2>&1 <<'SQL'
-INSERT INTO terra_identity.events (dev_id, payload) SELECT dev_id, jsonb_set(body(i), '{user,user_id}', to_jsonb('n' || i))
+INSERT INTO terra_identity.events (dev_id, payload)
+    SELECT dev_id, jsonb_set(body(i), '{user,user_id}', to_jsonb('n' || i))
 FROM generate_series(5001, 5300) i, unnest('{default,other,plain,late,new}'::text[]) dev_id;
 UPDATE terra_identity.environments SET account_policy = 'keep' WHERE dev_id IN ('default', 'late');
 INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('plain', 'replace');
@@ -235,7 +253,8 @@ same "every new id is above all old ones" "" "$(of_identity_columns "SELECT '%1\
         SELECT coalesce(min(%2\$I) > (SELECT max(id) FROM identities WHERE tbl = '%1\$s'::regclass), false)
         FROM %1\$s WHERE %2\$I NOT IN (SELECT id FROM identities WHERE tbl = '%1\$s'::regclass));" | subscriber)"
 same "the state is what the ledger says" "" "$(subscriber -c "
-    SELECT e.dev_id, v FROM (SELECT DISTINCT dev_id FROM terra_identity.connections) e, terra_identity.verify(e.dev_id) v LIMIT 9")"
+    SELECT e.dev_id, v FROM (SELECT DISTINCT dev_id FROM terra_identity.connections) e,
+        terra_identity.verify(e.dev_id) v LIMIT 9")"
 echo '\q' >&"${session[1]}"
 wait "$session_pid" || true
 rm "$work/session.pid"

@@ -27,11 +27,14 @@ check "a dump has them" "$(query -c "
     SELECT relname || CASE WHEN $secret THEN ': it must not be dumped, and pg_extension_config_dump says so'
                            ELSE ': pg_extension_config_dump is missing in sql/install' END
     FROM pg_class WHERE $ours AND relkind IN ('r', 'S')
-    AND ($secret) = (oid = ANY (SELECT unnest(extconfig) FROM pg_extension WHERE extname = 'terra_identity')) ORDER BY 1")"
+    AND ($secret) = (oid = ANY (SELECT unnest(extconfig) FROM pg_extension WHERE extname = 'terra_identity'))
+        ORDER BY 1")"
 
 check "a reader reads them" "$(query -c "
-    SELECT relname || CASE WHEN $secret THEN ': grant_reader must not grant it' ELSE ': it is missing in grant_reader' END
-    FROM pg_class WHERE $ours AND relkind IN ('r', 'v') AND ($secret) = has_table_privilege('tables_reader', oid, 'SELECT') ORDER BY 1")"
+    SELECT relname || CASE WHEN $secret THEN ': grant_reader must not grant it'
+        ELSE ': it is missing in grant_reader' END
+    FROM pg_class WHERE $ours AND relkind IN ('r', 'v')
+        AND ($secret) = has_table_privilege('tables_reader', oid, 'SELECT') ORDER BY 1")"
 
 check "isolate_reader.sql has nothing to say" \
     "$(query -o /dev/null -f examples/sql/isolate_reader.sql -v reader=tables_reader -v dev_id=one)"
@@ -42,42 +45,58 @@ check "it shows one environment of each" "$(query -c "
     AND NOT (relrowsecurity AND EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)) ORDER BY 1")"
 
 page=$(grep -lxF '<!-- replication: publisher -->' README.md docs/*.md || true)
-check "one page says what to publish" "$([[ $page == *.md && $page != *$'\n'* ]] || echo "<!-- replication: publisher -->: ${page:-nowhere}")"
+check "one page says what to publish" \
+    "$([[ $page == *.md && $page != *$'\n'* ]] || echo "<!-- replication: publisher -->: ${page:-nowhere}")"
 check "it publishes them" "$({
     echo 'BEGIN;'
     awk '$0 == "<!-- replication: publisher -->" { found = 1; next } found && /^```$/ { exit } found && !/^```/' $page
-    echo "SELECT relname || CASE WHEN $secret THEN ': it must not be published in $page' ELSE ': it is missing in $page' END
+    echo "SELECT relname || CASE WHEN $secret THEN ': it must not be published in $page'
+        ELSE ': it is missing in $page' END
         FROM pg_class WHERE $ours AND relkind = 'r'
-        AND ($secret) = (relname IN (SELECT tablename FROM pg_publication_tables WHERE pubname = 'terra_identity')) ORDER BY 1;"
+        AND ($secret) = (relname IN (SELECT tablename FROM pg_publication_tables WHERE pubname = 'terra_identity'))
+            ORDER BY 1;"
 } | query)"
 
-# Row types are not asked for: of them pg_dump cannot keep what is revoked, and who may not use the schema cannot name them.
+# Row types are not asked for: of them pg_dump cannot keep what is revoked, and who may not use the schema cannot name
+# them.
 check "nothing is granted to PUBLIC" "$(query -c "
     SELECT format('%s: %s is granted to PUBLIC', name, privilege_type)
-    FROM (SELECT oid::regclass::text, coalesce(relacl, acldefault('r', relowner)) FROM pg_class WHERE $ours AND relkind <> 'i'
-          UNION ALL SELECT attrelid::regclass || '.' || attname, attacl FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE $ours
-          UNION ALL SELECT oid::regprocedure::text, coalesce(proacl, acldefault('f', proowner)) FROM pg_proc WHERE $our_functions
-          UNION ALL SELECT nspname, coalesce(nspacl, acldefault('n', nspowner)) FROM pg_namespace WHERE nspname = 'terra_identity') o (name, acl),
+    FROM (SELECT oid::regclass::text, coalesce(relacl, acldefault('r', relowner)) FROM pg_class WHERE $ours
+          AND relkind <> 'i'
+          UNION ALL SELECT attrelid::regclass || '.' || attname, attacl FROM pg_attribute
+              JOIN pg_class c ON c.oid = attrelid WHERE $ours
+          UNION ALL SELECT oid::regprocedure::text, coalesce(proacl, acldefault('f', proowner)) FROM pg_proc
+              WHERE $our_functions
+          UNION ALL SELECT nspname, coalesce(nspacl, acldefault('n', nspowner)) FROM pg_namespace
+              WHERE nspname = 'terra_identity') o (name, acl),
          aclexplode(acl) WHERE grantee = 0 ORDER BY 1")"
 
 check "everything is explained" "$(query -c "
     SELECT name || ': COMMENT is missing in sql/install'
-    FROM (SELECT oid::regclass::text, obj_description(oid, 'pg_class') FROM pg_class WHERE $ours AND relkind IN ('r', 'v')
+    FROM (SELECT oid::regclass::text, obj_description(oid, 'pg_class') FROM pg_class WHERE $ours
+          AND relkind IN ('r', 'v')
           UNION ALL SELECT attrelid::regclass || '.' || attname, col_description(attrelid, attnum)
-          FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE $ours AND relkind IN ('r', 'v') AND attnum > 0 AND NOT attisdropped
+          FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE $ours AND relkind IN ('r', 'v') AND attnum > 0
+              AND NOT attisdropped
           UNION ALL SELECT oid::regprocedure::text, obj_description(oid, 'pg_proc') FROM pg_proc WHERE $our_functions
-          UNION ALL SELECT extname, obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = 'terra_identity'
-          UNION ALL SELECT nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = 'terra_identity') o (name, comment)
+          UNION ALL SELECT extname, obj_description(oid, 'pg_extension') FROM pg_extension
+              WHERE extname = 'terra_identity'
+          UNION ALL SELECT nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace
+              WHERE nspname = 'terra_identity') o (name, comment)
     WHERE comment IS NULL ORDER BY 1")"
 
 # What the library exports is what SQL calls.
 module=$("$PRIVATE_BINDIR/pg_config" --pkglibdir)/terra_identity.so
 nm -D --defined-only "$module" | sed -nE 's/^[0-9a-f]+ T (terra_identity_.*)/\1/p' | sort >"$work/exported"
-query -c "SELECT DISTINCT prosrc FROM pg_proc WHERE $our_functions AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c')" |
+query -c "SELECT DISTINCT prosrc FROM pg_proc WHERE $our_functions
+    AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c')" |
     sort >"$work/called"
 check "there are functions in C" "$([[ -s $work/called ]] || cat "$work/exported")"
-check "each is in the library" "$(comm -13 "$work/exported" "$work/called" | sed 's/$/: sql\/install names it, and no C++ source exports it/')"
-check "and nothing else" "$(comm -23 "$work/exported" "$work/called" | sed 's/$/: a C++ source exports it, and sql\/install does not name it/')"
+check "each is in the library" \
+    "$(comm -13 "$work/exported" "$work/called" | sed 's/$/: sql\/install names it, and no C++ source exports it/')"
+check "and nothing else" \
+    "$(comm -23 "$work/exported" "$work/called" |
+        sed 's/$/: a C++ source exports it, and sql\/install does not name it/')"
 
 query -c "DROP OWNED BY tables_reader; DROP ROLE tables_reader"
 finish

@@ -320,8 +320,8 @@ TEST(EventReaderTest, AReferenceIdMayBeAnInteger) {
     EXPECT_EQ(read(R"({"type":"body","reference_id":-1,"user":{"user_id":"a"}})").user->reference_id, "-1");
     EXPECT_EQ(read(R"({"type":"body","reference_id":18446744073709551615,"user":{"user_id":"a"}})").reference_id,
               "18446744073709551615");
-    const Event event = read(
-        R"({"type":"user_reauth","new_user":{"user_id":"b","reference_id":2},"old_user":{"user_id":"a","reference_id":1}})");
+    const Event event = read(R"({"type":"user_reauth","new_user":{"user_id":"b","reference_id":2},)"
+                             R"("old_user":{"user_id":"a","reference_id":1}})");
     EXPECT_EQ(event.old_user->reference_id, "1");
     EXPECT_EQ(event.user->reference_id, "2");
 }

@@ -61,7 +61,8 @@ def sql(statement):
 
 def set_secret(*options, **environment):
     """As docs/handler.md says it."""
-    return subprocess.run(["psql", "-XqAt", "-f", "examples/sql/set_signing_secret.sql", *options], capture_output=True, text=True,
+    return subprocess.run(["psql", "-XqAt", "-f", "examples/sql/set_signing_secret.sql", *options], capture_output=True,
+                          text=True,
                           env={**os.environ, **environment})
 
 
@@ -70,7 +71,8 @@ def test_secrets(log):
     sql("CREATE ROLE somebody; GRANT USAGE ON SCHEMA terra_identity TO somebody")
     set_secret(TERRA_SIGNING_SECRET=SECRET + " of nobody", PGOPTIONS="-c role=somebody")
     set_secret()
-    check("without a superuser or a secret it sets none", sql("SELECT count(*) FROM terra_identity.signing_secrets") == "0")
+    check("without a superuser or a secret it sets none",
+          sql("SELECT count(*) FROM terra_identity.signing_secrets") == "0")
     done = [set_secret(TERRA_SIGNING_SECRET=SECRET),
             set_secret("-v", "dev_id=other", "-v", "valid_until=2100-01-01", TERRA_SIGNING_SECRET=SECRET + " too")]
     check("the recipe of docs/handler.md sets the secret",
@@ -84,21 +86,25 @@ def test_secrets(log):
                       "SELECT terra_identity.drop_signing_secret(99)"]:
         sql(statement)
     subprocess.run(["psql", "-XqAt", "-c", "SET statement_timeout = 1",
-                    "-c", "SELECT * FROM generate_series(1, 10000), terra_identity.ingest('{}'::text)"], capture_output=True)
+                    "-c", "SELECT * FROM generate_series(1, 10000), terra_identity.ingest('{}'::text)"],
+                    capture_output=True)
     logged = open(log, encoding="utf-8", errors="replace").read()
     check("a secret that was set otherwise is in the server's log", "0p3n" in logged)
     check("the one of the recipe is not", SECRET not in logged)
     refusals = re.findall(r"LOG:  terra_identity refused a webhook: the signature is missing\n.*\n.*\n.*", logged)
     check("a refusal is in the server's log once, without its statement",
-          len(refusals) == 1 and 'DETAIL:  The environment is "default"' in refusals[0] and "STATEMENT" not in refusals[0])
+          len(refusals) == 1 and 'DETAIL:  The environment is "default"' in refusals[0]
+          and "STATEMENT" not in refusals[0])
     check("pg_stat_statements has seen it set",
           sql("SELECT count(*) > 0 FROM pg_stat_statements WHERE query LIKE '%set_signing_secret(%'") == "t")
     check("but has no secret", sql("SELECT query FROM pg_stat_statements WHERE query ~ 's3cr3t-|0p3n'") == "")
-    for options in [[], ["-t", "terra_identity.signing_secrets"], ["--schema", "terra_identity", "--data-only"], ["--inserts"]]:
+    for options in [[], ["-t", "terra_identity.signing_secrets"], ["--schema", "terra_identity", "--data-only"],
+                    ["--inserts"]]:
         dump = subprocess.run(["pg_dump", *options], capture_output=True, text=True)
         # There is nothing to dump of a table of an extension that is not marked for it.
         done = dump.returncode == 0 or "no matching tables" in dump.stderr
-        check(f"no dump has it: pg_dump {' '.join(options)}", done and SECRET not in dump.stdout and "0p3n" not in dump.stdout,
+        check(f"no dump has it: pg_dump {' '.join(options)}",
+              done and SECRET not in dump.stdout and "0p3n" not in dump.stdout,
               dump.stderr.strip())
     check("a dump has the requirement",
           "default\t\\N\tkeep\tt\t" in subprocess.run(["pg_dump"], capture_output=True, text=True, check=True).stdout)
@@ -122,10 +128,11 @@ def timed(session, statement):
 
 
 class Cancelled:
-    """How long a statement about bodies goes on after a cancel: in seconds of the clock, and in seconds of the CPU, which do not depend
-    on what else the machine does. It is cancelled at several moments, and then some times between the one after which it
-    went on for longest and the one before: so it is cancelled at the worst of moments, whenever that is.
-    `hits`: how many of the cancels ended it. (One that comes while the server reads JSON may be overtaken by an error.)"""
+    """How long a statement about bodies goes on after a cancel: in seconds of the clock, and in seconds of the CPU,
+    which do not depend on what else the machine does. It is cancelled at several moments, and then some times between
+    the one after which it went on for longest and the one before: so it is cancelled at the worst of moments, whenever
+    that is. `hits`: how many of the cancels ended it. (One that comes while the server reads JSON may be overtaken by
+    an error.)"""
 
     def __init__(self, statement, seconds):
         self.statement, self.session, self.other = statement, Session(), Session()
@@ -190,11 +197,15 @@ def test_bodies():
         memory = (one.memory(), other.memory())
         one.close()
         other.close()
-        print(f"# {name}: INSERT {by_insert:.2f} s, {memory[0]} MB; ingest {by_ingest:.2f} s, {memory[1]} MB; {outcome}")
-        # Loosely, for one run on a machine that may be busy. What is rejected is kept, which an INSERT that fails does not do.
-        check(f"{name}: ingest takes no longer than INSERT, by and large", by_ingest < 3 * by_insert + 0.5 + 0.03 * size,
+        print(f"# {name}: INSERT {by_insert:.2f} s, {memory[0]} MB; ingest {by_ingest:.2f} s, {memory[1]} MB; "
+              f"{outcome}")
+        # Loosely, for one run on a machine that may be busy. What is rejected is kept, which an INSERT that fails does
+        # not do.
+        check(f"{name}: ingest takes no longer than INSERT, by and large",
+              by_ingest < 3 * by_insert + 0.5 + 0.03 * size,
               f"{by_ingest:.2f} s, {by_insert:.2f} s")
-        check(f"{name}: nor more memory", memory[1] < 1.5 * memory[0] + 3 * size + 32, f"{memory[1]} MB, {memory[0]} MB")
+        check(f"{name}: nor more memory", memory[1] < 1.5 * memory[0] + 3 * size + 32,
+              f"{memory[1]} MB, {memory[0]} MB")
         if by_ingest > 0.2:
             # The server's own JSON parser heeds no cancel. What ingest does beyond that must not be longer.
             of_insert, of_ingest = Cancelled(insert, by_insert), Cancelled(ingest, by_ingest)
@@ -221,7 +232,8 @@ def test_signature():
                  't=' || extract(epoch FROM now())::bigint || ',v1=' || repeat('0', 64))) WHERE name = '{name}'"""
     session = Session()
     seconds, status = timed(session, unsigned)
-    check("an unsigned body of 64 MB is refused without being hashed", status == "401" and seconds < 0.5, f"{seconds:.2f} s")
+    check("an unsigned body of 64 MB is refused without being hashed", status == "401" and seconds < 0.5,
+          f"{seconds:.2f} s")
     seconds, status = timed(session, signed)
     check("one with a wrong signature is refused", status == "401", f"{seconds:.2f} s with 21 secrets")
     session.close()

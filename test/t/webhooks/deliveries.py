@@ -39,7 +39,8 @@ class Delivery:
         if self.forgery == "of another time":
             return f"t={at + 1},v1={v1}"
         if self.forgery == "malformed":
-            return rng.choice(["", "v1=" + v1, f"t={at}", f"t={at},v0={v1}", f"t=now,v1={v1}", f"t={at},v1={v1[:-2]}", v1])
+            return rng.choice(["", "v1=" + v1, f"t={at}", f"t={at},v0={v1}", f"t=now,v1={v1}", f"t={at},v1={v1[:-2]}",
+                               v1])
         return rng.choice([f"t={at},v1={v1}", f"t={at},v1={v1}", f"v1={v1},t={at}", f"t={at},v0={'0' * 64},v1={v1}",
                            f"t={at},v1={'0' * 64},v1={v1}"])
 
@@ -61,11 +62,13 @@ class Webhooks:
             number += 1
         self.garbage = [Delivery(f"garbage-{i}", body) for i, body in enumerate(self.garbage_bodies())]
         # Some under the trace id of a good one, which must not suffer for it.
-        self.forged = [Delivery(self.rng.choice([f"forged-{i}", self.rng.choice(self.good).trace_id]), self.forged_body(i),
+        self.forged = [Delivery(self.rng.choice([f"forged-{i}", self.rng.choice(self.good).trace_id]),
+                                self.forged_body(i),
                                 forgery=FORGERIES[i % len(FORGERIES)]) for i in range(20 * len(FORGERIES))]
 
     def add_history(self, told, number):
-        """The histories go into one environment: with connections of their own, but end users and accounts in common."""
+        """The histories go into one environment: with connections of their own, but end users and accounts in
+        common."""
         by_trace, payloads, firsts = {}, {}, {}
         for i, event in enumerate(told.events):
             payload = with_prefix(event.payload, f"{number}/")
@@ -77,7 +80,8 @@ class Webhooks:
             same = payloads.setdefault((trace_id, json.dumps(payload, sort_keys=True)), i)
             trace_id = trace_id if firsts.setdefault(trace_id, same) == same else f"{trace_id}-{same}"
             if trace_id not in by_trace:
-                body = json.dumps(payload, ensure_ascii=self.rng.random() < 0.5, indent=self.rng.choice([None, None, 2]))
+                body = json.dumps(payload, ensure_ascii=self.rng.random() < 0.5,
+                                  indent=self.rng.choice([None, None, 2]))
                 # No two alike: the same bytes signed in the same second are one delivery.
                 by_trace[trace_id] = Delivery(trace_id, b" " * len(self.good) + body.encode(), ordering)
                 self.good.append(by_trace[trace_id])
@@ -86,9 +90,12 @@ class Webhooks:
 
     def garbage_bodies(self):
         some = self.rng.choice(self.good).body
-        yield from (b"", b" ", b"{", b"nonsense", b"{'type': 'auth'}", some[:-1], some + b"}", b"\0" + some, some + b"\0",
-                    b"\xff\xfe" + some, b'{"type": "\xe9"}', b'{"type": "\\u0000"}', b'{"type": "\\ud800"}', bytes(range(256)),
-                    b"[" * 100_000, b'{"type": NaN}', b"type=auth&status=success", b"a\r\nb\\x00\\\\", b'{"type": 1e999999}')
+        yield from (b"", b" ", b"{", b"nonsense", b"{'type': 'auth'}", some[:-1], some + b"}", b"\0" + some,
+                    some + b"\0",
+                    b"\xff\xfe" + some, b'{"type": "\xe9"}', b'{"type": "\\u0000"}', b'{"type": "\\ud800"}',
+                    bytes(range(256)),
+                    b"[" * 100_000, b'{"type": NaN}', b"type=auth&status=success", b"a\r\nb\\x00\\\\",
+                    b'{"type": 1e999999}')
         for _ in range(20):
             yield self.rng.randbytes(self.rng.randint(1, 300)) + b"\xff"
 

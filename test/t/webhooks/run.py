@@ -1,7 +1,7 @@
 """
-Posts random histories, and what is no good, to examples/node/handler.js, while the handler and the server are killed and
-come back; sends again what was not acknowledged, as Terra does. In the end the state must be what the reference model
-says of the same events, and nothing may be lost, counted twice or let in.
+Posts random histories, and what is no good, to examples/node/handler.js, while the handler and the server are killed
+and come back; sends again what was not acknowledged, as Terra does. In the end the state must be what the reference
+model says of the same events, and nothing may be lost, counted twice or let in.
 
     run.py DIRECTORY    in which DIRECTORY/data is a cluster that is not running. SEED=N to choose the webhooks.
 """
@@ -178,7 +178,8 @@ class Test:
         self.send(deliveries, meanwhile)
         for times in down:
             answers = [answer for sent, came, answer in self.terra.attempts if times[0] < sent and came < times[1]]
-            check(f"while the server is down the answer is 500 ({len(answers)} times)", 500 in answers and set(answers) <= {500, 503}, set(answers))
+            check(f"while the server is down the answer is 500 ({len(answers)} times)",
+                  500 in answers and set(answers) <= {500, 503}, set(answers))
         check("the handler survives the server's end", self.handler.runs())
 
     def server_restarts_while_idle(self):
@@ -191,7 +192,8 @@ class Test:
         before = [len(d.answers) for d in again]
         self.send(again)
         repeated = [d.answers[n:][-1] for d, n in zip(again, before)]
-        check("50 that were acknowledged are duplicates when sent again", set(repeated) == {(200, "duplicate")}, set(repeated))
+        check("50 that were acknowledged are duplicates when sent again", set(repeated) == {(200, "duplicate")},
+              set(repeated))
 
     def shutdown(self, deliveries):
         """SIGTERM with requests in flight and an idle connection open."""
@@ -212,7 +214,8 @@ class Test:
         for thread in threads:
             thread.join()
         arrived = [(status, outcome, headers.get("Connection")) for status, outcome, headers in answers]
-        check("whose answers still arrive, on connections that end", arrived == [(200, "stored", "close")] * len(last), arrived)
+        check("whose answers still arrive, on connections that end", arrived == [(200, "stored", "close")] * len(last),
+              arrived)
         started = time.monotonic()
         status = self.handler.ended()
         check("and then it exits with status 0, at once", status == 0 and time.monotonic() - started < 3,
@@ -226,15 +229,18 @@ class Test:
                           FROM terra_identity.events WHERE dev_id = '{DEV_ID}'""")
         found, wanted = sorted(str(row["trace_id"]) for row in stored), sorted(d.trace_id for d in webhooks.good)
         acknowledged = sum(status == 200 for d in webhooks.good for status, _ in d.answers)
-        check(f"{len(wanted)} deliveries, acknowledged {acknowledged} times, are each in the ledger once, and nothing else is",
+        check(f"{len(wanted)} deliveries, acknowledged {acknowledged} times, are each in the ledger once, "
+              "and nothing else is",
               found == wanted, set(wanted) ^ set(found), f"{len(found)} rows")
         twice = [(d.trace_id, d.answers) for d in webhooks.good if d.answers.count((200, "stored")) > 1]
         check("none is told to be stored twice", not twice, twice)
-        payloads = {delivery.trace_id: payload for delivery, payload, _ in webhooks.told if delivery.trace_id != "large"}
+        payloads = {delivery.trace_id: payload
+                    for delivery, payload, _ in webhooks.told if delivery.trace_id != "large"}
         differ = [row for row in stored if row["payload"] != payloads.get(row["trace_id"])]
         check("with the payloads that were sent", not differ, *differ[:3])
 
-        rejected = rows(f"SELECT trace_id, encode(body, 'hex') AS body FROM terra_identity.rejected WHERE dev_id = '{DEV_ID}'")
+        rejected = rows(f"""SELECT trace_id, encode(body, 'hex') AS body FROM terra_identity.rejected
+                            WHERE dev_id = '{DEV_ID}'""")
         found = sorted((row["trace_id"], row["body"]) for row in rejected)
         wanted = sorted((d.trace_id, d.body.hex()) for d in webhooks.garbage)
         check(f"{len(wanted)} that are no JSON are kept byte for byte, each once", found == wanted,
@@ -242,7 +248,8 @@ class Test:
         check_answers("good ones in all", webhooks.good, 200)
         check_answers("in all that are no JSON", webhooks.garbage, 400)
         check_answers("in all with no good signature", webhooks.forged, 401)
-        let_in = rows("""SELECT 'events' AS where, to_jsonb(e) FROM terra_identity.events AS e WHERE reference_id = 'forged'
+        let_in = rows("""SELECT 'events' AS where, to_jsonb(e) FROM terra_identity.events AS e
+                         WHERE reference_id = 'forged'
                          UNION ALL SELECT 'rejected', to_jsonb(r) FROM terra_identity.rejected AS r
                          WHERE position('forged'::bytea IN body) > 0""")
         check("none with no good signature left a trace but a count", not let_in, *let_in)
@@ -255,7 +262,8 @@ class Test:
         actual = comparison.actual(sql(comparison.queries([DEV_ID])), [DEV_ID])[DEV_ID]
         wanted = comparison.expected(expected)
         differences = comparison.differences({name: part for name, part in wanted.items() if name != "verify"}, actual)
-        check(f"the state is what the model says: {len(wanted['connections'])} connections, {len(wanted['lineages'])} lineages",
+        check(f"the state is what the model says: {len(wanted['connections'])} connections, "
+              f"{len(wanted['lineages'])} lineages",
               len(wanted["connections"]) > 20 and not differences, *differences)
         check("verify() finds nothing", not actual["verify"], *actual["verify"])
 
@@ -266,7 +274,8 @@ class Test:
         command = CURL.replace("8080", str(handler.port)).replace("curl -i", "curl -s -S -i")
 
         def posted(secret):
-            done = subprocess.run(["bash", "-euc", command], env=dict(os.environ, secret=secret, no_proxy="*"), check=False,
+            done = subprocess.run(["bash", "-euc", command], env=dict(os.environ, secret=secret, no_proxy="*"),
+                                  check=False,
                                   capture_output=True, text=True)
             return (done.stdout.splitlines() or [""])[0], done.stdout.rpartition("\n")[2] or done.stderr
 
@@ -274,7 +283,8 @@ class Test:
         unsigned.request("POST", "/terra", b'{"type": "healthcheck"}')
         found = json.loads(unsigned.getresponse().read())
         unsigned.close()
-        check("an environment without a secret needs no signature", found == {"outcome": "stored", "detail": None}, found)
+        check("an environment without a secret needs no signature", found == {"outcome": "stored", "detail": None},
+              found)
         sql(f"SELECT terra_identity.set_signing_secret('{SECRET}')")
         found = posted(SECRET)
         check("the curl command posts a signed webhook",
@@ -282,7 +292,8 @@ class Test:
         found = rows("SELECT user_id, reference_id FROM terra_identity.current_connections WHERE dev_id = 'default'")
         check("into the environment default", found == [{"user_id": "id-1", "reference_id": "alice"}], found)
         found = posted("not " + SECRET)
-        check("under another secret it is refused", found[0] == "HTTP/1.1 401 Unauthorized" and "rejected" in found[1], found)
+        check("under another secret it is refused", found[0] == "HTTP/1.1 401 Unauthorized" and "rejected" in found[1],
+              found)
         check("docs/handler.md has this curl command", CURL in Path("docs/handler.md").read_text())
         check("a handler that did nothing of late exits with status 0", handler.stop(signal.SIGTERM) == 0)
 
@@ -313,7 +324,8 @@ class Test:
         found = rows("""SELECT e.dev_id, count(c.user_id) AS n FROM terra_identity.environments e
                         LEFT JOIN terra_identity.connections c ON c.dev_id = e.dev_id AND c.user_id = 'by-header'
                         GROUP BY 1 HAVING e.dev_id LIKE 'app-%' OR e.dev_id = 'default' ORDER BY 1""")
-        check("so that production and testing are apart", found == [{"dev_id": "app-test", "n": 1}, {"dev_id": "default", "n": 1}],
+        check("so that production and testing are apart",
+              found == [{"dev_id": "app-test", "n": 1}, {"dev_id": "default", "n": 1}],
               found)
         handler.stop(signal.SIGTERM)
 

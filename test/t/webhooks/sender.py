@@ -1,5 +1,6 @@
 """
-What Terra does, as far as a handler sees it: several senders at once, and everything again until it is answered for good.
+What Terra does, as far as a handler sees it: several senders at once, and everything again until it is answered for
+good.
 """
 
 import http.client
@@ -98,7 +99,8 @@ class Terra:
         return total - answered
 
     def deliver_at_once(self, deliveries):
-        """Each over a connection of its own, all at the same moment. Returns the (started) threads and the list of answers."""
+        """Each over a connection of its own, all at the same moment. Returns the (started) threads and the list of
+        answers."""
         barrier, answers = threading.Barrier(len(deliveries)), []
 
         def sender(delivery):

@@ -56,7 +56,8 @@ class Server:
 
     def attempt(self):
         with open(self.directory / "server.log", "a") as log:
-            self.process = subprocess.Popen([os.environ["PRIVATE_BINDIR"] + "/postgres", "-D", str(self.directory / "data")],
+            self.process = subprocess.Popen([os.environ["PRIVATE_BINDIR"] + "/postgres", "-D",
+                                             str(self.directory / "data")],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         ready = [os.environ["PRIVATE_BINDIR"] + "/pg_isready", "-q"]
         until(lambda: self.process.poll() is not None or subprocess.run(ready, check=False).returncode == 0)
@@ -69,14 +70,16 @@ class Server:
 
     def waiting(self, number):
         """Whether so many of the handler's sessions wait for a lock."""
-        return int(sql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'handler' AND wait_event_type = 'Lock'")) == number
+        return int(sql("""SELECT count(*) FROM pg_stat_activity
+                          WHERE usename = 'handler' AND wait_event_type = 'Lock'""")) == number
 
 
 class LockedLedger:
     """While it is entered, ingest() waits."""
 
     def __enter__(self):
-        self.psql = subprocess.Popen(["psql", "-X", "-q", "-A", "-t"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.psql = subprocess.Popen(["psql", "-X", "-q", "-A", "-t"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     text=True)
         self.psql.stdin.write("BEGIN; LOCK TABLE terra_identity.environments;\n\\echo locked\n")
         self.psql.stdin.flush()
         assert self.psql.stdout.readline() == "locked\n"
