@@ -7,7 +7,8 @@ psql -Xqc 'CREATE EXTENSION terra_identity'
 
 # in_catalog TABLE
 in_catalog() {
-    psql -XAtc "SELECT attname FROM pg_attribute WHERE attrelid = 'terra_identity.$1'::regclass AND attnum > 0 ORDER BY attnum"
+    psql -XAtc "SELECT attname FROM pg_attribute
+        WHERE attrelid = 'terra_identity.$1'::regclass AND attnum > 0 ORDER BY attnum"
 }
 
 # enumerators HEADER PREFIX: those with the prefix, without it; an alias of another one is no column.
@@ -30,6 +31,6 @@ for relation in environment_settings environments; do
 done
 for relation in provider_settings providers; do
     agrees "ProviderColumn lists the columns of $relation" $relation \
-        "$(grep -oE '^enum ProviderColumn.*' src/tables/settings_row.h | grep -oE 'provider_[a-z_]+' | sed 's/^provider_//')"
+        "$(grep '^enum ProviderColumn' src/tables/settings_row.h | grep -oE 'provider_[a-z_]+' | sed 's/^provider_//')"
 done
 finish

@@ -1,6 +1,6 @@
 """
-Runs the transcript of README.md and compares every statement's output with what stands there; then each of the other SQL
-blocks of the pages, after the transcript alone: what a block does is rolled back.
+Runs the transcript of README.md and compares every statement's output with what stands there; then each other SQL
+block of the pages, after the transcript alone: what a block does is rolled back.
 """
 
 import re

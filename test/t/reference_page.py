@@ -40,8 +40,8 @@ ERRORS = """\
 | `TI001` | an event with a problem is inserted under `terra_identity.strict` (`ingest` answers 400 instead) | correct \
 the event, or store it with its problem: set `terra_identity.strict` to off |
 | `TI002` | `UPDATE`, `DELETE` or `TRUNCATE` of the ledger `events` | insert another event |
-| `TI003` | the environment requires signatures, and none of its signing secrets is valid | `set_signing_secret`, or set \
-`environments.signature_required` to false |
+| `TI003` | the environment requires signatures, and none of its signing secrets is valid | `set_signing_secret`, \
+or set `environments.signature_required` to false |
 | `40001` | at REPEATABLE READ and above, another transaction was faster; or a delivery was deleted while it was sent \
 again | try again |
 
@@ -146,7 +146,8 @@ def functions(found):
 
 
 def settings(found):
-    rows = [f"| `{s['name']}` | {s['type']} | `{s['default']}` | {marked(' '.join(filter(None, (s['short'], s['more']))))} |"
+    rows = [f"| `{s['name']}` | {s['type']} | `{s['default']}` | "
+            f"{marked(' '.join(filter(None, (s['short'], s['more']))))} |"
             for s in found]
     return "\n".join(["| setting | type | default | meaning |", "|---|---|---|---|", *rows]) + "\n"
 
@@ -192,12 +193,14 @@ def main():
         print(made, end="")
         return 0
     written = PAGE.read_text(encoding="utf-8")
-    difference = list(difflib.unified_diff(written.splitlines(), made.splitlines(), str(PAGE), "the catalog", "", "", 0, ""))
+    difference = list(difflib.unified_diff(written.splitlines(), made.splitlines(), str(PAGE), "the catalog",
+                                           "", "", 0, ""))
     if difference:
         difference = [f"{PAGE} is stale. To write it anew: test/t/reference.sh --write", *difference[:60]]
     silent = [f"{o['name']} has no COMMENT" for kind in ("relations", "types", "functions") for o in found[kind]
               if not o["comment"]]
-    silent += [f"{r['name']}.{c['name']} has no COMMENT" for r in found["relations"] for c in r["columns"] if not c["comment"]]
+    silent += [f"{r['name']}.{c['name']} has no COMMENT"
+               for r in found["relations"] for c in r["columns"] if not c["comment"]]
     codes = {code for source in Path("src").rglob("*.[ch]*") for code in re.findall(r'"(TI\d{3})"', source.read_text())}
     check(f"{PAGE} is what the catalog says", not difference, "\n".join(difference))
     check("every public object and column has a COMMENT", not silent, "\n".join(silent))

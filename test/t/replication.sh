@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Logical replication as docs/dumps-and-replication.md has it, run from its own blocks: the harness's server publishes, a
-# server of this test's own subscribes. The state there is right at any time after the initial copy, and after a
+# Logical replication as docs/dumps-and-replication.md has it, run from its own blocks: the harness's server publishes,
+# a server of this test's own subscribes. The state there is right at any time after the initial copy, and after a
 # switch-over that server takes deliveries as the publisher did.
 set -euo pipefail
 publisher="host=$PGHOST port=$PGPORT user=$PGUSER dbname=$PGDATABASE"
