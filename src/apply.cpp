@@ -1,6 +1,7 @@
 #include "apply.h"
 
 #include "core/derivation.h"
+#include "core/interrupts.h"
 
 #include <algorithm>
 #include <optional>
@@ -43,7 +44,7 @@ Derived derive(Store& store, const Rules& rules, Held held, const News& news,
                const std::vector<std::string>& user_ids) {
     Derivation derivation(store, rules, held);
     derivation.require(user_ids);
-    for (const News::Item& item : news.items)
+    for (const News::Item& item : interruptible(news.items))
         derivation.tell(item.contribution, item.event_id);
     for (const News::Link& link : news.reauths)
         derivation.link(link.reauth);

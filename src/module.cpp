@@ -10,6 +10,8 @@
 //   rule_changes.cpp     deriving connections again when rules change
 //   resolving.cpp        resolve, lineage_of, user_of
 //   rebuild.cpp          rebuild, verify
+#include "core/interrupts.h"
+
 #include "events.h"
 #include "pg/guard.h"
 #include "pg/relations.h"
@@ -47,6 +49,7 @@ PGDLLEXPORT void _PG_init(void) {
     terra_identity::tables::register_locks();
     terra_identity::tables::register_ids();
     terra_identity::register_events();
+    terra_identity::interrupts = {&InterruptPending, terra_identity::pg::check_for_interrupts};
 }
 
 } // extern "C"

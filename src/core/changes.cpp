@@ -1,5 +1,7 @@
 #include "core/changes.h"
 
+#include "core/interrupts.h"
+
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -18,20 +20,20 @@ bool comes_before(const Node* a, const Node* b) {
 class Changes {
 public:
     explicit Changes(const Derived& derived) : derived_(derived) {
-        for (const Node& node : derived.nodes)
+        for (const Node& node : interruptible(derived.nodes))
             by_lineage_.push_back(&node);
         std::sort(by_lineage_.begin(), by_lineage_.end(), comes_before);
     }
 
     std::vector<Change> collect() {
         std::vector<const Node*> nodes;
-        for (const Node& node : derived_.nodes)
+        for (const Node& node : interruptible(derived_.nodes))
             if (node.changed())
                 nodes.push_back(&node);
         std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) {
             return std::pair(a->event_id, a->now.connection_id) < std::pair(b->event_id, b->now.connection_id);
         });
-        for (const Node* node : nodes)
+        for (const Node* node : interruptible(nodes))
             add_node(*node);
         return std::move(changes_);
     }

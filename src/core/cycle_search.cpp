@@ -1,5 +1,7 @@
 #include "core/cycle_search.h"
 
+#include "core/interrupts.h"
+
 #include <algorithm>
 #include <unordered_set>
 #include <utility>
@@ -25,6 +27,7 @@ public:
     /// Visits one more node, and finds the nodes next to it.
     /// @param cycles_only finds only nodes that are on a cycle
     void advance(bool cycles_only = false) {
+        check_interrupts();
         Node* const node = found_[next_++];
         neighbourhood_.require_reauths({node});
         for (const Link* const link : along_ == Along::successors ? node->successors : node->predecessors)

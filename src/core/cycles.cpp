@@ -1,5 +1,7 @@
 #include "core/cycles.h"
 
+#include "core/interrupts.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <utility>
@@ -13,7 +15,7 @@ namespace {
 class Tarjan {
 public:
     explicit Tarjan(Nodes& nodes) : visits_(nodes.size()) {
-        for (Node& node : nodes)
+        for (Node& node : interruptible(nodes))
             if (!(node.predecessors.empty() && node.successors.empty()) && visits_[node.number].index == 0)
                 visit(node);
     }
@@ -42,6 +44,7 @@ private:
     void visit(Node& root) {
         enter(root);
         while (!frames_.empty()) {
+            check_interrupts();
             Frame& frame = frames_.back();
             Node& node = *frame.node;
             Visit& mine = visits_[node.number];
@@ -84,7 +87,7 @@ private:
 
 const std::vector<Node*>& Cycles::add(std::vector<Node*> members) {
     cycles_.push_back(std::move(members));
-    for (Node* const member : cycles_.back()) {
+    for (Node* const member : interruptible(cycles_.back())) {
         member->cycle = static_cast<std::uint32_t>(cycles_.size());
         member->now.cyclic = cycles_.back().size() > 1;
     }

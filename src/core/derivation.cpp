@@ -6,6 +6,7 @@
 #include "core/lineages.h"
 #include "core/newness.h"
 #include "core/superseded.h"
+#include "core/interrupts.h"
 
 #include <algorithm>
 #include <set>
@@ -29,7 +30,7 @@ void Derivation::link(const Reauth& reauth) {
 
 Derived Derivation::derive() {
     link_told();
-    for (Node& node : neighbourhood_.nodes())
+    for (Node& node : interruptible(neighbourhood_.nodes()))
         if (node.touched)
             apply_rules(neighbourhood_.rules(), node.now);
     const std::vector<Node*> moved = derive_newness(neighbourhood_);
@@ -49,7 +50,7 @@ void Derivation::link_told() {
         for (const std::string& end : {told.first, told.second})
             ends.push_back(&neighbourhood_.at(end));
     neighbourhood_.require_reauths(ends);
-    for (const auto& [told, transfer] : told_reauths_) {
+    for (const auto& [told, transfer] : interruptible(told_reauths_)) {
         Node &old_node = neighbourhood_.at(told.first), &new_node = neighbourhood_.at(told.second);
         const Link* const known = Nodes::find_link(old_node, new_node);
         if (known != nullptr && known->transfer <= transfer)
@@ -65,10 +66,10 @@ void Derivation::link_told() {
 /// differs in every attempt to derive it.
 void Derivation::rely_on_what_is_written() {
     std::set<std::int64_t> stored_lineages;
-    for (const Node& node : neighbourhood_.nodes())
+    for (const Node& node : interruptible(neighbourhood_.nodes()))
         if (node.stored)
             stored_lineages.insert(node.stored->lineage_id);
-    for (const Node& node : neighbourhood_.nodes()) {
+    for (const Node& node : interruptible(neighbourhood_.nodes())) {
         if (!node.changed())
             continue;
         neighbourhood_.rely_on_slots(node.now);

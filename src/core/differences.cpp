@@ -1,6 +1,7 @@
 #include "core/differences.h"
 
 #include "core/connection_columns.h"
+#include "core/interrupts.h"
 
 namespace terra_identity {
 namespace {
@@ -52,16 +53,16 @@ void compare(const Connection& stored, const Connection& derived, std::vector<Di
 
 std::vector<Difference> differences_of(const Derived& derived) {
     std::vector<Difference> differences;
-    for (const Node& node : derived.nodes)
+    for (const Node& node : interruptible(derived.nodes))
         if (node.stored)
             compare(*node.stored, node.now, differences);
         else
             differences.push_back({node.now.user_id, "user_id", std::nullopt, node.now.user_id});
-    for (const Connection& connection : derived.vanished)
+    for (const Connection& connection : interruptible(derived.vanished))
         differences.push_back({connection.user_id, "user_id", connection.user_id, std::nullopt});
-    for (const Reauth& reauth : derived.new_reauths)
+    for (const Reauth& reauth : interruptible(derived.new_reauths))
         differences.push_back({reauth.new_user_id, "reauths", std::nullopt, shown(reauth)});
-    for (const Reauth& reauth : derived.vanished_reauths)
+    for (const Reauth& reauth : interruptible(derived.vanished_reauths))
         differences.push_back({reauth.new_user_id, "reauths", shown(reauth), std::nullopt});
     return differences;
 }

@@ -1,5 +1,7 @@
 #include "core/duplicates.h"
 
+#include "core/interrupts.h"
+
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -17,7 +19,7 @@ using AccountChanges = std::map<Account, std::int64_t>;
 
 AccountChanges account_changes(Neighbourhood& neighbourhood) {
     AccountChanges changes;
-    for (Node& node : neighbourhood.nodes()) {
+    for (Node& node : interruptible(neighbourhood.nodes())) {
         if (!node.evaluated)
             continue;
         const auto before = node.stored ? active_account(*node.stored) : std::nullopt;
@@ -36,7 +38,7 @@ AccountChanges account_changes(Neighbourhood& neighbourhood) {
 /// Resets the flag of all active connections on these accounts, until `mark_duplicates`.
 void follow_account_changes(Neighbourhood& neighbourhood, const AccountChanges& changes) {
     std::map<Account, std::int64_t> loaded;
-    for (const Node& node : neighbourhood.nodes())
+    for (const Node& node : interruptible(neighbourhood.nodes()))
         if (const auto account = node.stored ? active_account(*node.stored) : std::nullopt)
             ++loaded[*account];
     std::vector<AccountQuery> queries;
@@ -44,7 +46,7 @@ void follow_account_changes(Neighbourhood& neighbourhood, const AccountChanges& 
     for (const auto& [account, event_id] : changes)
         queries.push_back({account, loaded[account] + 2});
     neighbourhood.load_active(queries);
-    for (Node& node : neighbourhood.nodes()) {
+    for (Node& node : interruptible(neighbourhood.nodes())) {
         const auto account = active_account(node.now);
         const auto change = account ? changes.find(*account) : changes.end();
         if (change == changes.end())
@@ -61,14 +63,14 @@ void mark_duplicates(Sharers holders) {
     std::erase_if(holders, [](const Node* holder) { return holder->now.status != Status::active; });
     if (holders.empty() || has_same_reference(holders.front()->now, holders.back()->now))
         return;
-    for (Node* const holder : holders)
+    for (Node* const holder : interruptible(holders))
         holder->now.duplicate = true;
 }
 
 } // namespace
 
 void derive_duplicates(Everything& everything) {
-    for (const Sharers& holders : everything.shared_slots.accounts)
+    for (const Sharers& holders : interruptible(everything.shared_slots.accounts))
         mark_duplicates(holders);
 }
 

@@ -1,6 +1,7 @@
 #include "core/effective_accounts.h"
 
 #include "core/cycle_search.h"
+#include "core/interrupts.h"
 
 #include <queue>
 #include <utility>
@@ -36,7 +37,7 @@ private:
 /// order.
 std::optional<std::string> account_of_cycle(const std::vector<Node*>& cycle) {
     Newest member, predecessor;
-    for (const Node* const node : cycle) {
+    for (const Node* const node : interruptible(cycle)) {
         member.consider(*node, node->now.facts.provider_user_id.has_value());
         if (!node->now.sdk)
             for (const Link* const link : node->predecessors)
@@ -58,7 +59,7 @@ std::optional<std::string> account_of_predecessors(const Node& node) {
 
 void derive_cycle(const std::vector<Node*>& cycle) {
     const std::optional<std::string> shared = account_of_cycle(cycle);
-    for (Node* const node : cycle)
+    for (Node* const node : interruptible(cycle))
         node->now.provider_user_id = inherits(*node) ? shared : own_account(*node);
 }
 
@@ -75,7 +76,7 @@ public:
 
     void derive(const std::vector<Node*>& moved) {
         std::vector<Node*> heirs;
-        for (Node& node : neighbourhood_.nodes())
+        for (Node& node : interruptible(neighbourhood_.nodes()))
             if (may_have_changed(node)) {
                 push(node);
                 if (node.stored && inherits(node))
@@ -83,11 +84,12 @@ public:
             }
         neighbourhood_.require_reauths(heirs);
         neighbourhood_.require_reauths(moved);
-        for (Node* const node : moved)
+        for (Node* const node : interruptible(moved))
             for (const Link* const link : node->successors)
                 if (has_choice(*link->new_node))
                     push_heir(*link->new_node, *node);
         while (!waiting_.empty()) {
+            check_interrupts();
             Node& node = *waiting_.top().node;
             waiting_.pop();
             if (std::exchange(node.queued, false))
@@ -162,10 +164,10 @@ private:
 } // namespace
 
 void derive_effective_accounts(Everything& everything) {
-    for (Node& node : everything.nodes)
+    for (Node& node : interruptible(everything.nodes))
         node.now.provider_user_id = own_account(node);
     std::uint32_t derived_cycle = 0;
-    for (Node* const node : everything.predecessors_first)
+    for (Node* const node : interruptible(everything.predecessors_first))
         if (node->cycle == 0) {
             if (inherits(*node))
                 node->now.provider_user_id = account_of_predecessors(*node);

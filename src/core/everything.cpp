@@ -5,6 +5,7 @@
 #include "core/lineages.h"
 #include "core/newness.h"
 #include "core/superseded.h"
+#include "core/interrupts.h"
 
 #include <memory>
 #include <set>
@@ -15,7 +16,7 @@ namespace {
 
 /// Derives the state of all nodes. @param nodes with their facts and all links
 void derive(const Rules& rules, Nodes& nodes) {
-    for (Node& node : nodes)
+    for (Node& node : interruptible(nodes))
         apply_rules(rules, node.now);
     Components components = components_of(nodes);
     Everything everything{nodes, std::move(components.predecessors_first), {}, {}};
@@ -33,7 +34,7 @@ void derive(const Rules& rules, Nodes& nodes) {
 
 Derived derive_everything(const Rules& rules, std::vector<Connection> stored, const std::vector<Reauth>& reauths) {
     Derived derived;
-    for (Connection& connection : stored) {
+    for (Connection& connection : interruptible(stored)) {
         const auto [node, added] = derived.nodes.add(connection.user_id);
         if (!added)
             continue;
@@ -41,7 +42,7 @@ Derived derive_everything(const Rules& rules, std::vector<Connection> stored, co
         node->now.facts = connection.facts;
         node->stored = std::make_unique<Connection>(std::move(connection));
     }
-    for (const Reauth& reauth : reauths)
+    for (const Reauth& reauth : interruptible(reauths))
         derived.nodes.link(derived.nodes.at(reauth.old_user_id), derived.nodes.at(reauth.new_user_id), reauth.transfer);
     derive(rules, derived.nodes);
     return derived;
@@ -52,7 +53,7 @@ Derived derive_everything(const Rules& rules, Fold ledger, std::vector<Connectio
                           const std::function<std::int64_t()>& new_connection_id) {
     Derived derived;
     derived.nodes = std::move(ledger.nodes);
-    for (Connection& connection : stored) {
+    for (Connection& connection : interruptible(stored)) {
         Node* const node = derived.nodes.find(connection.user_id);
         if (node == nullptr) {
             derived.vanished.push_back(std::move(connection));
@@ -61,11 +62,11 @@ Derived derive_everything(const Rules& rules, Fold ledger, std::vector<Connectio
         node->now.connection_id = connection.connection_id;
         node->stored = std::make_unique<Connection>(std::move(connection));
     }
-    for (Node& node : derived.nodes)
+    for (Node& node : interruptible(derived.nodes))
         if (!node.stored)
             node.now.connection_id = new_connection_id();
     derived.vanished_reauths.insert(stored_reauths.begin(), stored_reauths.end());
-    for (const Link& link : derived.nodes.links())
+    for (const Link& link : interruptible(derived.nodes.links()))
         if (Reauth reauth = link.reauth(); derived.vanished_reauths.erase(reauth) == 0)
             derived.new_reauths.insert(std::move(reauth));
     derive(rules, derived.nodes);

@@ -1,5 +1,7 @@
 #include "core/fold.h"
 
+#include "core/interrupts.h"
+
 #include <algorithm>
 
 namespace terra_identity {
@@ -36,8 +38,10 @@ void add_block(Nodes& nodes, std::span<const Event> events) {
 } // namespace
 
 void Fold::add(std::span<const Event> events) {
-    for (; !events.empty(); events = events.subspan(std::min(block_events, events.size())))
+    for (; !events.empty(); events = events.subspan(std::min(block_events, events.size()))) {
+        check_interrupts();
         add_block(nodes, events.first(std::min(block_events, events.size())));
+    }
 }
 
 } // namespace terra_identity

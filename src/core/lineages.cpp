@@ -1,6 +1,7 @@
 #include "core/lineages.h"
 
 #include "core/disjoint_sets.h"
+#include "core/interrupts.h"
 
 #include <algorithm>
 #include <iterator>
@@ -37,7 +38,7 @@ bool hangs_by_one_group(const Node& node) {
 /// without any other member was no link.
 void dissolve_broken(Neighbourhood& neighbourhood) {
     std::map<Group, std::vector<Node*>> left;
-    for (Node& node : neighbourhood.nodes())
+    for (Node& node : interruptible(neighbourhood.nodes()))
         if (node.touched && node.stored)
             for (const Group& group : groups_only_of(*node.stored, node.now))
                 left[group].push_back(&node);
@@ -58,7 +59,7 @@ void dissolve_broken(Neighbourhood& neighbourhood) {
             leavers.insert(leavers.end(), nodes.begin(), nodes.end());
     neighbourhood.require_reauths(leavers);
     std::set<std::int64_t> broken;
-    for (Node* const node : leavers)
+    for (Node* const node : interruptible(leavers))
         if (hangs_by_one_group(*node))
             node->detached = true;
         else
@@ -70,7 +71,7 @@ void dissolve_broken(Neighbourhood& neighbourhood) {
 std::vector<Connection> members_of_entered_groups(Neighbourhood& neighbourhood) {
     std::set<Group> entered;
     UserIds leaving;
-    for (const Node& node : neighbourhood.nodes()) {
+    for (const Node& node : interruptible(neighbourhood.nodes())) {
         if (!node.touched)
             continue;
         for (Group& group : node.stored ? groups_only_of(node.now, *node.stored) : groups_of(node.now))
@@ -90,11 +91,11 @@ void join_all_of_one_reference(DisjointSets& lineages, const Sharers& sharers) {
 }
 
 void join_all_linked(DisjointSets& lineages, const Nodes& nodes, const SharedSlots& shared) {
-    for (const Sharers& sharers : shared.accounts)
+    for (const Sharers& sharers : interruptible(shared.accounts))
         join_all_of_one_reference(lineages, sharers);
-    for (const Sharers& sharers : shared.references)
+    for (const Sharers& sharers : interruptible(shared.references))
         join_all_of_one_reference(lineages, sharers);
-    for (const Link& link : nodes.links())
+    for (const Link& link : interruptible(nodes.links()))
         if (!link.transfer)
             lineages.join(link.old_node->number, link.new_node->number);
 }
@@ -104,11 +105,11 @@ void join_all_linked(DisjointSets& lineages, const Nodes& nodes, const SharedSlo
 template <class IdOf>
 void set_lineage_ids(DisjointSets& lineages, Nodes& nodes, const IdOf& id_of) {
     std::vector<std::int64_t> least(nodes.size(), std::numeric_limits<std::int64_t>::max());
-    for (const Node& node : nodes) {
+    for (const Node& node : interruptible(nodes)) {
         std::int64_t& found = least[lineages.root(node.number)];
         found = std::min(found, id_of(node));
     }
-    for (Node& node : nodes)
+    for (Node& node : interruptible(nodes))
         node.now.lineage_id = least[lineages.root(node.number)];
 }
 
@@ -117,7 +118,7 @@ void set_lineage_ids(DisjointSets& lineages, Nodes& nodes, const IdOf& id_of) {
 DisjointSets stored_lineages(const Neighbourhood& neighbourhood) {
     DisjointSets lineages(neighbourhood.nodes().size());
     std::unordered_map<std::int64_t, std::uint32_t> first_of_lineage;
-    for (const Node& node : neighbourhood.nodes())
+    for (const Node& node : interruptible(neighbourhood.nodes()))
         if (stays_in_lineage(neighbourhood, node))
             lineages.join(first_of_lineage.try_emplace(node.stored->lineage_id, node.number).first->second,
                           node.number);
@@ -144,7 +145,7 @@ std::map<std::int64_t, std::int64_t> derive_lineages(Neighbourhood& neighbourhoo
         return stays_in_lineage(neighbourhood, node) ? node.stored->lineage_id : node.now.connection_id;
     });
     std::map<std::int64_t, std::int64_t> moved;
-    for (const Node& node : nodes)
+    for (const Node& node : interruptible(nodes))
         if (stays_in_lineage(neighbourhood, node) && node.stored->lineage_id != node.now.lineage_id)
             moved.emplace(node.stored->lineage_id, node.now.lineage_id);
     return moved;

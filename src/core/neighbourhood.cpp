@@ -1,5 +1,7 @@
 #include "core/neighbourhood.h"
 
+#include "core/interrupts.h"
+
 #include <memory>
 #include <utility>
 
@@ -13,7 +15,7 @@ void Neighbourhood::require(const std::vector<std::string>& user_ids) {
     if (missing.empty())
         return;
     adopt(store_.connections(missing));
-    for (const std::string& user_id : missing) {
+    for (const std::string& user_id : interruptible(missing)) {
         const auto [node, added] = nodes_.add(user_id);
         if (!added)
             continue;
@@ -23,7 +25,7 @@ void Neighbourhood::require(const std::vector<std::string>& user_ids) {
 }
 
 void Neighbourhood::adopt(std::vector<Connection> connections) {
-    for (Connection& connection : connections) {
+    for (Connection& connection : interruptible(connections)) {
         const auto [node, added] = nodes_.add(connection.user_id);
         if (!added)
             continue;
@@ -35,7 +37,7 @@ void Neighbourhood::adopt(std::vector<Connection> connections) {
 
 void Neighbourhood::require_reauths(const std::vector<Node*>& nodes) {
     std::vector<std::string> unknown;
-    for (Node* const node : nodes) {
+    for (Node* const node : interruptible(nodes)) {
         rely_on_stored_lineage(*node);
         if (!std::exchange(node->knows_reauths, true))
             unknown.push_back(node->now.user_id);
@@ -44,12 +46,12 @@ void Neighbourhood::require_reauths(const std::vector<Node*>& nodes) {
         return;
     const std::vector<Reauth> reauths = store_.reauths(unknown);
     std::vector<std::string> ends;
-    for (const Reauth& reauth : reauths) {
+    for (const Reauth& reauth : interruptible(reauths)) {
         ends.push_back(reauth.old_user_id);
         ends.push_back(reauth.new_user_id);
     }
     require(ends);
-    for (const Reauth& reauth : reauths) {
+    for (const Reauth& reauth : interruptible(reauths)) {
         Node &old_node = at(reauth.old_user_id), &new_node = at(reauth.new_user_id);
         rely_on_stored_lineage(old_node);
         rely_on_stored_lineage(new_node);
@@ -104,7 +106,7 @@ void Neighbourhood::dissolve(const std::set<std::int64_t>& lineage_ids) {
     adopt(loaded);
     std::vector<Node*> members;
     members.reserve(loaded.size());
-    for (const Connection& connection : loaded)
+    for (const Connection& connection : interruptible(loaded))
         members.push_back(&at(connection.user_id));
     require_reauths(members);
 }

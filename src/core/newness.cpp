@@ -1,6 +1,7 @@
 #include "core/newness.h"
 
 #include "core/cycle_search.h"
+#include "core/interrupts.h"
 
 #include <algorithm>
 #include <queue>
@@ -56,7 +57,7 @@ public:
             }
         }
         std::vector<Node*> moved;
-        for (Node& node : neighbourhood_.nodes())
+        for (Node& node : interruptible(neighbourhood_.nodes()))
             if (node.touched && (!node.stored || node.stored->place() != node.now.place()))
                 moved.push_back(&node);
         return moved;
@@ -77,14 +78,14 @@ private:
     /// Returns the touched nodes, which are derived in any case, and marks them as queued.
     std::vector<Node*> find_touched() {
         std::vector<Node*> touched, replaced;
-        for (Node& node : neighbourhood_.nodes())
+        for (Node& node : interruptible(neighbourhood_.nodes()))
             if (node.touched) {
                 touched.push_back(&node);
                 if (node.now.facts.replaced)
                     replaced.push_back(&node);
             }
         neighbourhood_.require_reauths(replaced);
-        for (Node* const node : touched) {
+        for (Node* const node : interruptible(touched)) {
             node->queued = true;
             if (!node->stored)
                 node->now.connected_at = node->now.facts.connected_at();
@@ -111,10 +112,11 @@ private:
         std::vector<Node*> result;
         std::vector<Step> path;
         std::unordered_set<const Node*> seen;
-        for (Node* const first : touched) {
+        for (Node* const first : interruptible(touched)) {
             if (seen.insert(first).second)
                 path.push_back({first});
             while (!path.empty()) {
+                check_interrupts();
                 auto& [node, next] = path.back();
                 const std::size_t i = next++;
                 Node* before = nullptr;
@@ -153,20 +155,21 @@ private:
                     if (seen.insert(link->old_node).second)
                         nodes.push_back(link->old_node);
         }
-        for (Node* const node : nodes)
+        for (Node* const node : interruptible(nodes))
             node->queued = true; // so that `derive` queues none of them
-        for (Node* const node : nodes)
+        for (Node* const node : interruptible(nodes))
             if (node->predecessors.empty() && node->successors.empty())
                 derive(*node);
         const std::vector<Node*> linked = components_of(neighbourhood_.nodes()).predecessors_first;
         for (auto node = linked.rbegin(); node != linked.rend(); ++node)
             if (seen.contains(*node))
                 derive(**node);
-        for (Node* const node : nodes)
+        for (Node* const node : interruptible(nodes))
             node->queued = false;
     }
 
     void derive(Node& node) {
+        check_interrupts();
         ++derived_;
         const Micros before = node.now.connected_at;
         find_cycles(neighbourhood_, node);
@@ -191,11 +194,13 @@ private:
 } // namespace
 
 void derive_newness(Everything& everything) {
-    for (Node& node : everything.nodes)
+    for (Node& node : interruptible(everything.nodes))
         node.now.connected_at = node.now.facts.connected_at();
     const std::vector<Node*>& linked = everything.predecessors_first;
-    for (auto node = linked.rbegin(); node != linked.rend(); ++node)
+    for (auto node = linked.rbegin(); node != linked.rend(); ++node) {
+        check_interrupts();
         (*node)->now.connected_at = connected_at(**node);
+    }
 }
 
 std::vector<Node*> derive_newness(Neighbourhood& neighbourhood) { return Newness(neighbourhood).derive(); }

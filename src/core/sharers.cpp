@@ -1,5 +1,7 @@
 #include "core/sharers.h"
 
+#include "core/interrupts.h"
+
 #include <algorithm>
 #include <functional>
 #include <string_view>
@@ -40,6 +42,7 @@ std::vector<Sharers> sharers(std::vector<Named> named, const NameOf& name_of) {
     });
     std::vector<Sharers> result;
     for (auto first = named.begin(); first != named.end();) {
+        check_interrupts();
         const auto last = std::find_if(first + 1, named.end(), [&](const Named& other) {
             return other.hash != first->hash || name_of(other.node->now) != name_of(first->node->now);
         });
@@ -67,7 +70,7 @@ std::optional<Name> end_user_of(const Connection& connection) {
 
 SharedSlots shared_slots_of(Nodes& nodes) {
     std::vector<Named> accounts, end_users;
-    for (Node& node : nodes) {
+    for (Node& node : interruptible(nodes)) {
         if (const auto account = account_of(node.now))
             accounts.push_back({hash_of(*account), &node});
         if (const auto end_user = end_user_of(node.now))

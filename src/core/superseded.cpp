@@ -1,5 +1,7 @@
 #include "core/superseded.h"
 
+#include "core/interrupts.h"
+
 #include <algorithm>
 #include <initializer_list>
 #include <iterator>
@@ -27,6 +29,7 @@ using Successors = std::vector<const Node*>;
 void find_successors(std::span<Node* const> slot, Successors& successors) {
     const Node* newer = nullptr;
     for (auto member = slot.rbegin(); member != slot.rend(); ++member) {
+        check_interrupts();
         const Node*& successor = successors[(*member)->number];
         if (successor == nullptr || (newer != nullptr && is_older_node(newer, successor)))
             successor = newer;
@@ -37,7 +40,7 @@ void find_successors(std::span<Node* const> slot, Successors& successors) {
 
 Successors find_successors(const SharedSlots& shared, std::size_t nodes) {
     Successors successors(nodes);
-    for (Sharers sharers : shared.accounts) {
+    for (Sharers sharers : interruptible(shared.accounts)) {
         const bool exclusive = sharers.front()->now.account_exclusive;
         if (exclusive)
             std::sort(sharers.begin(), sharers.end(), is_older_node);
@@ -49,7 +52,7 @@ Successors find_successors(const SharedSlots& shared, std::size_t nodes) {
             last = first;
         }
     }
-    for (const Sharers& sharers : shared.references)
+    for (const Sharers& sharers : interruptible(shared.references))
         find_successors(sharers, successors);
     return successors;
 }
@@ -65,7 +68,7 @@ void derive_status(Node& node, const Successors& successors) {
 class Statuses {
 public:
     explicit Statuses(Neighbourhood& neighbourhood) : neighbourhood_(neighbourhood) {
-        for (Node& node : neighbourhood_.nodes()) {
+        for (Node& node : interruptible(neighbourhood_.nodes())) {
             if (node.touched)
                 evaluate_.push_back(&node);
             if (node.stored && !stays_put(node))
@@ -77,7 +80,7 @@ public:
         find_older();
         load_newer();
         const Successors successors = find_successors(neighbourhood_.shared_slots(), neighbourhood_.nodes().size());
-        for (Node* const node : evaluate_) {
+        for (Node* const node : interruptible(evaluate_)) {
             if (node->stored)
                 neighbourhood_.rely_on_slots(*node->stored);
             neighbourhood_.rely_on_slots(node->now);
@@ -92,7 +95,7 @@ private:
         std::vector<NeighbourQuery> queries;
         std::map<std::string, std::int64_t> event_ids;
         std::vector<std::string> older;
-        for (const Node* node : evaluate_) {
+        for (const Node* node : interruptible(evaluate_)) {
             if (stays_put(*node))
                 continue;
             for (const Connection* side : std::initializer_list<const Connection*>{node->stored.get(), &node->now}) {
@@ -112,7 +115,7 @@ private:
         }
         std::sort(older.begin(), older.end());
         older.erase(std::unique(older.begin(), older.end()), older.end());
-        for (const std::string& user_id : older) {
+        for (const std::string& user_id : interruptible(older)) {
             Node& node = neighbourhood_.at(user_id);
             if (node.touched)
                 continue;
@@ -124,7 +127,7 @@ private:
     /// Loads the next newer live connection in each slot of the connections whose status is derived.
     void load_newer() {
         std::vector<NeighbourQuery> queries;
-        for (const Node* node : evaluate_)
+        for (const Node* node : interruptible(evaluate_))
             if (!node->now.facts.ended())
                 for (Slot& slot : node->now.slots())
                     queries.push_back({std::move(slot), node->now.place(), Direction::newer});
@@ -148,6 +151,7 @@ private:
                 slots.back().end = i + 1;
         std::vector<Connection> result;
         while (!slots.empty()) {
+            check_interrupts();
             std::vector<NeighbourQuery> next;
             next.reserve(slots.size());
             for (const Asked& asked : slots)
@@ -181,7 +185,7 @@ private:
     static std::map<Slot, Place> nearest_in_slots(const std::vector<NeighbourQuery>& queries,
                                                   const std::vector<Connection>& found) {
         std::map<Slot, Place> result;
-        for (const Connection& connection : found)
+        for (const Connection& connection : interruptible(found))
             for (Slot& slot : connection.slots()) {
                 const Place place = connection.place();
                 const auto query =
@@ -207,7 +211,7 @@ private:
 
 void derive_statuses(Everything& everything) {
     const Successors successors = find_successors(everything.shared_slots, everything.nodes.size());
-    for (Node& node : everything.nodes)
+    for (Node& node : interruptible(everything.nodes))
         derive_status(node, successors);
 }
 

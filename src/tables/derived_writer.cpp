@@ -1,6 +1,7 @@
 #include "tables/derived_writer.h"
 
 #include "core/changes.h"
+#include "core/interrupts.h"
 
 #include <algorithm>
 #include <array>
@@ -65,9 +66,11 @@ void update(std::vector<Connection> connections, TableStore& store) {
         has_columns_of_owner ? lock(connections, store) : std::vector<HeapTuple>(connections.size());
     std::vector<RowWriter::Update> updates;
     updates.reserve(connections.size());
-    for (std::size_t i = 0; i < connections.size(); ++i)
+    for (std::size_t i = 0; i < connections.size(); ++i) {
+        check_interrupts();
         updates.push_back({has_columns_of_owner ? present[i]->t_self : store.place_of(connections[i].connection_id),
                            row_of(connections[i], store.dev_id(), table, present[i])});
+    }
     RowWriter writer(table);
     writer.update(updates);
     writer.finish();
@@ -78,7 +81,7 @@ void update(std::vector<Connection> connections, TableStore& store) {
 void write_connections(const Nodes& changed, TableStore& store) {
     std::vector<Connection> leaving, staying;
     std::vector<HeapTuple> added;
-    for (const Node* node : changed) {
+    for (const Node* node : interruptible(changed)) {
         if (!node->stored) {
             added.push_back(row_of(node->now, store.dev_id(), store.table()));
         } else if (!frees_slots(*node)) {
@@ -115,7 +118,7 @@ void insert_reauths(const std::set<Reauth>& reauths, const std::string& dev_id) 
     Table table("reauths", RowExclusiveLock);
     std::vector<HeapTuple> rows;
     rows.reserve(reauths.size());
-    for (const Reauth& reauth : reauths)
+    for (const Reauth& reauth : interruptible(reauths))
         rows.push_back(table.form_row(
             std::array{NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
                        NullableValue(text_of(reauth.new_user_id)), NullableValue(BoolGetDatum(reauth.transfer))}));
@@ -155,7 +158,7 @@ void write_changes(const Derived& derived, const std::string& dev_id) {
     Table table("changes", RowExclusiveLock);
     std::vector<HeapTuple> rows;
     rows.reserve(changes.size());
-    for (const Change& change : changes)
+    for (const Change& change : interruptible(changes))
         rows.push_back(table.form_row(std::array{
             NullableValue(Int64GetDatum(next_id(change_ids))),
             NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),

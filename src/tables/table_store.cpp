@@ -1,5 +1,7 @@
 #include "tables/table_store.h"
 
+#include "core/interrupts.h"
+
 #include <iterator>
 #include <string_view>
 
@@ -41,7 +43,7 @@ IndexScan TableStore::scan(const char* index) const {
 std::vector<Connection> TableStore::decode(const std::vector<HeapTuple>& rows) {
     std::vector<Connection> result;
     result.reserve(rows.size());
-    for (const HeapTuple row : rows) {
+    for (const HeapTuple row : interruptible(rows)) {
         result.push_back(connection_of(row, table_->columns()));
         if (reads_ == Reads::latest)
             set_place(result.back().connection_id, row->t_self);
