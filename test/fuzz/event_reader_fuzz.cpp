@@ -1,7 +1,7 @@
-// Reads any payload with any headers. What is read keeps the promises of event.h, has a problem exactly if
-// docs/rules.md says so, and does not depend on what the rules do not name.
+// Reads any payload with any headers. The event that is read keeps the promises of event.h, has a problem exactly if
+// docs/rules.md requires one, and does not depend on anything that the rules do not name.
 //
-// Input: the payload, and after a NUL byte the headers; both JSON.
+// Input: the payload, and after a NUL byte the headers; both are JSON.
 #include "promise.h"
 
 #include "core/event_reader.h"
@@ -61,7 +61,7 @@ private:
     NlohmannView forward_;
 };
 
-// --- docs/rules.md read once more, without regard to what is read from the payload
+// --- a second implementation of docs/rules.md: whether a payload is what its type needs
 
 std::string trimmed(const std::string& text) {
     std::string result = text;
@@ -70,7 +70,7 @@ std::string trimmed(const std::string& text) {
     return result;
 }
 
-/// Null where there is none.
+/// The member of an object; null if there is none.
 json at(const json& object, const std::string& key) {
     return object.is_object() && object.contains(key) ? object[key] : json();
 }
@@ -86,7 +86,7 @@ bool has_sound_id(const json& object, const std::string& key) {
     return value.is_null() || (value.is_string() && text_at(object, key).size() <= 512);
 }
 
-/// Of reference_id and provider_user_id, which may be integers.
+/// Whether reference_id or provider_user_id is sound; they may be integers.
 bool has_sound_id_or_number(const json& object, const std::string& key) {
     return at(object, key).is_number_integer() || has_sound_id(object, key);
 }
@@ -112,7 +112,7 @@ bool is_sound_old_user(const json& old_user, const json& new_user) {
     return names_user(old_user);
 }
 
-/// The member `athlete`, of an array its first object.
+/// The member `athlete`; if it is an array, the first object in it.
 json athlete_of(const json& payload) {
     const json athlete = at(payload, "athlete");
     if (!athlete.is_array())
@@ -121,7 +121,7 @@ json athlete_of(const json& payload) {
     return first == athlete.end() ? json() : *first;
 }
 
-/// Where an account is looked for, one after another.
+/// The values that may hold the account, in the order in which they are searched.
 std::vector<json> account_holders(const json& payload) {
     std::vector<json> holders{athlete_of(payload)};
     const json data = at(payload, "data");
@@ -137,12 +137,12 @@ bool has_sound_account(const json& payload) {
         if (!has_sound_id_or_number(holder, "provider_user_id"))
             return false;
         if (!id_or_number_at(holder, "provider_user_id").empty())
-            return true; // what comes after it is not looked at
+            return true; // the search ends here
     }
     return true;
 }
 
-/// Of a sound athlete event; empty if it has none.
+/// The account of a sound athlete event; empty if it has none.
 std::string account_of(const json& payload) {
     for (const json& holder : account_holders(payload))
         if (const std::string account = id_or_number_at(holder, "provider_user_id"); !account.empty())
@@ -172,7 +172,7 @@ bool is_sound(const json& payload) {
            (type != "athlete" || has_sound_account(payload));
 }
 
-// --- what is read
+// --- the event that is read
 
 void check_id(const std::optional<std::string>& id) {
     promise(!id || !id->empty(), "an id is not empty");
@@ -270,9 +270,9 @@ void check(const Event& event, const json& payload, const Headers& headers, Micr
     check_contributions(event);
 }
 
-// --- the same delivery in other words
+// --- the same delivery written differently
 
-/// Does this to every object that the reader looks into, with the names that it knows there.
+/// Applies a change to every object that the reader uses, with the names that the reader looks up in it.
 template <class Change>
 void change_objects(json& payload, const Change& change) {
     if (!payload.is_object())
@@ -334,7 +334,7 @@ void check_other_words(const Event& event, const json& payload, const Headers& h
 
 // --- headers
 
-/// The members by their names in lower case; empty if two have the same.
+/// The members by their names in lower case; empty if two names are equal.
 std::map<std::string, json> by_lower_name(const json& headers) {
     std::map<std::string, json> result;
     for (const auto& [name, value] : headers.items()) {
@@ -355,7 +355,7 @@ void check(const Headers& headers, Micros received_at) {
             "an ordering timestamp is believed");
 }
 
-/// What a header says, of an array the first; empty if it is no string.
+/// The text of a header, of an array that of its first element; empty if it is no string.
 std::string header_at(const std::map<std::string, json>& members, const std::string& name) {
     const auto found = members.find(name);
     if (found == members.end())

@@ -1,4 +1,4 @@
-// What every fuzz target ends with when it has found something.
+// Reports a promise that a fuzz target finds broken.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace terra_identity::fuzz {
 
-/// Ends the process if a promise is not kept, as the crash that libFuzzer and replay.cpp look for.
+/// Ends the process if a promise is not kept: libFuzzer and replay.cpp see that as a crash.
 inline void promise(bool kept, const char* what, const std::string& detail = {}) {
     if (kept)
         return;

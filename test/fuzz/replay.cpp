@@ -1,6 +1,6 @@
-// replay FOLDER: runs a fuzz target over every file of a folder, each of which is a test. Links with one target.
-// Promises a line for each file that failed, `N passed, N failed` as the last line, and a status of 0 only if
-// there were files and none failed. The files run in a child process, a new one after each crash.
+// replay FOLDER: runs a fuzz target over every file of a folder; each file is a test. The program is linked with one
+// target. It prints a line for each file that failed and, as the last line, `N passed, N failed`. Its status is 0 only
+// if there were files and none failed. The files run in a child process, and in a new one after each crash.
 #include "promise.h"
 
 #include <sys/mman.h>
@@ -21,10 +21,10 @@ namespace fs = std::filesystem;
 
 constexpr unsigned seconds_per_file = 20;
 
-/// What a child says of its work, in memory that it shares with its parent.
+/// The progress of a child, in memory that it shares with its parent.
 struct Progress {
-    std::size_t next; ///< the file that it is at
-    bool unreadable;  ///< it could not read that file
+    std::size_t next; ///< the number of the file that runs now
+    bool unreadable;  ///< this file could not be read
 };
 
 std::vector<fs::path> files_of(const fs::path& folder) {
@@ -35,7 +35,7 @@ std::vector<fs::path> files_of(const fs::path& folder) {
     return files;
 }
 
-/// Null if it cannot be read whole. Of the size exactly, so that AddressSanitizer sees who reads past the end.
+/// Reads a file; null if that fails. The buffer has the exact size, so that AddressSanitizer finds reads past the end.
 std::unique_ptr<char[]> read(const fs::path& file, std::size_t size) {
     auto bytes = std::make_unique<char[]>(size);
     std::ifstream in(file, std::ios::binary);
@@ -54,13 +54,13 @@ void run(const fs::path& file, Progress& progress) {
     alarm(0);
 }
 
-/// Runs the files from the one that is next on, until one crashes. @return whether all was well
+/// Runs the files from `progress.next` on, until one crashes. @return whether all succeeded
 bool run_in_child(const std::vector<fs::path>& files, Progress& progress) {
     const pid_t child = fork();
     if (child == 0) {
         for (; progress.next < files.size(); ++progress.next)
             run(files[progress.next], progress);
-        std::exit(0); // not _Exit: leaks are looked for
+        std::exit(0); // not _Exit, so that leaks are found
     }
     int status = 0;
     return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;

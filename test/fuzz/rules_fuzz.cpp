@@ -1,8 +1,8 @@
-// Plays any history. The state is a function of the set of events: after every batch it is what test/unit/brute_force.h
-// makes of them, and neither order, batches, repetition, a rebuild nor the rules of former times matter to it. The
-// feed tells of all of it.
+// Plays any history. The state is a function of the set of events: after every batch it is the one that
+// test/unit/brute_force.h computes from them. It does not depend on order, batches, repetition, a rebuild or earlier
+// rules. The feed `changes` reports every change of it.
 //
-// Input: lines. The first is the policy: `keep` or `replace`. Every other one is an event, an empty one ends a batch.
+// Input: lines. The first is the policy: `keep` or `replace`. Every other line is an event; an empty line ends a batch.
 // An event is these characters, of which the last ones may be left out:
 //   kind       a auth, e auth with an error, h athlete, b body, r user_reauth, d deauth, v access_revoked,
 //              p permission_change, c connection_error
@@ -12,10 +12,10 @@
 //   reference  a anna, b bert, - none
 //   stamp      @ with an ordering timestamp, - without
 //   time       the event time, a second: 0 to 9, then A to Z
-//   created    created_at, likewise; - none
+//   created    created_at, written in the same way; - none
 //   scopes     r read, w write, - none
 //   and provider, reference and created of the old user, of a user_reauth
-// Any other character stands for one of these, but for D, so that every input is a history. A user_reauth whose two
+// Any other character stands for one of these, except for D, so that every input is a history. A user_reauth whose two
 // users have different references is a transfer.
 #include "promise.h"
 
@@ -32,15 +32,16 @@ namespace {
 using namespace terra_identity::test;
 
 constexpr std::size_t most_events = 24;
-constexpr std::size_t most_bytes = 512; // more than so many events need
+constexpr std::size_t most_bytes = 512; // enough for the largest number of events
 
 /// The characters of a line, one after another.
 class Line {
 public:
     explicit Line(std::string_view text) : rest_(text) {}
 
-    /// One of these characters; at the end of the line the last of them, which stands for nothing.
-    /// @param rare further ones, for which no other character stands
+    /// Returns one of the characters `meanings`. At the end of the line it is the last of them, which stands for
+    /// nothing.
+    /// @param rare further characters that are possible, for which no other character stands
     char next(std::string_view meanings, std::string_view rare = {}) {
         if (rest_.empty())
             return meanings.back();
@@ -125,7 +126,7 @@ using Batches = std::vector<std::vector<Event>>;
 struct Input {
     AccountPolicy policy = AccountPolicy::keep;
     Batches batches;
-    std::uint64_t seed = 0; ///< of the store's answers, and of another order
+    std::uint64_t seed = 0; ///< seed of the store's random answers, and of another order of the events
 };
 
 Input input_of(std::string_view text) {
@@ -151,7 +152,7 @@ Input input_of(std::string_view text) {
     return input;
 }
 
-/// The facts of a connection, of all events at once, as docs/rules.md has them.
+/// The facts of a connection from all events at once, as docs/rules.md defines them.
 class FactsOfAll {
 public:
     FactsOfAll(const std::vector<Event>& events, const std::string& user_id) {
@@ -208,7 +209,8 @@ private:
             scopes_.push_back({*object.scopes, event.time, passing});
     }
 
-    /// Of identity events the greatest (time, value); if there is none, of passing events the least.
+    /// Of identity events the one with the greatest (time, value); if there is none, of passing events that with the
+    /// least.
     static Register winner(const std::vector<Written>& all) {
         Register greatest, least;
         for (const Written& written : all) {
@@ -225,7 +227,7 @@ private:
     std::vector<Written> replaced_, providers_, references_, scopes_, accounts_;
 };
 
-/// The reauths of all events at once, as docs/rules.md has them.
+/// The reauths of all events at once, as docs/rules.md defines them.
 std::set<Reauth> reauths_of_all(const std::vector<Event>& events) {
     std::set<Reauth> reauths;
     for (const Event& event : events)
@@ -239,7 +241,7 @@ std::set<Reauth> reauths_of_all(const std::vector<Event>& events) {
     return reauths;
 }
 
-/// What the feed of changes says of the state, if nothing else is known.
+/// The state as a reader knows it who sees only the feed `changes`.
 class Feed {
 public:
     void tell(const std::vector<Change>& changes) {
@@ -272,7 +274,7 @@ private:
     std::set<std::string> duplicates_;
 };
 
-/// Keeps a promise by which there are no faults.
+/// Checks the promise that there are no faults.
 void kept(const std::string& faults, const char* what) { promise(faults.empty(), what, faults); }
 
 void check(const Input& input) {

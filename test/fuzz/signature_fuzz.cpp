@@ -1,7 +1,8 @@
-// Reads any signature headers. What is read is what a simpler reader reads, however the elements are ordered and
-// decorated, and a delivery is good exactly if some header that is timely has the digest of some secret.
+// Reads any signature headers. The result equals that of a simpler reader, in whatever order the elements are and
+// whatever is added to them. A delivery is good exactly if a header with a time within the tolerance has the digest of
+// some secret.
 //
-// Input: headers, between NUL bytes.
+// Input: headers, separated by NUL bytes.
 #include "promise.h"
 
 #include "core/headers.h"
@@ -17,11 +18,11 @@ namespace {
 using Values = std::vector<std::string>;
 
 constexpr std::string_view white_space = " \t\n\r\v\f";
-constexpr std::size_t most_bytes = 1024; // many headers are looked at many times
+constexpr std::size_t most_bytes = 1024; // because many headers are read many times
 constexpr Micros tolerance = 300 * micros_per_second;
 const Values secrets{"old", "secret"};
 
-/// Stands for the HMAC of a body: different whenever the secret or the prefix is.
+/// Replaces the HMAC of a body: different if the secret or the prefix is.
 Digest hash(std::string_view secret, std::string_view prefix) {
     Digest digest{};
     std::uint64_t state = 14'695'981'039'346'656'037U;
@@ -68,7 +69,7 @@ std::string trimmed(const std::string& text) {
     return result;
 }
 
-// --- the header read once more
+// --- a second implementation that reads the header
 
 struct Reading {
     std::string timestamp;
@@ -117,7 +118,7 @@ void check(const std::optional<Signature>& signature, const std::optional<Readin
     promise(digests == reading->digests, "every v1 that is a digest is read, in order");
 }
 
-// --- the same header in other words
+// --- the same header written differently
 
 bool same(const std::optional<Signature>& a, const std::optional<Signature>& b) {
     return a.has_value() == b.has_value() &&
@@ -172,7 +173,7 @@ Verdict expected_verdict(const Values& headers, const SignatureRules& rules) {
         }
         if (of_this == Verdict::good)
             return of_this;
-        verdict = std::max(verdict, of_this); // they are declared from the least to the most that is known
+        verdict = std::max(verdict, of_this); // declared in the order of how close they come to a good signature
     }
     return verdict;
 }
@@ -188,7 +189,7 @@ void check_verdicts(const Values& headers, const Signature& one) {
     promise(verify(headers, ever) == expected_verdict(headers, ever), "without a tolerance any time is timely");
 }
 
-/// Signs what the sender says, as he would, and as somebody would who does not know the secret.
+/// Signs the sender's timestamp with a secret, as the sender would, and without knowing it, as a forger would.
 void check_forgeries(const Values& headers, const Signature& one) {
     const Digest digest = hash("secret", one.timestamp + ".");
     const std::string header = "t=" + one.timestamp + ",v1=" + hex(digest);

@@ -49,7 +49,7 @@ private:
         return name && rules_.sdk_providers.count(*name) > 0;
     }
 
-    /// Those that replaced it, that replaced these, and so on; itself too if it is on a cycle.
+    /// The connections that replaced this one, that replaced these, and so on; also this one if it is on a cycle.
     std::set<std::string> replacements(const std::string& start) const {
         std::set<std::string> reached;
         std::vector<std::string> todo{start};
@@ -67,7 +67,7 @@ private:
         return replacements_.at(a).count(b) > 0 && replacements_.at(b).count(a) > 0;
     }
 
-    /// @return whether any was not older than what replaced it
+    /// Moves every `connected_at` that is not before that of a connection that replaced it. @return whether any moved
     bool bring_forward() {
         bool moved = false;
         for (const Reauth& reauth : reauths_) {
@@ -109,7 +109,7 @@ private:
         return newest ? effective(*newest) : std::nullopt;
     }
 
-    /// What a cycle gives those of its members that have no account of their own.
+    /// The account of those members of a cycle that have none of their own.
     Text effective_in_cycle(const std::string& member) const {
         Text newest;
         for (const auto& [other, facts] : facts_)
@@ -124,7 +124,7 @@ private:
         return newest ? effective(*newest) : std::nullopt;
     }
 
-    /// Whether both are known to be on one provider account.
+    /// Whether both connections are known to have the same provider account.
     bool share_account(const std::string& a, const std::string& b) const {
         return provider(a) && provider(a) == provider(b) && !rules_.unusable_providers.count(*provider(a)) &&
                truths_.at(a).provider_user_id && truths_.at(a).provider_user_id == truths_.at(b).provider_user_id;
@@ -177,7 +177,7 @@ private:
         std::set<std::string> members{start};
         for (bool grown = true; grown;) {
             grown = false;
-            for (const auto& entry : facts_) // not by name: clang has it in no lambda before its version 16
+            for (const auto& entry : facts_) // no structured binding: Clang before 16 cannot capture one in a lambda
                 if (!members.count(entry.first) &&
                     std::any_of(members.begin(), members.end(),
                                 [&](const std::string& member) { return linked(member, entry.first); })) {
@@ -195,7 +195,7 @@ private:
             if (active(user_id) && active(other) && share_account(user_id, other) &&
                 reference(user_id) != reference(other))
                 return true;
-        return false; // and no two others differ: one of the two would differ from this one
+        return false; // nor do two others differ from each other: one of them would also differ from this one
     }
 
     Text resolve(const std::string& user_id) const {

@@ -1,5 +1,5 @@
-// What follows from all facts, computed the long way and read straight from docs/rules.md. It
-// shares no code with the derivation: every question is answered by looking at all connections.
+// The state that follows from all facts, computed by brute force, directly from docs/rules.md. It shares no code with
+// the derivation: it answers every question by looking at all connections.
 #pragma once
 
 #include "core/rules.h"
@@ -15,12 +15,12 @@ struct Truth {
     std::string status;
     std::optional<std::string> successor_user_id;
     std::optional<Micros> ended_at;
-    Micros connected_at = 0;                     ///< before that of every connection that replaced it
+    Micros connected_at = 0;                     ///< earlier than that of every connection that replaced this one
     std::optional<std::string> provider_user_id; ///< effective
     bool duplicate = false;
     bool cyclic = false;
-    std::string lineage;                 ///< the least user_id in it, which stands for it
-    std::optional<std::string> resolved; ///< `resolve`: itself if active, else the newest active one of the lineage
+    std::string lineage;                 ///< the least user_id of the lineage, which stands for its lineage_id
+    std::optional<std::string> resolved; ///< `resolve`: itself if active, else the newest active one of its lineage
 
     bool operator==(const Truth&) const = default;
 };

@@ -1,5 +1,5 @@
-// What an event costs among long chains, cycles and fan-ins of reauths, by what the store is asked: in most cases
-// nothing that grows with their length; where all of it changes, so much per connection and no more.
+// The cost of an event among long chains, cycles and fan-ins of reauths, counted in queries to the store. In most cases
+// it does not grow with their length. Where an event changes all of a chain, the cost for each connection is constant.
 #include "counting_store.h"
 #include "harness.h"
 
@@ -17,7 +17,7 @@ std::string name(int number) { return "u" + std::to_string(100'000 + number); }
 
 class CostTest : public testing::Test {
 protected:
-    /// Inserts a batch. @return what it cost
+    /// Inserts a batch. @return its cost
     Cost insert(const std::vector<Delivery>& deliveries) {
         const Derived derived = derive(store_, rules_, read_all(deliveries));
         loaded_ = derived.nodes.size();
@@ -45,10 +45,10 @@ protected:
 
     Rules rules_ = rules_under(AccountPolicy::keep);
     CountingStore store_;
-    std::size_t loaded_ = 0; ///< connections, by the last batch
+    std::size_t loaded_ = 0; ///< the number of connections that the last batch loaded
 };
 
-/// So much per connection that all of a chain changes: to be loaded, with its reauths, and asked for its neighbours.
+/// The cost for each connection if all of a chain changes: to load it with its reauths, and to query its neighbours.
 constexpr std::size_t asked_per_connection = 10;
 
 void expect_linear(const Cost& cost, int length) {
@@ -64,7 +64,7 @@ void expect_small(const Cost& cost) {
     EXPECT_LE(cost.looked_at, 40u);
 }
 
-/// When each reauth of a chain happened, by its number, and by its number in the order in which they are told.
+/// The time of each reauth of a chain, by its number in the chain and by its number in the order of delivery.
 struct Times {
     const char* name;
     int (*time)(int number, int told);
@@ -121,12 +121,13 @@ TEST_P(ChainInRandomOrderTest, CostsItsLengthInOneBatch) {
 INSTANTIATE_TEST_SUITE_P(Times, ChainInRandomOrderTest, all_times(),
                          [](const auto& times) { return times.param.name; });
 
-/// Many short chains: each a lineage, each of transfers alone, or all of one lineage by their account.
+/// Many short chains: each of them one lineage, each of them all transfers, or all of them one lineage by their
+/// account.
 enum class Chains { lineages, transfers, one_lineage };
 
 class ManyChainsTest : public CostTest, public testing::WithParamInterface<std::tuple<Chains, Times>> {};
 
-/// The links between the chains are told at once.
+/// The reauths between the chains are delivered in one batch.
 TEST_P(ManyChainsTest, AreJoinedInOneBatchAtTheCostOfTheirLength) {
     constexpr int chains = 3000, length_of_each = 4, length = chains * length_of_each;
     const auto [kind, times] = GetParam();
@@ -143,7 +144,7 @@ TEST_P(ManyChainsTest, AreJoinedInOneBatchAtTheCostOfTheirLength) {
         if (i % length_of_each == 0 && kind == Chains::one_lineage)
             within.push_back(athlete(name(i), "x").at(time));
     }
-    within.push_back(auth("lonely").at(5)); // and one that is linked to nobody, which gets older
+    within.push_back(auth("lonely").at(5)); // and a connection without links, which becomes older
     between.push_back(auth("lonely").at(6).created(1));
     insert(within);
     expect_linear(insert(between), length);

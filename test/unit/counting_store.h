@@ -1,5 +1,5 @@
-// A Store in memory that looks up what it is asked, as the server's indexes do, and counts: for the cost of a
-// derivation among many connections. memory_store.h is the one that is nasty.
+// A Store in memory that answers queries by index look-ups, as the server does, and counts their cost: for tests of a
+// derivation among many connections. The store in memory_store.h is the one that returns results in awkward orders.
 #pragma once
 
 #include "core/derived.h"
@@ -13,11 +13,11 @@
 
 namespace terra_identity::test {
 
-/// What a derivation has cost the store.
+/// The cost of a derivation in queries to the store.
 struct Cost {
-    std::size_t calls = 0;     ///< questions, each for many at once
-    std::size_t asked = 0;     ///< what was asked for in all of them
-    std::size_t looked_at = 0; ///< rows that were answered or, being excepted, skipped
+    std::size_t calls = 0;     ///< queries, each with many keys
+    std::size_t asked = 0;     ///< keys in all these queries
+    std::size_t looked_at = 0; ///< rows that were returned or, because of `except`, skipped
 };
 
 class CountingStore : public Store {
@@ -38,7 +38,7 @@ public:
     std::vector<Connection> all() const;
     std::vector<Reauth> all_reauths() const;
 
-    /// What was asked since the last call.
+    /// The cost since the last call.
     Cost take_cost();
 
 private:

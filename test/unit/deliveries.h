@@ -1,6 +1,5 @@
-// Deliveries for tests: payload, headers and time of receipt of what Terra might send, in one line
-// each. All user objects name the provider OURA and the end user `anna` until told otherwise; times
-// are seconds after `epoch`.
+// Deliveries for tests: payload, headers and time of receipt of what Terra might send, each in one line. All user
+// objects name the provider OURA and the end user `anna` unless changed. Times are seconds after `epoch`.
 #pragma once
 
 #include "core/event.h"
@@ -23,22 +22,22 @@ struct Delivery {
     nlohmann::json headers = nlohmann::json::object();
     Micros received_at = epoch;
 
-    /// Stamped by Terra at this second, and received then.
+    /// With an ordering timestamp of this second, and received at the same time.
     Delivery at(int seconds) const;
 
     /// Received at this second, with no ordering timestamp.
     Delivery received(int seconds) const;
 
-    /// Puts into all user objects; an empty value puts null.
+    /// Sets a member of all user objects; to null if the value is empty.
     Delivery provider(const std::string& value) const { return with("provider", value); }
     Delivery reference(const std::string& value) const { return with("reference_id", value); }
     Delivery scopes(const std::string& value) const { return with("scopes", value); }
 
-    /// `created_at` of `user` or `new_user`; of `old_user`.
+    /// Set `created_at` of `user` or `new_user`; of `old_user`.
     Delivery created(int seconds) const;
     Delivery old_created(int seconds) const;
 
-    /// Puts into all user objects.
+    /// Sets a member of all user objects.
     Delivery with(const std::string& key, const std::string& value) const;
 };
 

@@ -1,5 +1,5 @@
-// What a derived reports besides the state: new reauths, moved lineages, what vanished, which
-// event did it; and how little of a large environment it looks at (cost_test.cpp has more of that).
+// What a derivation reports besides the state: new reauths, moved lineages, what vanished, and which event caused a
+// change. Also how few connections it loads from a large environment (more of that is in cost_test.cpp).
 #include "harness.h"
 
 #include <gtest/gtest.h>
@@ -290,7 +290,7 @@ TEST(DerivationTest, ADeviceIsNeverForOneEndUserAlone) {
     }
 }
 
-/// Many end users on one account, and what one more event has to look at.
+/// Many end users have one account; the tests count what one more event loads.
 class CrowdedAccountTest : public testing::TestWithParam<AccountPolicy> {
 protected:
     static constexpr int holders = 400;

@@ -1,4 +1,4 @@
-// verify() overlooks nothing: whatever is spoiled in a stored connection is a difference in the column that holds it.
+// verify() finds everything: whatever is spoiled in a stored connection is a difference in the column that holds it.
 #include "core/differences.h"
 
 #include "core/connection_columns.h"
@@ -62,7 +62,7 @@ std::vector<Spoiling> spoilings() {
     return result;
 }
 
-/// As it is stored and as it follows: the same, with a value in each register.
+/// A connection whose stored and derived state are the same, with a value in two registers.
 Derived agreement() {
     Derived derived;
     Node& node = *derived.nodes.add("a").first;
@@ -77,7 +77,7 @@ TEST(DifferencesTest, WhatAgreesHasNone) { EXPECT_TRUE(differences_of(agreement(
 TEST(DifferencesTest, EveryColumnIsCompared) {
     const std::vector<Spoiling> all = spoilings();
     ASSERT_GT(all.size(),
-              connection_column_count - 12); // the parts of registers, dev_id and dated are not by themselves
+              connection_column_count - 12); // the parts of registers, dev_id and dated have no spoiling of their own
     for (const Spoiling& spoiling : all) {
         Derived derived = agreement();
         spoiling.spoil(*derived.nodes.at("a").stored);

@@ -1,5 +1,4 @@
-// Odd payloads: every row of "Reading a payload" in docs/rules.md, with the problems and their
-// texts.
+// Tests with odd payloads: every row of "Reading a payload" in docs/rules.md, and the texts of all problems.
 #include "core/event_reader.h"
 
 #include <gtest/gtest.h>
@@ -327,7 +326,7 @@ TEST(EventReaderTest, AReferenceIdMayBeAnInteger) {
 }
 
 struct Account {
-    const char* rest; ///< of an athlete event
+    const char* rest; ///< the other members of an athlete event
     std::optional<std::string> account;
 };
 

@@ -1,5 +1,5 @@
-// One payload of every type and variant that is known, as Terra sends it (test/data/events): what
-// is read from it, and what facts it adds. A new file there needs a row here.
+// Tests with a payload of every known type and variant, as Terra sends it (test/data/events): how it is read, and which
+// facts it adds. A new file in that folder needs a row here.
 #include "deliveries.h"
 
 #include "core/facts.h"
@@ -13,7 +13,7 @@
 namespace terra_identity::test {
 namespace {
 
-/// The ordering timestamp of every delivery here, which was received two seconds later.
+/// The ordering timestamp of every delivery in this file; it is received two seconds later.
 constexpr Micros sent_at = epoch + 59 * micros_per_day + 250'000;
 constexpr Micros received_at = sent_at + 2 * micros_per_second;
 
@@ -23,7 +23,7 @@ struct Row {
     std::string user; ///< user_id, provider, reference_id, scopes, created_at; `-` is null
     std::string old_user = "-";
     std::string provider_user_id = "-";
-    /// What the event adds besides what is in the user objects, the old user first.
+    /// The facts that the event adds besides those in the user objects, the old user's first.
     std::vector<std::string> facts;
 };
 
@@ -128,7 +128,7 @@ std::string describe(const std::optional<UserObject>& user) {
            " " + text(user->created_at);
 }
 
-/// What the event says besides what is in the user object.
+/// The facts that the event adds besides those in the user object.
 std::string describe(const Facts& facts) {
     std::string result;
     const auto add = [&result](const std::string& word) { result += (result.empty() ? "" : " ") + word; };

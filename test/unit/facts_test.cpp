@@ -1,6 +1,6 @@
-// Facts combine in any order: merging is associative, commutative and idempotent, and `absorbs`
-// knows beforehand whether it would change anything. And: a dead connection does not come back
-// without proof; what is dated; what a user_reauth links.
+// Facts combine in any order: merging is associative, commutative and idempotent, and `absorbs` predicts whether it
+// changes anything. Also: an ended connection does not become active without proof of life; which connections are
+// dated; which connections a user_reauth links.
 #include "deliveries.h"
 #include "history.h"
 
@@ -13,7 +13,7 @@
 namespace terra_identity::test {
 namespace {
 
-/// Facts as no single event says them, with few values, so that they tie.
+/// Random facts, also such as no single event contributes, with so few different values that many are equal.
 class RandomFacts {
 public:
     explicit RandomFacts(std::uint64_t seed) : random_(seed) {}
@@ -184,7 +184,7 @@ TEST(DatedTest, CreatedAtCountsBeforeTheFirstSight) {
     EXPECT_EQ(facts_of(body("a").at(5).created(9)).connected_at(), second(9));
 }
 
-/// What one user_reauth says: whether the account went from one end user to another.
+/// Whether a user_reauth between these reference_ids is a transfer.
 bool is_transfer_between(const nlohmann::json& from, const nlohmann::json& to, const nlohmann::json& at_the_top) {
     Delivery delivery = reauth("a", "b");
     delivery.payload["old_user"]["reference_id"] = from;
@@ -218,7 +218,7 @@ TEST(ReauthTest, OnlyAReauthOfTwoConnectionsIsOne) {
     EXPECT_EQ(reauth_of(read(reauth("a", "b"))), (Reauth{"a", "b", false}));
 }
 
-/// The register after all that is written to it, in this order.
+/// The register after all these values are written to it, in this order.
 Register written(const std::vector<Written>& all) {
     Facts facts;
     for (const Written& one : all) {

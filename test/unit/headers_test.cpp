@@ -1,4 +1,4 @@
-// The headers of a delivery, which frameworks pass on in many forms.
+// Tests of reading the headers of a delivery, which web frameworks pass on in many forms.
 #include "core/event_reader.h"
 #include "core/headers.h"
 
@@ -72,12 +72,12 @@ TEST(HeadersTest, TheOrderingTimestampIsAStringOrAnIntegerOrTheFirstOfAnArray) {
         {R"("")", std::nullopt},
         {R"("2026-01-01T00:00:00Z")", std::nullopt},
         {R"("1767225598500, 1767225598501")", std::nullopt},
-        // a day after the delivery, and more
+        // a day after the delivery, and later
         {R"("1767312000000")", received_at + micros_per_day},
         {R"("1767312000001")", std::nullopt},
         {R"(1767312000001)", std::nullopt},
         {R"("999999999999999999")", std::nullopt},
-        // of a sender that takes seconds, or microseconds, for milliseconds
+        // from a sender that mistakes seconds, or microseconds, for milliseconds
         {R"("1767225598")", std::nullopt},
         {R"("1767225598500000")", std::nullopt},
     };

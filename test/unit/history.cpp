@@ -8,7 +8,7 @@
 namespace terra_identity::test {
 namespace {
 
-/// What a history is about: few of everything, so that things meet.
+/// Generates a history about few connections, accounts and end users, so that their events interact.
 class Histories {
 public:
     explicit Histories(std::uint64_t seed) : random_(seed) {
@@ -61,7 +61,7 @@ private:
         return values[static_cast<std::size_t>(between(0, static_cast<int>(values.size()) - 1))];
     }
 
-    /// What a connection is said to be: mostly always the same.
+    /// A name for an attribute of a connection; if attributes are settled, mostly the same one for the same connection.
     std::string said(const Names& names, const std::string& user_id) {
         if (settled_ && !chance(10))
             return names[static_cast<std::size_t>(user_id.front() * 7 + user_id.front() / 3) % names.size()];
@@ -81,7 +81,7 @@ private:
             put("created_at", format_iso8601(second(between(1, seconds_))));
     }
 
-    /// Several predecessors of one heir that has no account of its own.
+    /// An event of one heir that has no account of its own, or of one of its several predecessors.
     Delivery heir_or_predecessor() {
         const std::string predecessor =
             user_ids_[static_cast<std::size_t>(between(1, static_cast<int>(user_ids_.size()) - 1))];
@@ -90,7 +90,7 @@ private:
                             : body(predecessor);
     }
 
-    /// A pair that was told before, two neighbours in the chain of all, or any two.
+    /// A reauth of a pair that had one before, of two neighbours in the chain of all connections, or of any two.
     Delivery any_reauth() {
         std::pair<std::string, std::string> pair(one_of(user_ids_), one_of(user_ids_));
         const auto next = std::find(user_ids_.begin(), user_ids_.end(), pair.first) + 1;
@@ -104,7 +104,7 @@ private:
         return reauth(pair.first, pair.second);
     }
 
-    /// To another end user, or to one who is not named.
+    /// Makes a reauth name another end user as the new one, or leave out one of the two.
     void transfer(nlohmann::json& reauth) {
         reauth["old_user"]["reference_id"] = "anna";
         reauth["new_user"]["reference_id"] = "bert";
@@ -147,17 +147,17 @@ private:
     std::mt19937_64 random_;
     Names user_ids_, providers_, references_, accounts_;
     int seconds_ = 1;
-    bool settled_ = false; ///< attributes mostly stay
+    bool settled_ = false; ///< attributes of a connection mostly stay the same
     bool narrow_ = false;  ///< reauths mostly lead to one connection
-    int chained_ = 0;      ///< how many percent of the reauths are between neighbours in the chain of all
-    int transfers_ = 0;    ///< how many percent of the reauths are between two end users, or one is not named
-    int dated_ = 0;        ///< how many percent of the user objects have a created_at
+    int chained_ = 0;      ///< percentage of the reauths that are between neighbours in the chain of all connections
+    int transfers_ = 0;    ///< percentage of the reauths that are between two end users, or do not name one of them
+    int dated_ = 0;        ///< percentage of the user objects that have a created_at
     int weight_of_passing_ = 0, weight_of_reauth_ = 0, weight_of_athlete_ = 0, weight_of_end_ = 0;
-    std::vector<std::pair<std::string, std::string>> pairs_; ///< of the reauths
+    std::vector<std::pair<std::string, std::string>> pairs_; ///< the pairs of user_ids of all reauths
     std::optional<Delivery> told_;
 };
 
-/// The history with the change, if it still fails.
+/// Applies the change to the history if it then still fails.
 template <class Change>
 bool try_change(History& history, const std::function<bool(const History&)>& fails, const Change& change) {
     History changed = history;

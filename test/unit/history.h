@@ -1,5 +1,5 @@
-// Random histories: batches of deliveries about few connections, as nasty as possible, and the
-// search for a smaller history that fails in the same test.
+// Random histories: batches of deliveries about few connections, as difficult as possible. And the search for a smaller
+// history that fails the same test.
 #pragma once
 
 #include "deliveries.h"
@@ -13,13 +13,14 @@ namespace terra_identity::test {
 
 using History = std::vector<std::vector<Delivery>>;
 
-/// The same history for the same seed.
+/// Returns a random history, the same for the same seed.
 History random_history(std::uint64_t seed);
 
-/// A history without whatever it still fails without, in as many batches as it can.
+/// Returns a smaller history that still fails: without any delivery that it can do without, in as many batches as
+/// possible.
 History shrunk(History history, const std::function<bool(const History&)>& fails);
 
-/// As JSON, a line per delivery.
+/// The history as JSON, one line for each delivery.
 std::string to_text(const History& history);
 
 /// The first seed: the environment variable TEST_SEED, else 1.

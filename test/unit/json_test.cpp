@@ -1,4 +1,4 @@
-// What a JSON text says that its length does not.
+// Tests of `digits_of_exponents`: what a JSON text stands for may be much longer than the text.
 #include "core/json.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ TEST(DigitsOfExponentsTest, AreThoseOfNumbers) {
     EXPECT_EQ(digits_of_exponents("[1e5,2E+10,-1.5e-7]"), 22U);
     EXPECT_EQ(digits_of_exponents(R"({"a":1e3,"b":{"c":[2e4]}})"), 7U);
     EXPECT_EQ(digits_of_exponents("[1e007]"), 7U);
-    EXPECT_EQ(digits_of_exponents("[1e1,1e1"), 2U); // to the end
+    EXPECT_EQ(digits_of_exponents("[1e1,1e1"), 2U); // stops at the end of the text
 }
 
 TEST(DigitsOfExponentsTest, TextIsNone) {

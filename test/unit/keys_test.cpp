@@ -1,6 +1,6 @@
-// What a derivation has to hold (Derived::keys) covers all that it relies on: what two
-// derivations without a common key make of one state is what the set of events asks for, whoever
-// writes first; and the unrelated have none in common.
+// The keys of a derivation (Derived::keys) cover everything that it relies on. If two derivations from one state have
+// no common key, the state after both is the one that the set of events leads to, whichever writes first. And
+// derivations about unrelated connections have no common key.
 #include "harness.h"
 #include "history.h"
 
@@ -46,10 +46,10 @@ Keys slot_keys(const Connection& connection) {
     return keys;
 }
 
-/// What the keys of a derivation have to contain at the least.
+/// The keys that a derivation must have, at the least.
 Keys least_keys(const Derived& derived, const std::vector<Event>& batch, const MemoryStore& store) {
     Keys least;
-    std::set<std::int64_t> stored_lineages; // nobody else can know of a lineage that is not stored
+    std::set<std::int64_t> stored_lineages; // no other derivation can know a lineage that is not stored
     for (const auto& [user_id, connection] : store.stored())
         stored_lineages.insert(connection.lineage_id);
     for (const Event& event : batch)
@@ -99,8 +99,7 @@ TEST(KeysTest, CoverWhatIsToldEvaluatedAndChanged) {
     }
 }
 
-/// The last two batches derived from one state and both written. @return the faults, if they have
-/// no common key
+/// Derives the last two batches from one state and writes both. @return the faults, if they have no common key
 std::string play_together(const History& history, AccountPolicy policy, bool second_first, bool* were_disjoint) {
     if (history.size() < 2)
         return {};
@@ -148,7 +147,7 @@ TEST(KeysTest, DerivationsWithoutACommonKeyDoNotDisturbEachOther) {
     }
 }
 
-/// The last two batches together, under either policy, whoever writes first.
+/// Plays the last two batches together, under either policy, with either one writing first.
 void expect_no_disturbance(const History& history) {
     for (const AccountPolicy policy : policies)
         for (const bool second_first : {false, true})
@@ -156,7 +155,7 @@ void expect_no_disturbance(const History& history) {
                 << "the second first: " << second_first;
 }
 
-/// Old and new connection are of two end users: they are of two lineages.
+/// A user_reauth between two end users, whose connections are of two lineages.
 Delivery transfer(const std::string& old_user_id, const std::string& new_user_id) {
     Delivery delivery = reauth(old_user_id, new_user_id);
     delivery.payload["old_user"]["reference_id"] = old_user_id;

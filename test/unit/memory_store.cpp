@@ -129,7 +129,7 @@ void MemoryStore::spoil() {
         connection.cyclic = !connection.cyclic;
     }
     std::set<Reauth> spoilt{{"spoilt", "reauth", false}};
-    bool kept = false; // every other one
+    bool kept = false; // keep every other reauth
     for (const Reauth& reauth : stored_reauths_)
         if ((kept = !kept))
             spoilt.insert({reauth.old_user_id, reauth.new_user_id, !reauth.transfer});

@@ -1,5 +1,5 @@
-// A Store in memory. It answers by looking at everything, exactly as store.h promises and no
-// better: in random order, with repetitions, and with a random choice where not all are wanted.
+// A Store in memory. It answers by looking at everything, and promises no more than store.h: results come in random
+// order, with repetitions, and randomly chosen where not all are wanted.
 #pragma once
 
 #include "core/derived.h"
@@ -26,10 +26,11 @@ public:
     std::vector<Connection> lineages(const std::vector<std::int64_t>& lineage_ids) override;
     std::int64_t new_connection_id() override { return next_connection_id_++; }
 
-    /// Writes what a derivation changed. A reauth that is another kind of link than before vanishes and is new.
+    /// Writes the result of a derivation. A reauth whose `transfer` changed is among both the vanished and the new
+    /// ones.
     void write(const Derived& derived);
 
-    /// Spoils all that is derived.
+    /// Spoils everything that is derived.
     void spoil();
 
     const std::map<std::string, Connection>& stored() const { return stored_; }
@@ -37,11 +38,11 @@ public:
     std::vector<Connection> all() const;
 
 private:
-    /// Up to `limit` of the stored connections that it holds for, in random order.
+    /// Up to `limit` of the stored connections for which `holds` is true, in random order.
     template <class Predicate>
     std::vector<Connection> some(std::size_t limit, const Predicate& holds);
 
-    /// In random order, the first one twice.
+    /// The answer in random order, with its first element twice.
     template <class T>
     std::vector<T> disordered(std::vector<T> answer);
 

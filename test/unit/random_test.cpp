@@ -1,6 +1,6 @@
-// Random histories: after every batch the state is what the set of events so far asks for, and it
-// stays so when it is derived again from the ledger, under the same rules or under others.
-// TEST_SEED (the first) and TEST_HISTORIES (how many) choose others.
+// Tests with random histories. After every batch the state is the one that the set of events so far leads to, and it
+// stays the same when it is derived again from the ledger, also under other rules. TEST_SEED (the first) and
+// TEST_HISTORIES (how many) select other histories.
 #include "harness.h"
 #include "history.h"
 
@@ -11,7 +11,7 @@ namespace {
 
 constexpr AccountPolicy policies[] = {AccountPolicy::keep, AccountPolicy::replace};
 
-/// As users may have them; in half of the cases the usual ones.
+/// Rules as users may set them; in half of the cases the usual ones.
 Rules some_rules(std::uint64_t number) {
     Rules rules = rules_under(policies[number % 2]);
     switch (number / 2 % 6) {
@@ -31,10 +31,10 @@ Rules some_rules(std::uint64_t number) {
     return rules;
 }
 
-/// Says what is wrong after a history; empty if nothing.
+/// Returns what is wrong after a history; empty if nothing is.
 using Play = std::function<std::string(const History&)>;
 
-/// The faults after the first batch that leads to any.
+/// The faults after the first batch that causes any.
 std::string play(const History& history, const Rules& rules, bool skip_known) {
     World world(rules);
     for (const std::vector<Delivery>& batch : history) {

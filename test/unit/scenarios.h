@@ -1,5 +1,5 @@
-// Scenarios: a few events and what has to come of them, in whatever order and however often they
-// arrive. The tables are in scenarios_*.cpp, by topic; scenarios_test.cpp plays them.
+// Scenarios: a few events and the state that they must lead to, in any order and with any repetition. The tables are in
+// scenarios_of_*.cpp, by topic; scenarios_test.cpp plays them.
 #pragma once
 
 #include "deliveries.h"
@@ -11,10 +11,9 @@
 namespace terra_identity::test {
 
 struct Outcome {
-    /// `user_id:status`, and `>successor` if there is one, in the order of user_ids: "a:replaced>b
-    /// b:active".
+    /// `user_id:status`, and `>successor` if there is one, in the order of user_ids: "a:replaced>b b:active".
     std::string statuses;
-    /// What each of these user_ids resolves to, in the same order, `-` if to nothing: "b b".
+    /// What each of these user_ids resolves to, in the same order, `-` for null: "b b".
     std::string resolved;
     /// How many connections are duplicates.
     int duplicates = 0;

@@ -1,4 +1,4 @@
-// Scenarios: what is known of a connection changes, and links come or go with it.
+// Scenarios in which the facts of a connection change, and links appear or disappear with them.
 #include "scenarios.h"
 
 namespace terra_identity::test {
@@ -52,7 +52,7 @@ std::vector<Scenario> scenarios_of_changed_facts() {
          {body("a").reference("bert").at(9), auth("a").at(3), athlete("a", "x").at(4),
           athlete("b", "x").reference("bert").at(5)},
          duplicates,
-         Outcome{"a:active b:superseded>a", "a -", 0, "a|b"}}, // a alone is confirmed
+         Outcome{"a:active b:superseded>a", "a -", 0, "a|b"}}, // only a is confirmed
 
         {"TheFirstReferenceSeenInPassingStays",
          {body("a").reference("bert").at(9), body("a").at(3), deauth("a").reference("").at(10), athlete("b", "x").at(4),

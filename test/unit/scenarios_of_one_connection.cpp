@@ -1,4 +1,4 @@
-// Scenarios: the life of one connection, and of its successors that nothing links to it.
+// Scenarios of the life of one connection, and of its successors that no reauth or account links to it.
 #include "scenarios.h"
 
 namespace terra_identity::test {

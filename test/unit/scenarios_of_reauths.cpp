@@ -1,4 +1,4 @@
-// Scenarios: connections that a user_reauth replaces, in chains, forks, fan-ins and cycles. Transfers are in
+// Scenarios of connections that a user_reauth replaces, in chains, forks, fan-ins and cycles. Transfers are in
 // scenarios_of_transfers.cpp.
 #include "scenarios.h"
 

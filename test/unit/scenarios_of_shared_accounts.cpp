@@ -1,10 +1,10 @@
-// Scenarios: one provider account or one device in the hands of several connections.
+// Scenarios in which several connections share one provider account or one device.
 #include "scenarios.h"
 
 namespace terra_identity::test {
 namespace {
 
-/// `person` connects an account; the athlete event is all that is heard of it.
+/// `person` connects an account; an athlete event is the only event about the connection.
 Delivery connects(const std::string& user_id, const std::string& account, const std::string& person, int second) {
     return athlete(user_id, account).reference(person).at(second);
 }

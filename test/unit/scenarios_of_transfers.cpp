@@ -1,10 +1,11 @@
-// Scenarios: a user_reauth whose old and new connection are of two end users, by all that is said of them.
+// Scenarios of a user_reauth whose old and new connection are of two end users, by any of the places that can name
+// them.
 #include "scenarios.h"
 
 namespace terra_identity::test {
 namespace {
 
-/// The old connection is of `from`, the new one of `to`; an empty one is null.
+/// Sets the end user of the old connection to `from`, that of the new one to `to`; an empty name is null.
 Delivery reauth_between(const Delivery& reauth, const std::string& from, const std::string& to) {
     Delivery delivery = reauth.reference(from);
     delivery.payload["new_user"]["reference_id"] = to.empty() ? nlohmann::json() : nlohmann::json(to);
@@ -15,7 +16,7 @@ Delivery transfer(const std::string& old_user_id, const std::string& new_user_id
     return reauth_between(reauth(old_user_id, new_user_id), "anna", "bert");
 }
 
-/// Neither says whose it is; a reference_id stands beside them.
+/// A user_reauth whose two user objects have no reference_id, but the payload has one at the top level.
 Delivery reauth_with_reference_at_the_top(const std::string& old_user_id, const std::string& new_user_id) {
     Delivery delivery = reauth(old_user_id, new_user_id).reference("");
     delivery.payload["reference_id"] = "bert";

@@ -1,5 +1,5 @@
-// Plays every scenario in all orders of its events: one event per batch, all in one, in pairs, and
-// with every event repeated at every later place. There is one end state.
+// Plays every scenario in all orders of its events: one event per batch, all in one batch, in pairs, and with every
+// event repeated at every later place. The end state must be the same.
 #include "harness.h"
 #include "scenarios.h"
 
@@ -38,7 +38,7 @@ Outcome outcome_of(const Truths& truths) {
 
 using Order = std::vector<std::size_t>;
 
-/// The order in which a scenario is played, for the message of a failure.
+/// Describes the order in which a scenario is played, for the message of a failure.
 std::string describe(const Scenario& scenario, const Order& order, std::size_t batch_size) {
     std::string result = "in batches of " + std::to_string(batch_size) + ":\n";
     for (const std::size_t i : order)
@@ -55,8 +55,8 @@ public:
 
     const Truths& expected() const { return expected_; }
 
-    /// @return whether the end state is the one expected, by the brute force and by
-    /// `of_everything`.
+    /// Plays the scenario. @return whether the end state is the expected one, also by the brute force and by
+    /// `derive_everything`
     bool play(const Order& order, std::size_t batch_size) {
         World world(rules_, order.front() + batch_size);
         for (std::size_t begin = 0; begin < order.size(); begin += batch_size) {

@@ -1,4 +1,4 @@
-// The signature of a delivery. The hash itself is the server's: here another function stands for it; Terra's test
+// Tests of the signature of a delivery. The hash function is the server's; here a simpler one replaces it. Terra's test
 // vector is in sql/signatures.sql.
 #include "core/headers.h"
 #include "core/signature.h"
@@ -18,7 +18,7 @@ constexpr Micros at = 1'767'225'600 * micros_per_second;
 const std::string now = "1767225600";
 const std::string body = R"({"type":"auth"})";
 
-/// Differs wherever the secret, the prefix or the body does.
+/// A hash that is different if the secret, the prefix or the body is.
 Digest hash(std::string_view secret, std::string_view prefix, std::string_view of_body = body) {
     const std::string text = std::string(secret) + '\0' + std::string(prefix) + std::string(of_body);
     Digest digest{};
@@ -101,11 +101,11 @@ TEST(SignatureTest, WhatIsSignedIsTheTimeAsItWasSent) {
 }
 
 TEST(SignatureTest, TheTimeIsNearNow) {
-    EXPECT_EQ(verify(signed_at("1767139200")), Verdict::good); // a day before
+    EXPECT_EQ(verify(signed_at("1767139200")), Verdict::good); // a day before now
     EXPECT_EQ(verify(signed_at("1767139199")), Verdict::untimely);
-    EXPECT_EQ(verify(signed_at("1767312000")), Verdict::good); // a day after
+    EXPECT_EQ(verify(signed_at("1767312000")), Verdict::good); // a day after now
     EXPECT_EQ(verify(signed_at("1767312001")), Verdict::untimely);
-    EXPECT_EQ(verify(signed_at("1767225600000")), Verdict::untimely); // milliseconds
+    EXPECT_EQ(verify(signed_at("1767225600000")), Verdict::untimely); // milliseconds instead of seconds
     EXPECT_EQ(verify(signed_at("0")), Verdict::untimely);
     EXPECT_EQ(verify(signed_at("9223372036854")), Verdict::untimely);
 }
@@ -121,7 +121,7 @@ TEST(SignatureTest, TheToleranceIsOfTheRules) {
     for (const char* time : {"0", "1767225600000", "9223372036854"})
         EXPECT_EQ(verify({signed_at(time)}, with), Verdict::good) << time;
     EXPECT_EQ(verify({"t=0,v1=" + v1(now)}, with), Verdict::wrong);
-    // The widest distances there are.
+    // The greatest possible distances.
     with.tolerance = std::numeric_limits<Micros>::max();
     with.at = std::numeric_limits<Micros>::min();
     EXPECT_EQ(verify({signed_at("9223372036854")}, with), Verdict::untimely);

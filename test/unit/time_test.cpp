@@ -1,4 +1,4 @@
-// The two forms in which Terra sends times, and which of them are believed.
+// Tests of the two forms in which Terra sends times, and of which times are believed.
 #include "core/time.h"
 
 #include <gtest/gtest.h>
@@ -173,7 +173,7 @@ TEST(BelievedTest, NotBeforeTerraWasThere) {
     EXPECT_EQ(believed(parse_iso8601("2015-01-01T00:00:00Z"), received_at), seconds(1'420'070'400));
     EXPECT_EQ(believed(parse_iso8601("2014-12-31T23:59:59.999999Z"), received_at), std::nullopt);
     EXPECT_EQ(believed(parse_iso8601("0001-01-01T00:00:00Z"), received_at), std::nullopt);
-    EXPECT_EQ(believed(parse_ordering_timestamp("1500000000"), received_at), std::nullopt); // seconds
+    EXPECT_EQ(believed(parse_ordering_timestamp("1500000000"), received_at), std::nullopt); // it is in seconds
     EXPECT_EQ(believed(parse_iso8601("2015-01-01T00:00:00Z"), seconds(0)), std::nullopt);
 }
 
