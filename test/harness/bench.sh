@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs test/bench/run.py against a private server that is gone afterwards, and prints its table, which is also left in
-# build/results/bench.md. Settings from the environment: ROWS="1 2 4" to choose, SCALE=0.01 for smaller sizes, RUNS=5
-# rounds. The server's data may need 40 GB: it lies in /var/tmp, which is on a disk where /tmp may not be.
+# Runs test/bench/run.py against a private server, which is removed afterwards, and prints its table, which is also kept
+# in build/results/bench.md. Settings from the environment: ROWS="1 2 4" selects rows, SCALE=0.01 reduces the sizes,
+# RUNS=5 sets the rounds. The server's data may need 40 GB. It lies in /var/tmp, because /tmp may not be on a disk.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-# Optimized as the module is.
+# Builds with the same optimization as the module.
 build_core_bench() {
     cmake -S . -B build/bench -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG"
     cmake --build build/bench -j"$(nproc)" --target core_bench

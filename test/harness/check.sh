@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs the suites named in $SUITES, all by default: unit (CTest), fuzz (every file of test/fuzz/corpus, sanitized),
-# regress (pg_regress), isolation (pg_isolation_regress), model (its own unit tests, then test/model/run.py), t (prove,
-# test/t/*.sh). Promises one line `SUITE: N passed, N failed` per suite, `N passed, N failed` over all as the very last
-# line, and a status of 0 only if tests ran and none failed. A suite that cannot run is a failure. Everything but unit
-# and fuzz talks to a private server (server.sh), as its user, in a copy of the project's files.
+# Runs the suites named in $SUITES, by default all: unit (CTest), fuzz (every file of test/fuzz/corpus, with
+# sanitizers), regress (pg_regress), isolation (pg_isolation_regress), model (its own unit tests, then
+# test/model/run.py), t (prove, test/t/*.sh). Prints one line `SUITE: N passed, N failed` for each suite and, as the
+# very last line, `N passed, N failed` for all. The status is 0 only if tests ran and none failed. A suite that cannot
+# run counts as a failure. All suites except unit and fuzz use a private server (server.sh). They run as its user, in a
+# copy of the project's files.
 #
 # The model and each test/t/*.sh get an empty database of their own, as PGDATABASE (in_database.sh).
 set -euo pipefail
@@ -62,7 +63,7 @@ run_fuzz() {
         report fuzz 0 1
         return
     fi
-    # A corpus whose target is gone is not read: it fails with the rest.
+    # A corpus without a target is not read: it fails with the rest.
     for target in $( (basename -as _fuzz.cpp test/fuzz/*_fuzz.cpp && ls test/fuzz/corpus) | sort -u); do
         log=build/fuzz-replay-$target.log
         files=$(find "test/fuzz/corpus/$target" -mindepth 1 -maxdepth 1 | wc -l) || files=0
@@ -92,11 +93,11 @@ pg_regress_suite() {
     as_server_user mkdir "$output"
     guarded as_server_user "$driver" --bindir="$PRIVATE_BINDIR" --host="$PGHOST" --port="$PGPORT" --user="$PGUSER" \
         --dbname="${suite}_test" --inputdir="$input" --outputdir="$output" "$@" >"$server_dir/$suite.log" 2>&1 || true
-    # For the author of a test: what came out, to compare with what is expected or to become it.
+    # Keeps the results for the author of a test, to compare them with the expected output or to replace it.
     rm -rf "$project/build/results/$suite"
     mkdir -p "$project/build/results"
     cp -r "$output" "$project/build/results/$suite"
-    # Until PostgreSQL 15 "test NAME ... ok 12 ms", since then TAP.
+    # PostgreSQL 15 prints "test NAME ... ok 12 ms"; later versions print TAP.
     passed=$(count '^ok |\.\.\. +ok ' "$server_dir/$suite.log")
     failed=$(($# - passed))
     if ((failed > 0)); then
@@ -155,8 +156,8 @@ run_t() {
     rm -rf "$project/build/results/t"
     mkdir -p "$project/build/results"
     cp -r "$server_dir/t" "$project/build/results/t"
-    # Of each script with a failure prove says in the end: NAME (Wstat: N Tests: N Failed: N). One that died, or whose
-    # plan is wrong, has failed whatever it had checked until then.
+    # For each script with a failure, prove prints in the end: NAME (Wstat: N Tests: N Failed: N). A script that died,
+    # or has a wrong plan, has failed, even if all its checks passed.
     while read -r script bad; do
         failed=$((failed + (bad > 0 ? bad : 1)))
         echo "$script:"
@@ -177,7 +178,7 @@ run_t() {
     report t "$passed" "$failed"
 }
 
-# A crash that a test did not notice is a failure all the same.
+# A crash in the server's log is a failure, even if no test noticed it.
 check_server_log() {
     if grep -nE 'terminated by signal|PANIC|TRAP' "$SERVER_LOG"; then
         tail -n 50 "$SERVER_LOG"

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# Sourced by the scripts that run the project in a Debian of its own. Needs $project, root and mmdebstrap.
+# Sourced by the scripts that run the project in a separate Debian. Needs $project, root and mmdebstrap.
 
-# The mirror that this machine itself uses; nothing if it does not say, which leaves the choice to mmdebstrap.
+# Prints the mirror that this machine itself uses. Prints nothing if that is unknown: then mmdebstrap chooses one.
 debian_mirror() {
     apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Identifier: Packages' 2>/dev/null |
         awk '$1 == "Debian" && !found++ { print $2 }'
 }
 
-# make_debian DISTRIBUTION FOLDER OPTION...: a minimal one, without manuals and translations. Everything inside is
-# installed by mmdebstrap or by the chroot's own apt. A hook must not call the host's apt with mmdebstrap's
-# configuration: dpkg would then install into the host.
+# make_debian DISTRIBUTION FOLDER OPTION...: makes a minimal Debian, without manuals and translations. Everything in it
+# is installed by mmdebstrap or by apt inside the chroot. A hook must not call the host's apt with mmdebstrap's
+# configuration, because dpkg would then install into the host.
 make_debian() {
     local distribution=$1 folder=$2
     shift 2
@@ -21,7 +21,8 @@ make_debian() {
         "$@" "$distribution" "$folder" $(debian_mirror)
 }
 
-# mount_in CHROOT: what a running system has. For a mount namespace of its own, with which it goes.
+# mount_in CHROOT: mounts what a running system has. Must run in a mount namespace of its own, which removes the mounts
+# when it ends.
 mount_in() {
     mount -t tmpfs tmpfs "$1/tmp"
     mount --bind /dev "$1/dev"
@@ -31,7 +32,7 @@ mount_in() {
 }
 export -f mount_in
 
-# The project's files as an archive: committed and working files alike, but not what git ignores.
+# Writes an archive of the project's files, committed or not, except those that git ignores.
 project_files() {
     local file
     cd "$project"

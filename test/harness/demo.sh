@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs test/demo/demo.sql against a private server that is gone afterwards. With KEEP=1 the server stays, and
-# how to reach it and how to stop it are printed.
+# Runs test/demo/demo.sql against a private server, which is removed afterwards. With KEEP=1 the server stays, and the
+# script prints how to connect to it and how to stop it.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

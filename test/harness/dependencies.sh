@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes sure that what the build and the tests need is there, and installs from Debian what is missing, saying
-# what and why. Nothing missing: prints nothing, needs neither root nor network. No way to install: prints the
-# command to run and exits 1. Never creates or touches a database cluster of the system.
-# Where Debian's node-pg cannot be had, with another vendor's nodejs, npm brings the module, into examples/node.
+# Makes sure that everything that the build and the tests need is installed. Installs missing packages from Debian, and
+# prints which and why. If nothing is missing, it prints nothing, and needs neither root nor network. If it cannot
+# install, it prints the command to run and exits with 1. It never creates or changes a database cluster of the system.
+# Where Debian's node-pg cannot be installed, because nodejs is another vendor's, npm installs the module into
+# examples/node.
 #   --tools   also what make format and make lint need
 #   --fuzz    also what make fuzz needs
 #   --matrix  also what make check-matrix needs
@@ -11,7 +12,7 @@ harness=$(cd "$(dirname "$0")" && pwd)
 
 packages=()
 
-# need PACKAGE WHY CHECK...: the package is missing if the check fails
+# need PACKAGE WHY CHECK...: notes the package as missing if the check fails
 need() {
     if ! "${@:3}" >/dev/null 2>&1; then
         packages+=("$1")
@@ -19,10 +20,11 @@ need() {
     fi
 }
 
-# The checks ask for what is used of a package, not for a sign of it: Debian's client programs bring PGXS without the
-# server's headers, python3-minimal a python3 without most of its library, and a program in PATH may be too old.
+# The checks test what is used of a package, not whether a file of it exists: Debian's client programs include PGXS
+# without the server's headers, python3-minimal has a python3 without most of its library, and a program in PATH may be
+# too old.
 
-# compiles LINKER_OPTIONS: the C++20 program that is standard input
+# compiles LINKER_OPTIONS: whether the C++20 program on standard input compiles and links
 compiles() {
     local program status=0
     program=$(mktemp)
@@ -49,7 +51,7 @@ has_cmake() {
         ((BASH_REMATCH[1] > 3 || (BASH_REMATCH[1] == 3 && BASH_REMATCH[2] >= 25)))
 }
 
-# CMake finds it by more than its header.
+# CMake must find it too, which needs more than its header.
 has_nlohmann_json() {
     local folder status=0
     folder=$(mktemp -d)
@@ -65,7 +67,7 @@ CMAKE
 #endif"
 }
 
-# Not every PostgreSQL that can be tested has a package of it: then the test does without.
+# Whether pg_repack is installed, or has no package for this PostgreSQL: then the test runs without it.
 has_repack_if_any() {
     local major
     major=$(postgresql_major)
@@ -82,7 +84,7 @@ has_node() {
     node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'
 }
 
-# The installation of PostgreSQL that is or will be built against: that of pg_config.sh, else the newest server here.
+# Prints the folder of programs of the PostgreSQL to build against: that of pg_config.sh, else the newest server.
 bindir() {
     local pg_config server
     if pg_config=$("$harness/pg_config.sh"); then
@@ -100,7 +102,7 @@ newest_server() {
     [[ $server =~ /postgresql/([0-9]+)/ ]] && ((BASH_REMATCH[1] >= 15)) && echo "$server"
 }
 
-# has_programs NAME...: of PostgreSQL
+# has_programs NAME...: whether PostgreSQL's folder has these programs
 has_programs() {
     local folder name
     folder=$(bindir) || return
@@ -121,7 +123,7 @@ has_node_pg() {
     (cd "$harness/../../examples/node" && NODE_PATH=/usr/share/nodejs node -e 'require("pg")')
 }
 
-# Debian's driver wants Debian's nodejs: beside another vendor's, npm installs it.
+# Debian's driver depends on Debian's nodejs. With another vendor's nodejs, npm installs the driver.
 npm_install_pg() {
     local output
     if [[ " ${packages[*]} " != *" node-pg "* ]] || ! command -v npm >/dev/null ||
@@ -146,8 +148,8 @@ has_fuzzer() {
     return "$status"
 }
 
-# The major version to install, nothing if unknown: that which is built against, or has a server here without its
-# headers, if this distribution has it; else the distribution's.
+# Prints the major version of PostgreSQL to install: the one that is built against, or that has a server here without
+# its headers, if this distribution has it; else the distribution's. Prints nothing if it is unknown.
 postgresql_major() {
     local folder version
     if folder=$(bindir) && version=$("$folder/pg_config" --version 2>/dev/null || "$folder/postgres" --version) &&
@@ -210,7 +212,7 @@ apt() {
     }
 }
 
-# postgresql-NN would make and start a cluster of its own unless told not to.
+# This setting keeps postgresql-NN from creating and starting a cluster.
 no_cluster=/etc/postgresql-common/createcluster.d/terra-identity-no-cluster.conf
 
 finish() {

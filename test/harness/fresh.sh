@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Runs the README's two commands, and others of its commands in every order, with the working tree's files on machines
-# where little or half of it is installed, as an ordinary user who has sudo. Each machine is a Debian made for it alone:
+# Runs the README's two commands, and others of its commands in every order, on machines where little or half of what
+# they need is installed, with the files of the working tree, as an ordinary user who has sudo. Each machine is a Debian
+# made only for this:
 #   minimal   git, make and sudo
-#   client    what many have: PostgreSQL without its server's headers, g++, CMake, Node.js, half of Python
-#   foreign   another PostgreSQL's client programs first in PATH, which bring PGXS
-# Root only. $DISTRIBUTIONS (bookworm trixie) and $MACHINES choose, $SUITES is make check's. Promises a table and, as
-# the last line, `N passed, N failed` counting machines; each one's output is in build/fresh/DISTRIBUTION-MACHINE.log.
+#   client    a common one: PostgreSQL without its server's headers, g++, CMake, Node.js, half of Python
+#   foreign   client programs of another PostgreSQL come first in PATH, and include PGXS
+# Needs root. $DISTRIBUTIONS (bookworm trixie) and $MACHINES select machines; $SUITES is passed to make check. Prints a
+# table and, as the last line, `N passed, N failed` counting machines. The output of each is in
+# build/fresh/DISTRIBUTION-MACHINE.log.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$project"

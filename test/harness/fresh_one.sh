@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# fresh_one.sh DISTRIBUTION MACHINE: one machine of fresh.sh. Its output goes to $FRESH_LOGS/DISTRIBUTION-MACHINE.log,
-# whose last line starts with "every command worked" if that is so.
+# fresh_one.sh DISTRIBUTION MACHINE: runs one machine of fresh.sh. Its output goes to
+# $FRESH_LOGS/DISTRIBUTION-MACHINE.log. If all commands worked, its last line starts with "every command worked".
 set -euo pipefail
 
 project=$(cd "$(dirname "$0")/../.." && pwd)
@@ -15,12 +15,12 @@ client | foreign) packages=,postgresql,libpq-dev,g++,cmake,nodejs,python3-minima
 *) echo "fresh_one.sh: no such machine: $machine" >&2 && exit 1 ;;
 esac
 
-# Runs on the machine as its root: its user, and what no package of Debian's can bring.
+# Runs on the machine as root: creates its user, and installs what no package of Debian contains.
 read -r -d '' prepare <<'EOS' || true
     useradd --create-home --shell /bin/bash dev
     echo 'dev ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/dev
     if [ "$1" = foreign ]; then
-        # As another vendor's packages lie: pg_config tells where it is from where it lies.
+        # Files as in another vendor's packages: pg_config derives its paths from its own place.
         mkdir -p /opt/other/lib
         cp -a /usr/lib/postgresql /opt/other/lib/
         rm -f /opt/other/lib/postgresql/*/bin/postgres /opt/other/lib/postgresql/*/bin/pg_ctl
@@ -28,7 +28,7 @@ read -r -d '' prepare <<'EOS' || true
     fi
 EOS
 
-# Runs on the machine as its user, in the project's folder. README.md has all of these commands.
+# Runs on the machine as its user, in the project's folder. All of these commands are in README.md.
 read -r -d '' commands <<'EOS' || true
     set -euxo pipefail
     make demo
@@ -45,7 +45,7 @@ read -r -d '' commands <<'EOS' || true
     echo "every command worked ($(pg_config --bindir) is first in PATH)"
 EOS
 
-# run_in CHROOT: the project's archive as standard input. In mount and process namespaces of its own.
+# run_in CHROOT: runs the machine, in mount and process namespaces of its own. Standard input: the project's archive.
 run_in() {
     mount_in "$1"
     cat /etc/resolv.conf >"$1/etc/resolv.conf"

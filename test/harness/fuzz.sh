@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# fuzz.sh [SECONDS]: runs each target of test/fuzz with libFuzzer for so long (60), one after another. Starts from
-# test/fuzz/corpus and from what earlier runs reached, which is kept in build/fuzz/corpus. Promises a line per target,
-# `N passed, N failed` counting targets as the very last line, and a status of 0 only if none failed. An input that
-# breaks a promise stays in build/fuzz/findings, and how to run it again is printed.
-# MERGE=1 then adds to test/fuzz/corpus the inputs that reach code which nothing there reaches.
+# fuzz.sh [SECONDS]: runs each target of test/fuzz with libFuzzer for so many seconds (60), one after another. It starts
+# from test/fuzz/corpus and from the inputs that earlier runs found, which are kept in build/fuzz/corpus. Prints a line
+# for each target and, as the very last line, `N passed, N failed` counting targets. The status is 0 only if none
+# failed. An input that breaks a promise is kept in build/fuzz/findings, and the script prints how to run it again. With
+# MERGE=1 it then adds to test/fuzz/corpus the inputs that reach code which no input there reaches.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$project"
@@ -19,20 +19,20 @@ configure_and_build() {
 }
 export -f configure_and_build
 
-# last PATTERN FILE: what the pattern captures in the last line that it matches, 0 if there is none
+# last PATTERN FILE: prints what the pattern captures in the last line that matches, or 0 if there is none
 last() {
     local found
     found=$(sed -nE "s/.*$1.*/\1/p" "$2" | tail -n 1)
     echo "${found:-0}"
 }
 
-# run TARGET: one line about it; more if it failed
+# run TARGET: runs a target and prints one line about it, and more if it failed
 run() {
     local target=$1 log=$tree/$1.log grown=$tree/corpus/$1 result=ok options=()
     mkdir -p "$grown" "$tree/findings"
     [[ ! -e test/fuzz/$target.dict ]] || options+=(-dict="test/fuzz/$target.dict")
     [[ $target != rules ]] || options+=(-only_ascii=1) # histories, for people to read
-    # To libFuzzer 0 seconds are no limit; here they are no more than what is there already.
+    # With 0 seconds libFuzzer would run without a limit: here it only runs the existing inputs.
     ((duration > 0)) && options+=(-max_total_time="$duration") || options+=(-runs=0)
     guarded "$tree/${target}_fuzz" "${options[@]}" -max_len=4096 -timeout=20 -print_final_stats=1 -verbosity=1 \
         -artifact_prefix="$tree/findings/$target-" "$grown" "test/fuzz/corpus/$target" >"$log" 2>&1 || result=FAILED
@@ -50,7 +50,7 @@ run() {
     sed -nE "s,.*Test unit written to (.*),run it again: $tree/${target}_fuzz \1,p" "$log"
 }
 
-# Inputs that only take a branch more often are not worth a file: counters are off.
+# Without counters: an input that only takes a branch more often is not worth a file.
 merge() {
     guarded "$tree/$1_fuzz" -set_cover_merge=1 -use_counters=0 -max_len=4096 \
         "test/fuzz/corpus/$1" "$tree/corpus/$1" >"$tree/$1-merge.log" 2>&1 ||

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# in_database.sh COMMAND...: the command, in an empty database of its own as PGDATABASE, named for the first script
-# among its words. What it says is left in $T_LOGS/NAME.log too, if that folder is given.
+# in_database.sh COMMAND...: runs the command in an empty database of its own, as PGDATABASE, which is named for the
+# first script among the words of the command. If the folder $T_LOGS is given, the output also goes to $T_LOGS/NAME.log.
 set -euo pipefail
 
 for word; do

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Sourced by the scripts of this folder. Promises: whatever a script started through `guarded` or
-# `private_server` is gone when the script ends, however it ends.
+# Sourced by the scripts of this folder. Whatever a script starts through `guarded` or `private_server` is gone when the
+# script ends, however it ends.
 
 harness=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 project=$(cd "$harness/../.." && pwd)
-# The flags of an outer make are not meant for the makes that the scripts run.
+# The flags of an outer make must not reach the makes that the scripts run.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
 guarded_group=
@@ -16,7 +16,7 @@ fail() {
     exit 1
 }
 
-# The user that PostgreSQL and everything that talks to it run as: it refuses to be root.
+# The user that runs PostgreSQL and everything that connects to it. PostgreSQL refuses to run as root.
 server_user() {
     if [[ $(id -u) != 0 ]]; then
         id -un
@@ -38,7 +38,7 @@ as_server_user() {
         env HOME="${server_dir:-/}" USER="$user" LOGNAME="$user" "$@"
 }
 
-# Runs a command in a process group of its own, so that a signal to this script ends all of it at once.
+# Runs a command in a process group of its own, so that a signal to this script ends the whole group at once.
 guarded() {
     set -m
     "$@" </dev/null &
@@ -50,13 +50,13 @@ guarded() {
     return "$status"
 }
 
-# Builds into a log that is shown only if the build fails. One build at a time.
+# Runs a build with its output in a log, which is shown only if the build fails. Only one build runs at a time.
 quietly() {
     local name=$1
     shift
     "$harness/build_folder.sh" || return
     if ! guarded flock "$project/build/.lock" "$@" >"$project/build/$name.log" 2>&1; then
-        # From the first error on, which is what the later ones follow from.
+        # Prints from the first error on, which the later ones follow from.
         awk '/error: |undefined reference|\*\*\*|CMake Error/ { found = 1 } found' \
             "$project/build/$name.log" | head -n 60 >&2 || true
         echo "all of it: build/$name.log" >&2
@@ -68,13 +68,13 @@ build_module() {
     quietly module make -C "$project" -j"$(nproc)" WERROR=-Werror PG_CONFIG="$("$harness/pg_config.sh")"
 }
 
-# Starts a private server (options as of server.sh start) in a folder of $servers, /tmp by default, takes over its
-# environment, copies the project's files to $server_dir/project for the server's user to read and write, and removes
-# it all in the end.
+# Starts a private server (options as of server.sh start) in a folder under $servers, by default /tmp, sets the
+# environment to connect to it, copies the project's files to $server_dir/project for the server's user to read and
+# write, and removes everything in the end.
 private_server() {
     server_dir=$(mktemp -d "${servers:-/tmp}/terra_identity.XXXXXX")
     "$harness/server.sh" start "$server_dir" "$@" || return
-    # kill -9 runs no trap: this outlives the script and cleans up after it.
+    # kill -9 runs no trap. This process outlives the script and cleans up after it.
     if [[ -z ${KEEP:-} ]]; then
         setsid bash -c 'while kill -0 "$1"; do sleep 1; done; exec "$2" stop "$3"' \
             _ $$ "$harness/server.sh" "$server_dir" </dev/null >/dev/null 2>&1 &
@@ -83,7 +83,7 @@ private_server() {
     # shellcheck disable=SC1091
     . "$server_dir/env"
     mkdir "$server_dir/project"
-    # Status 1: a file changed while it was read. An editor at work is no reason to fail.
+    # Status 1 means that a file changed while it was read. A running editor is no reason to fail.
     { tar -C "$project" --exclude=./.git --exclude=./build -cf - . 2>/dev/null || [[ $? == 1 ]]; } |
         tar -C "$server_dir/project" --no-same-owner -xf -
     if [[ $(id -u) == 0 ]]; then

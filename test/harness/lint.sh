@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Checks which room includes which, that one file asks for the PostgreSQL version and that no line is too long, and runs
-# clang-tidy over the core; its findings are errors. Quiet otherwise.
+# Checks which rooms (docs/architecture.md) include which, checks that only one file tests the PostgreSQL version, and
+# runs clang-tidy over the core. Every finding is an error. Prints nothing else.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$project"
 
-# stays_within ROOM OTHER...: the sources of a room include, of the project, its own headers and those of these rooms
-# alone.
+# stays_within ROOM OTHER...: checks that the sources of a room include only headers of that room and of these others.
 stays_within() {
     local place header status=0
     while IFS=: read -r place header; do
@@ -21,7 +20,7 @@ stays_within core
 stays_within pg core
 stays_within tables core pg
 
-# core/fence.h asks whether PostgreSQL's headers are there at all.
+# core/fence.h only tests whether PostgreSQL's headers are included at all.
 if grep -rn PG_VERSION_NUM src --exclude=versions.h --exclude=fence.h >&2; then
     echo "lint.sh: what differs between PostgreSQL versions goes into src/pg/versions.h" >&2
     exit 1

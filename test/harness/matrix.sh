@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs `make check` with the working tree's files on every supported PostgreSQL, each in a chroot of the Debian
-# that ships it: all of them, or those named in $DISTRIBUTIONS. Root only. Promises a table at the end and, as the
-# last line, `N passed, N failed` counting distributions; each one's output is in build/matrix/DISTRIBUTION.log.
-# experimental has the next PostgreSQL for some months of the year: it is skipped while the archive has none.
+# Runs `make check` with the files of the working tree on every supported PostgreSQL, each in a chroot of the Debian
+# that has it: on all of them, or on those named in $DISTRIBUTIONS. Needs root. Prints a table at the end and, as the
+# last line, `N passed, N failed` counting distributions. The output of each is in build/matrix/DISTRIBUTION.log.
+# experimental has the next PostgreSQL for some months of the year; it is skipped while the archive has none.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$project"
@@ -16,7 +16,7 @@ failed=0
 "$harness/dependencies.sh" --matrix
 mkdir -p "$MATRIX_LOGS"
 
-# Two at once: one builds while another waits for a lock or a clock.
+# Two run at once: one builds while the other waits for a lock or a timer.
 rm -f "$MATRIX_LOGS"/*.result
 guarded xargs -a <(printf '%s\n' $distributions) -n 1 -P 2 "$harness/matrix_one.sh" || true
 

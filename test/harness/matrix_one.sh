@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# matrix_one.sh DISTRIBUTION: `make check` in a chroot of that Debian. Called by matrix.sh. Leaves in $MATRIX_LOGS
+# matrix_one.sh DISTRIBUTION: runs `make check` in a chroot of that Debian. Called by matrix.sh. Writes to $MATRIX_LOGS
 # the output, DISTRIBUTION.log, and DISTRIBUTION.result: status, PostgreSQL version, minutes. The status is "gone" if
-# there is no such PostgreSQL in the archive, which experimental alone may say.
+# the archive has no such PostgreSQL, which is possible only for experimental.
 #
-# The chroots are made once, with everything that is needed inside, and kept in
-# ${XDG_CACHE_HOME:-~/.cache}/terra_identity/matrix: remove one to have it made anew. A run leaves no trace in one
-# (mounts of its own, a tmpfs as /tmp) and has no network but loopback, which proves that the tests need none.
+# The chroots are made once, with everything that is needed in them, and kept in
+# ${XDG_CACHE_HOME:-~/.cache}/terra_identity/matrix. Remove one to have it made again. A run leaves nothing behind in a
+# chroot (it has its own mounts, and a tmpfs as /tmp), and has no network but loopback, which proves that the tests need
+# none.
 set -euo pipefail
 
 project=$(cd "$(dirname "$0")/../.." && pwd)
@@ -22,8 +23,8 @@ experimental) version=19 suite=sid ;; # sid, with the next PostgreSQL from exper
 *) echo "matrix_one.sh: no such distribution: $distribution" >&2 && exit 1 ;;
 esac
 
-# The package depends on clang and LLVM, a gigabyte that only bitcode needs: so it is unpacked, with what else it
-# depends on installed.
+# The package of the server's headers depends on clang and LLVM, a gigabyte that only bitcode needs. So the package is
+# unpacked, and only its other dependencies are installed.
 install_server_headers='
     cd /tmp
     apt-get -qq download "$1"
@@ -33,14 +34,14 @@ install_server_headers='
     rm "$1"_*.deb needs
     apt-get clean'
 
-# Before the lists of packages are fetched: lets apt have this PostgreSQL, and nothing else, from experimental.
+# Hook before apt fetches the lists of packages: allows only this PostgreSQL from experimental.
 add_experimental='
     grep -h "^deb .* sid " "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*.list 2>/dev/null |
         sed "s/ sid / experimental /" >"$1/etc/apt/sources.list.d/experimental.list"
     printf "Package: src:postgresql-%s\nPin: release a=experimental\nPin-Priority: 990\n" "$version" \
         >"$1/etc/apt/preferences.d/experimental"'
 
-# Afterwards: leaves a note if they do not have this PostgreSQL.
+# Hook afterwards: leaves a note if the lists do not have this PostgreSQL.
 look_for_it='
     APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-cache show "postgresql-$version" >/dev/null || { touch "$1.gone"; exit 1; }'
 
@@ -62,7 +63,8 @@ make_chroot() {
     mv "$chroot".new "$chroot"
 }
 
-# check_in CHROOT: the project's archive as standard input. Runs in mount, process and network namespaces of its own.
+# check_in CHROOT: runs the tests, in mount, process and network namespaces of its own. Standard input: the project's
+# archive.
 check_in() {
     mount_in "$1"
     chroot "$1" /bin/ip link set lo up

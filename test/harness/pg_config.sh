@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Prints the pg_config to build against: $PG_CONFIG if set, else the one in PATH, else the newest of
-# /usr/lib/postgresql; the last two only if they have what an extension is built with: PGXS and the server's headers,
-# of PostgreSQL 15 or newer, and rather one whose server is here too. PGXS alone proves nothing: Debian ships it with
-# the client programs.
-# Prints nothing and exits 1 if there is none.
+# Prints the pg_config to build against: $PG_CONFIG if set, else the one in PATH, else the newest in
+# /usr/lib/postgresql. The last two count only if they have what an extension is built with: PGXS and the server's
+# headers, of PostgreSQL 15 or newer. One whose server is also installed is preferred. PGXS alone is not enough, because
+# Debian's client programs include it. Prints nothing and exits with 1 if there is none.
 set -euo pipefail
 
 builds_extensions() {

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# server.sh start DIR [--durable]: a private PostgreSQL under DIR that has this extension installed, and
-#     nothing outside DIR changed. It listens on a Unix socket only. `. DIR/env` leads clients to it.
-#     Superuser postgres, no password. Without --durable it does not fsync.
-# server.sh stop DIR: stops it and removes DIR. Nothing to do is no error.
+# server.sh start DIR [--durable]: starts a private PostgreSQL under DIR with this extension installed, and changes
+#     nothing outside DIR. It listens on a Unix socket only. `. DIR/env` sets the environment to connect to it.
+#     Its superuser is postgres, without a password. Without --durable it does not fsync.
+# server.sh stop DIR: stops the server and removes DIR. It is no error if there is nothing to do.
 #
-# PostgreSQL finds its libraries and share files relative to its own executable: so a copy of the executables
-# in a tree of links to everything else is an installation of its own.
+# PostgreSQL finds its libraries and share files relative to its own executable. So a copy of the executables in a tree
+# of links to everything else is a separate installation.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 KEEP=
@@ -14,7 +14,7 @@ usage() {
     fail "usage: server.sh start DIR [--durable] | server.sh stop DIR"
 }
 
-# PostgreSQL's installation once more, under $dir/root, plus the extension.
+# Installs a copy of PostgreSQL under $dir/root, and the extension into it.
 install_private_copy() {
     local pg_config=$1 sharedir pkglibdir
     sharedir=$("$pg_config" --sharedir)
@@ -76,7 +76,7 @@ start() {
     write_configuration
     as_server_user "$root$bindir/pg_ctl" start -w -t 60 -s -D "$dir/data" -l "$dir/log" </dev/null >/dev/null ||
         fail "the server did not start: $(tail -n 20 "$dir/log")"
-    # It runs: from here on only `stop` ends it.
+    # The server runs: from here on only `stop` ends it.
     server_dir=
 }
 

@@ -1,8 +1,8 @@
 """
-How a history gets into the database: a random plan of SQL statements, batches, transactions and changes of policy.
+Turns a history into SQL: a random plan of statements, batches, transactions and changes of policy.
 
-A plan is a list of steps; it is made for all events of a history once, and written as SQL for all of them or for some,
-so that a failing history can be shrunk under the same plan.
+A plan is a list of steps. It is made once, for all events of a history, and written as SQL for all or some of them, so
+that a failing history can be shrunk under the same plan.
 """
 
 import json
@@ -14,7 +14,7 @@ FORMS = ["values", "values", "select from json", "select from values", "copy"]
 
 
 def plan(history):
-    """Steps: ('insert', form, indexes), ('policy', sql with %s for the dev_id), ('sql', text)."""
+    """A random plan. Its steps: ('insert', form, indexes), ('policy', sql with %s for the dev_id), ('sql', text)."""
     rng = random.Random(f"{history.seed}:{history.index}:plan")
     units = [[batch] for batch in inserts(rng, history)]
     places = sorted(rng.randint(0, len(units)) for _ in range(3))
@@ -47,7 +47,7 @@ def inserts(rng, history):
 
 
 def policy_changes(rng, final):
-    """Zero to three changes that end in the final policy."""
+    """Zero to three changes of policy, of which the last sets the final policy."""
     def begin(policy):
         return f"INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES (%s, '{policy}');"
 
@@ -62,7 +62,7 @@ def policy_changes(rng, final):
 
 
 def transaction(rng, group):
-    """The units of the group as one transaction, of which parts, or all, may be rolled back and done again."""
+    """The units of the group as one transaction; parts of it, or all, may be rolled back and run again."""
     steps = []
     for unit in group:
         fate = rng.random()

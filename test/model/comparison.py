@@ -1,7 +1,7 @@
 """
-What is compared: one query per relation, for many environments at once, and the same rows from the reference.
+The comparison: one query for each relation, for many environments at once, and the same rows from the reference model.
 
-Rows are dicts; times are whole microseconds since 1970; every row of a query comes with its dev_id.
+Rows are dicts. Times are whole microseconds since 1970. Every row of a query has its dev_id.
 """
 
 import json
@@ -38,14 +38,14 @@ QUERIES = {
 
 
 def queries(dev_ids):
-    """A psql script that prints each relation under a line of its own, one JSON object per row."""
+    """A psql script that prints each relation after a line with its name, one JSON object per row."""
     array = "ARRAY[" + ", ".join("'" + dev_id.replace("'", "''") + "'" for dev_id in dev_ids) + "]::text[]"
     return "".join(f"\\echo == {relation}\nSELECT row_to_json(q) FROM ({query % array}) AS q;\n"
                    for relation, query in QUERIES.items())
 
 
 def actual(output, dev_ids):
-    """dev_id -> relation -> rows, from what the script printed."""
+    """The rows that the script printed, as dev_id -> relation -> rows."""
     result = {dev_id: {relation: [] for relation in QUERIES} for dev_id in dev_ids}
     relation = None
     for line in output.split("\n"):
@@ -91,7 +91,7 @@ def expected(state):
 
 
 def differences(wanted, found):
-    """Lines that say which rows are missing and which are too many, relation by relation; none if all is equal."""
+    """Lines that name missing and superfluous rows, relation by relation; none if all rows are equal."""
     lines = []
     for relation, rows in wanted.items():
         missing, extra = sorted(map(canonical, rows)), sorted(map(canonical, found[relation]))
@@ -106,7 +106,7 @@ def differences(wanted, found):
 
 
 def changed_columns(missing, extra):
-    """For rows of one user_id on both sides: which columns differ."""
+    """The columns that differ, for user_ids that have a row on both sides."""
     for wanted in map(json.loads, missing):
         for found in map(json.loads, extra):
             if "user_id" in wanted and wanted["user_id"] == found["user_id"]:

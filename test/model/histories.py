@@ -1,8 +1,8 @@
 """
-Seeded random histories: lists of events in which the rules collide often.
+Random histories from a seed: lists of events for which the rules conflict often.
 
-history(seed, index) is always the same list. It mixes plausible stories (stories.py) with chaos (any event type on any
-of a few ids), and now and then spoils a payload. Run with --statistics to see how often each rule is met.
+history(seed, index) always returns the same list. It mixes plausible stories (stories.py) with chaos (any event type on
+any of a few ids), and sometimes spoils a payload. Run with --statistics to see how often each rule applies.
 """
 
 import argparse
@@ -20,11 +20,11 @@ SECOND = 1_000_000
 HOUR = 3600 * SECOND
 START = 1_714_521_600 * SECOND  # 2024-05-01T00:00:00Z
 
-# Byte order, case and language order differ for these; with spaces around them they are the same ids.
+# Byte order, letter case and language order sort these differently. With spaces around them they are the same ids.
 USER_IDS = ["u1", "u2", "u10", "U2", "u-2", "u 3", "ü1", "_u", "\U0001d11e", "\uff5e", "é", "zz", "v1", "v2", "w", "W"]
 REFERENCE_IDS = ["ann", "bob", "Ann", "zoë", "100", 100, 7]
 WEB_PROVIDERS = ["GARMIN", "FITBIT", "OURA", "DASH"]
-UNUSABLE_PROVIDERS = frozenset({"DASH"})   # says the same account for everyone
+UNUSABLE_PROVIDERS = frozenset({"DASH"})   # reports the same account for everyone
 SDK_PROVIDERS = ["APPLE", "SAMSUNG", "HEALTH_CONNECT"]
 ACCOUNTS = ["100", 100, "200", 200, "a", "A", " 100 ", "9223372036854775807", 9223372036854775807, -5]
 
@@ -35,12 +35,12 @@ CHAOS_TYPES = (["auth"] * 5 + ["user_reauth"] * 6 + ["athlete"] * 5 + ["deauth"]
 class History(NamedTuple):
     seed: int
     index: int
-    policy: str      # the final one
-    events: tuple    # in the order of what happened, repeats included; not the order of arrival
+    policy: str      # the final policy
+    events: tuple    # in the order in which they happened, repeats included; not in the order of arrival
 
 
 class World:
-    """The few ids, places in time and habits of one history."""
+    """The ids, the times and the frequencies from which one history is made."""
 
     def __init__(self, rng):
         self.rng = rng
@@ -52,13 +52,13 @@ class World:
         self.providers += rng.choice([[], [], [], [None, None]])
         self.accounts = rng.sample(ACCOUNTS, rng.randint(1, 4))
         self.ticks = rng.choice([4, 12, 40])
-        self.ordering = rng.choice([0, 0.5, 0.9, 1])      # how many deliveries have an ordering timestamp
-        self.created = rng.choice([0, 0.3, 0.6, 1])       # how many user objects have a created_at
+        self.ordering = rng.choice([0, 0.5, 0.9, 1])      # share of the deliveries with an ordering timestamp
+        self.created = rng.choice([0, 0.3, 0.6, 1])       # share of the user objects with a created_at
         self.traced = rng.choice([0, 0.5, 1])
-        self.year_1 = rng.choice([0, 0, 0.1])             # how many created_at are Go's zero time
-        self.again = rng.choice([0, 0, 0.05])             # how many trace ids come again with another payload
-        self.odd = rng.choice([0, 0, 0.05, 0.25])         # how much is unusual, but legal
-        self.spoiled = rng.choice([0, 0, 0.05, 0.2])      # how much is wrong
+        self.year_1 = rng.choice([0, 0, 0.1])             # share of the created_at that are Go's zero time
+        self.again = rng.choice([0, 0, 0.05])             # share of the trace ids that come again with another payload
+        self.odd = rng.choice([0, 0, 0.05, 0.25])         # share of what is unusual, but legal
+        self.spoiled = rng.choice([0, 0, 0.05, 0.2])      # share of what is wrong
         self.traces = 0
 
     def tick(self, number=None):
@@ -101,7 +101,7 @@ class World:
         return user
 
     def deliver(self, payload, at):
-        """The event as it comes in: with or without headers, perhaps late."""
+        """The event as it is received: with or without headers, perhaps late."""
         rng = self.rng
         received_at = at + HOUR * rng.choice([0, 0, 0, 1, 3, rng.randrange(72)]) + rng.choice([0, 0, 0, 1, 999, 1500])
         headers = {}
@@ -182,7 +182,7 @@ def chaos(world):
 
 
 def spoil(world, event):
-    """Make something about the payload wrong, or at least strange."""
+    """Makes something about the payload wrong, or at least unusual."""
     rng = world.rng
     payload = copy.deepcopy(event.payload)
     if not isinstance(payload, dict):
@@ -216,7 +216,7 @@ def spoil(world, event):
 
 
 def without_user(world):
-    """What names no connection, and says nothing."""
+    """An event that names no connection."""
     rng = world.rng
     return world.deliver(rng.choice([
         {"type": "auth_cancelled", "status": "error", "flow_id": None, "reference_id": "ann"},
@@ -242,9 +242,9 @@ def history(seed, index):
         if world.maybe(world.spoiled):
             event = spoil(world, event)
         events.append(event)
-        # Terra delivers at least once: the same again, or (without a trace id) the same at another time.
-        # An event with a trace id is only ever repeated as it is, so that it does not matter which copy comes first;
-        # with another payload under the same trace id it is another event.
+        # Terra delivers at least once: the same delivery again, or (without a trace id) the same payload at another
+        # time. An event with a trace id is repeated unchanged, so that it does not matter which copy comes first.
+        # Another payload under the same trace id is another event.
         trace_id = read(event).trace_id
         if trace_id is not None and len(trace_id) < 100 and world.maybe(world.again):
             events.append(event._replace(payload=next(told).payload))
@@ -257,7 +257,7 @@ def history(seed, index):
 
 
 def met_in(history):
-    """The names of the things worth testing that occur in the final state of a history."""
+    """The names of the interesting cases that occur in the final state of a history."""
     result = state(history.events, history.policy, unusable_providers=UNUSABLE_PROVIDERS)
     readings = [read(event) for event in history.events]
     replacements = [m for r in readings for m in r.mentions if m.role == "old_user"]

@@ -1,8 +1,8 @@
 """
-What one event says: the second, independent reading of "Reading a payload" in docs/rules.md.
+Reads one event: the second, independent implementation of "Reading a payload" in docs/rules.md.
 
 read() turns (payload, headers, received_at) into a Reading: either a `problem`, or the mentions that the event makes of
-connections. Times are whole microseconds since 1970. Nothing here knows of any other event.
+connections. Times are whole microseconds since 1970. Nothing here depends on any other event.
 """
 
 import re
@@ -13,7 +13,7 @@ IDENTITY_TYPES = {"auth", "user_reauth", "deauth", "access_revoked", "permission
 PASSING_TYPES = {"activity", "body", "daily", "sleep", "nutrition", "menstruation", "planned_workout", "hormone",
                  "health_observation", "google_no_datasource", "large_request_processing", "large_request_sending",
                  "processing", "rate_limit_hit"}
-# What shows that a connection works again after a connection_error; notices of progress and unknown types do not.
+# The event types that end a degraded state after a connection_error. Progress notices and unknown types do not.
 CURES = {"activity", "body", "daily", "sleep", "nutrition", "menstruation", "planned_workout", "hormone",
          "health_observation",
          "athlete", "auth", "user_reauth"}
@@ -31,7 +31,7 @@ class Event(NamedTuple):
 
 
 class Mention(NamedTuple):
-    """One event naming one connection, and what it says about it."""
+    """One mention of a connection by one event, and what the event states about it."""
     user_id: str
     role: str                     # 'user', 'new_user' or 'old_user'
     type: str
@@ -45,7 +45,7 @@ class Mention(NamedTuple):
     scopes: Optional[str]
     provider_user_id: Optional[str]
     replaced_by: Optional[str]    # for 'old_user': the user_id of the new one
-    other_person: bool            # for 'old_user': both have a reference_id, and these differ
+    other_person: bool            # for 'old_user': both users have a reference_id, and these differ
 
 
 class Reading(NamedTuple):
@@ -55,7 +55,7 @@ class Reading(NamedTuple):
 
 
 class Problem(Exception):
-    """The payload is not what its type needs."""
+    """Raised if the payload is not what its type needs."""
 
 
 def read(event):
@@ -99,7 +99,7 @@ def mentions(event, ordering):
         if not isinstance(payload["old_user"], dict):
             raise Problem("old_user is neither null nor an object")
         if identifier(payload["old_user"], "user_id") in (None, new.user_id):
-            return [new]  # only proof of life for the new one: the rest of old_user is not read
+            return [new]  # it is only a proof of life for the new user: the rest of old_user is not read
         old = mention("old_user", payload["old_user"])
         return [new, old._replace(replaced_by=new.user_id, other_person=bool(
             old.reference_id and new.reference_id and old.reference_id != new.reference_id))]
@@ -138,7 +138,7 @@ def user_object(payload, name):
 
 
 def athlete_object(payload):
-    """The athlete, or the first object of an array of them."""
+    """The member `athlete`; if it is an array, the first object in it."""
     athlete = payload.get("athlete")
     candidates = athlete if isinstance(athlete, list) else [athlete]
     return next((candidate for candidate in candidates if isinstance(candidate, dict)), None)
@@ -146,8 +146,8 @@ def athlete_object(payload):
 
 def athlete_account(payload):
     """
-    That of the athlete, else of `data` if it is an object, else the first non-empty one among the objects of the array
-    `data`; what comes after the one that is found is not looked at.
+    The provider_user_id of the athlete, else that of `data` if it is an object, else the first non-empty one among the
+    objects of the array `data`. The search ends at the first one.
     """
     data = payload.get("data")
     for holder in [athlete_object(payload)] + (data if isinstance(data, list) else [data]):
@@ -159,7 +159,7 @@ def athlete_account(payload):
 
 
 def text_or_integer(holder, name):
-    """An identifier that some write as a number: an integer is its digits."""
+    """An id that some senders write as a number: an integer is read as its digits."""
     value = holder.get(name)
     if isinstance(value, int) and not isinstance(value, bool) and value in INTEGERS:
         return str(value)
@@ -167,7 +167,7 @@ def text_or_integer(holder, name):
 
 
 def identifier(holder, name):
-    """A string, trimmed; empty is None."""
+    """A string member, trimmed; None if it is empty."""
     value = holder.get(name)
     if value is None:
         return None
@@ -188,7 +188,7 @@ def ascii_upper(value):
 
 
 def header(headers, name, types):
-    """The value of the header, or None; an array counts as its first element."""
+    """The value of the header, or None; of an array its first element."""
     if not isinstance(headers, dict):
         return None
     for key, value in headers.items():
@@ -229,6 +229,8 @@ def created_at(value, received_at):
 
 
 def believed(time, received_at):
-    """Not a time before 2015 (Go's year 1, seconds taken for milliseconds), nor one more than a day after the event
-    came in."""
+    """
+    The time, or None if it is before 2015 (Go's year 1, seconds taken for milliseconds) or more than a day after
+    receipt.
+    """
     return time if EARLIEST <= time <= received_at + DAY else None

@@ -1,8 +1,8 @@
 """
 The reference model: the final state of one environment, computed at once from the whole set of its events.
 
-state() follows docs/rules.md sentence by sentence, by brute force. It is the oracle that the extension, which computes
-the same step by step, is compared with. What one event says is read in reading.py.
+state() follows docs/rules.md sentence by sentence, by brute force. The extension computes the same state step by step,
+and the tests compare the two. reading.py reads the single events.
 """
 
 import json
@@ -13,11 +13,11 @@ from typing import NamedTuple, Optional
 from reading import CURES, Event, read  # noqa: F401  (Event is part of this module's face)
 
 SDK_PROVIDERS = frozenset({"APPLE", "SAMSUNG", "HEALTH_CONNECT", "GOOGLEFIT", "FREESTYLELIBRESDK"})
-ENDINGS = ("replaced", "deauthenticated", "revoked", "failed")  # in order of precedence
+ENDINGS = ("replaced", "deauthenticated", "revoked", "failed")  # the first that applies is the status
 
 
 class Connection(NamedTuple):
-    """The facts of one connection: what its own events say, without regard to other connections."""
+    """The facts of one connection, from its own events alone."""
     user_id: str
     provider: Optional[str]
     reference_id: Optional[str]
@@ -25,35 +25,35 @@ class Connection(NamedTuple):
     own_provider_user_id: Optional[str]
     created_at: Optional[int]
     first_seen_at: int
-    connected_at: int             # as facts_of() returns it: before the connections that replaced it are looked at
+    connected_at: int             # from its own events, without regard to the connections that replaced it
     live: bool
     confirmed: bool
-    ended_facts: dict             # ending -> time, only those that it has
+    ended_facts: dict             # ending -> time, for the endings that it has
     replaced_by: Optional[str]
     ended: bool
     degraded: bool
 
     @property
     def dated(self):
-        """Not only seen in passing, nobody knows since when."""
+        """Whether it is known since when the connection exists: passing events alone do not state it."""
         return self.created_at is not None or self.confirmed
 
     @property
     def age(self):
-        """Newer means the greater."""
+        """Its place in the order of newness: the newer connection has the greater tuple."""
         return (self.dated, self.connected_at, self.user_id)
 
 
 @dataclass
 class State:
     connections: dict = field(default_factory=dict)   # user_id -> the columns of `connections`
-    lineages: set = field(default_factory=set)        # of frozensets of user_ids
+    lineages: set = field(default_factory=set)        # frozensets of user_ids
     resolve: dict = field(default_factory=dict)       # user_id -> user_id or None
     current: list = field(default_factory=list)
     duplicates: list = field(default_factory=list)
     transfers: list = field(default_factory=list)
     shared_references: list = field(default_factory=list)
-    problems: list = field(default_factory=list)      # of (event, why)
+    problems: list = field(default_factory=list)      # (event, problem)
     stored: int = 0                                   # rows in the ledger
 
 
@@ -101,14 +101,14 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers
         return max(connections, key=lambda c: c.age, default=None)
 
     def resolved(user_id, lineage):
-        """Itself if it is active, else the newest active one of its lineage."""
+        """The user_id itself if it is active, else the newest active one of its lineage."""
         if facts[user_id] in active:
             return user_id
         found = newest(c for c in active if c.user_id in lineage)
         return found and found.user_id
 
     def actives_of_account(c):
-        """The active connections of c's provider account, under whichever reference_id."""
+        """The active connections of c's provider account, under any reference_id."""
         return [d for d in active if d.provider == c.provider and accounts[d.user_id] == accounts[c.user_id]]
 
     def several_end_users(c):
@@ -120,7 +120,7 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers
                       key=lambda c: c.age)
 
     def transferred_to(c):
-        """The connection of another person that took the account over, or None."""
+        """The connection of another person to which the account moved, or None."""
         if status(c) == "replaced" and (c.user_id, c.replaced_by) not in of_one_person:
             return facts[c.replaced_by]
         if status(c) == "superseded":
@@ -203,7 +203,7 @@ def facts_of(user_id, all_mentions):
 
 
 def cycle_of(user_id, reauths):
-    """The connections that reauths lead to from this one and back again; at least itself."""
+    """The members of the cycle that the connection is on; only itself if it is on none."""
     def reached(start, arrows):
         grown = start | {b for a, b in arrows if a in start}
         return start if grown == start else reached(grown, arrows)
@@ -212,7 +212,10 @@ def cycle_of(user_id, reauths):
 
 
 def brought_forward(facts, reauths, cycles):
-    """Every connection connected before each one that replaced it, except between members of a cycle."""
+    """
+    connected_at of every connection: before that of each connection that replaced it, except between members of a
+    cycle.
+    """
     connected_at = {c.user_id: c.connected_at for c in facts.values()}
     bound = {(old, new) for old, new in reauths if old not in cycles[new]}
     while any(connected_at[old] >= connected_at[new] for old, new in bound):
@@ -223,9 +226,10 @@ def brought_forward(facts, reauths, cycles):
 
 def effective_provider_user_ids(facts, reauths, cycles, sdk_providers):
     """
-    A connection's own; else, if it is not of an SDK provider, that of the newest predecessor that has one. The members
-    of a cycle are one in this: the newest own one among them, else that of the newest predecessor of any of them; a
-    predecessor of an SDK member does not count. (A connection outside of cycles is the only member of its own.)
+    The effective provider_user_id: a connection's own; else, if its provider is no SDK provider, that of the newest
+    predecessor that has one. The members of a cycle share one: the own one of the newest member that has one, else that
+    of the newest predecessor of any member; predecessors of an SDK member do not count. (A connection that is on no
+    cycle is treated as the only member of one.)
     """
     @cache
     def effective(user_id):
@@ -244,7 +248,10 @@ def effective_provider_user_ids(facts, reauths, cycles, sdk_providers):
 
 
 def account_slot(c, provider_user_id, policy, sdk_providers, unusable_providers):
-    """An SDK provider's account is a device, which a family may share: its slot always has the reference_id."""
+    """
+    The account slot, if any. An SDK provider's account is a device, which a family may share: its slot always has the
+    reference_id.
+    """
     if provider_user_id is None or c.provider is None or c.provider in unusable_providers:
         return frozenset()
     owner = () if policy == "replace" and c.provider not in sdk_providers else (c.reference_id,)

@@ -26,13 +26,13 @@ from reference import SDK_PROVIDERS, state
 
 BLOCK = 50             # histories per psql session
 SHRINKING_TRIES = 60
-SHRUNK = 3             # so many failures are shrunk,
-PRINTED = 10           # and of so many the differences are printed
+SHRUNK = 3             # how many failures are shrunk
+PRINTED = 10           # of how many failures the differences are printed
 REBUILD_ONE_IN = 4
 
 
 class Failed(Exception):
-    """psql gave up: what it wrote to stdout until then, and its error message."""
+    """Raised when psql failed, with what it wrote to stdout until then, and its error message."""
 
     def __init__(self, output, message):
         super().__init__(message)
@@ -64,10 +64,10 @@ class Trial:
         self.rebuilt = history_.index % REBUILD_ONE_IN == 0
         self.script = batches.script(history_, batches.plan(history_), dev_id, kept)
         self.events = [event for i, event in enumerate(history_.events) if kept is None or i in kept]
-        self.differences = []   # lines; none: passed
+        self.differences = []   # lines; empty if it passed
 
     def compare(self, found, before=None):
-        """With what the extension says; `before`: what it said before rebuild()."""
+        """Compares with the extension's state. `before` is that state before rebuild()."""
         wanted = expected(self)
         if before is not None:
             wanted["ids"] = before["ids"]
@@ -77,7 +77,7 @@ class Trial:
 
 
 def run(trials):
-    """Runs the trials in one session, as far as they let it, and fills in their differences."""
+    """Runs the trials in one session, as far as they succeed, and sets their differences."""
     remaining = list(trials)
     inserted = []
     while remaining:
@@ -97,7 +97,9 @@ def run(trials):
 
 
 def compare(trials):
-    """One query per relation for all trials; one trial at a time if that fails, to tell which one it is."""
+    """
+    Runs one query per relation for all trials; if that fails, for one trial at a time, to find the one that fails.
+    """
     if not trials:
         return
     try:
@@ -124,7 +126,7 @@ def fetch(trials, first=""):
 
 
 def shrink(trial):
-    """Leaves out events while it still fails: halves first, then ever smaller parts."""
+    """Shrinks a failing trial: leaves out events as long as it still fails, halves first, then ever smaller parts."""
     kept, smallest, tries = list(range(len(trial.history.events))), trial, 0
     size = max(1, len(kept) // 2)
     while True:
@@ -180,8 +182,7 @@ def replay(seed, index, suffix):
 
 
 def prepare_database():
-    """With the extension and the rows of `providers`, which are for all environments, that the histories are made
-    for."""
+    """Creates the extension, and the rows of `providers` that the histories assume, which hold for all environments."""
     psql("CREATE EXTENSION IF NOT EXISTS terra_identity;" + "".join(
         f"INSERT INTO terra_identity.providers (provider, account_ids) VALUES ({batches.literal(provider)}, 'unusable')"
         " ON CONFLICT DO NOTHING;" for provider in sorted(UNUSABLE_PROVIDERS)))
@@ -193,7 +194,7 @@ def prepare_database():
 
 
 def environment_suffix(seed):
-    """Nothing, or something new if this database has seen the seed before."""
+    """A suffix for dev_ids: empty, or a new one if this database has seen the seed before."""
     seen = psql(f"SELECT EXISTS (SELECT FROM terra_identity.events WHERE dev_id LIKE 'model-{seed}-%')").strip() == "t"
     return f"-{time.time_ns()}" if seen else ""
 

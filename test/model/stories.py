@@ -1,8 +1,8 @@
 """
 Plausible stories: what Terra sends when people connect, reconnect, change devices, share accounts and leave.
 
-tell(world) yields one event after another without end; what a story sends comes in the order in which it happened, and
-it is for World.deliver() and the driver to delay, repeat and shuffle it.
+tell(world) yields events without end, in the order in which they happened. World.deliver() and the caller delay, repeat
+and shuffle them.
 """
 
 from datetime import date, timedelta
@@ -14,7 +14,7 @@ SDK = ("APPLE", "SAMSUNG", "HEALTH_CONNECT")
 
 
 class Connected:
-    """One connection as Terra has it."""
+    """One connection as Terra stores it."""
 
     def __init__(self, user_id, person, provider, account, since):
         self.user_id, self.person, self.provider, self.account, self.since = user_id, person, provider, account, since
@@ -39,7 +39,7 @@ class Told:
         self.connected = []
         self.unused = list(world.user_ids)
 
-    # What happens
+    # What happens:
 
     def connect(self, person=..., provider=..., account=None, old=None):
         """A new connection, of anyone or as given; `old` is what it replaces by user_reauth."""
@@ -58,7 +58,7 @@ class Told:
             sent.append(self.send({"type": "deauth", "status": "success", "user": self.user(old)}))
             if old in self.connected:
                 self.connected.remove(old)
-        if old and rng.random() < 0.3:  # what was under way for the old one
+        if old and rng.random() < 0.3:  # an event of the old connection that comes late
             sent.append(rng.choice([self.passing, self.passing, self.auth, self.athlete])(old))
         if rng.random() < 0.3:
             sent.append(self.passing(new))
@@ -70,7 +70,7 @@ class Told:
         return self.connect(old.person, old.provider, old.account, old) if old else self.connect()
 
     def chain(self):
-        """Several reconnects, whose athlete answers mostly never come."""
+        """Several reconnects, of which most get no athlete event."""
         sent = self.connect()
         for _ in range(self.rng.randint(1, 3)):
             last = self.connected[-1]
@@ -79,7 +79,7 @@ class Told:
         return sent
 
     def disorder(self):
-        """Reconnects, one after another or round in a circle, whose times are equal or the wrong way round."""
+        """Reconnects, one after another or in a circle, whose times are equal or in reverse order."""
         rng, first = self.rng, self.anyone()
         if not first:
             return self.connect()
@@ -96,7 +96,9 @@ class Told:
         return sent
 
     def hand_over(self):
-        """A user_reauth from one person to another; the same may come again without saying whose it is, or was."""
+        """
+        A user_reauth from one person to another. The same may come again without the reference_id of one of the two.
+        """
         rng, old = self.rng, self.anyone()
         if not old:
             return self.connect()
@@ -116,7 +118,7 @@ class Told:
         return sent
 
     def reconnect_silently(self):
-        """After a deauth, or because the reauth went missing: no link but the account."""
+        """A new connection after a deauth or a lost user_reauth, which only the account links to the old one."""
         old = self.anyone()
         return self.connect(old.person, old.provider, old.account) if old else self.connect()
 
@@ -153,7 +155,7 @@ class Told:
         return [self.send({**payload, "user": self.user(gone)})]
 
     def connection_error(self):
-        """The notices of progress that may follow are no cure, what passing() sends may be."""
+        """A connection_error, after which progress notices do not end the degraded state, but data may."""
         someone = self.anyone()
         if not someone:
             return []
@@ -176,14 +178,14 @@ class Told:
         return [self.passing(someone)] if someone else []
 
     def rename(self):
-        """The same user_id from now on comes with another reference_id."""
+        """From now on a user_id comes with another reference_id."""
         someone = self.anyone()
         if not someone or self.rng.random() < 0.5:
             return []
         someone.person = self.rng.choice(self.world.reference_ids)
         return [self.rng.choice([self.passing, self.auth, self.athlete])(someone)]
 
-    # What Terra sends for it
+    # What Terra sends for these:
 
     def auth(self, connection):
         payload = {"type": "auth", "status": "success", "user": self.user(connection)}
@@ -194,7 +196,7 @@ class Told:
         return self.send(payload)
 
     def replacement(self, old, new, nameless=()):
-        """`nameless`: the users that come without a reference_id."""
+        """A user_reauth. `nameless` are the users in it that have no reference_id."""
         payload = {"type": "user_reauth", "status": "warning", "new_user": self.user(new), "old_user": self.user(old)}
         for name in nameless:
             payload[name].pop("reference_id", None)
@@ -225,7 +227,7 @@ class Told:
 
 
 def put_account(world, payload, account):
-    """Name the provider account in one of the places where Terra does."""
+    """Adds the provider account in one of the places where Terra sends it."""
     rng = world.rng
     place = rng.choice(["athlete"] * 6 + ["array", "data", "data object", "both", "odd"])
     payload["athlete"] = {"first_name": "Ann"}

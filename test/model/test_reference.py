@@ -21,8 +21,9 @@ def at(minute):
 
 
 def event(minute, payload, ordering=None, trace=None):
-    """Received at that minute after NOW, with an ordering timestamp of `ordering` minutes after NOW if that is
-    given."""
+    """
+    An event received that many minutes after NOW, with an ordering timestamp of `ordering` minutes after NOW if given.
+    """
     headers = {}
     if ordering is not None:
         headers["X-Terra-Ordering-Timestamp"] = str(at(ordering) // 1000)
@@ -269,7 +270,8 @@ class Facts(unittest.TestCase):
                       "health_observation"):
             self.assertFalse(state([error, event(3, says("processing", "u")),
                                     event(4, says(type_, "u"))]).current[0]["degraded"])
-        # Being replaced is no sign of life. (Only an `auth` that was stamped later shows the old one as current.)
+        # Being replaced is no proof of life. (Only an `auth` with a later ordering timestamp makes the old one
+        # current.)
         events = [error, event(3, reauth(user("u"), user("v"))), event(9, auth("u"), ordering=9)]
         self.assertEqual([(row["user_id"], row["degraded"]) for row in state(events).current],
                          [("u", False), ("v", False)])
@@ -308,18 +310,18 @@ class Consequences(unittest.TestCase):
 
         def accounts(*events):
             return {u: row["provider_user_id"] for u, row in state([*cycle, *events]).connections.items()}
-        # All three are dated and connected at minute 3: c is newer than b.
+        # All three are dated and connected at minute 3, so c is newer than b by its user_id.
         self.assertEqual(accounts(event(4, athlete("b", "B"))), {"a": "B", "b": "B", "c": "B"})
         self.assertEqual(accounts(event(4, athlete("b", "B")), event(4, athlete("c", "C"))),
                          {"a": "C", "b": "B", "c": "C"})
-        # Before the cycle: y is dated, so it is newer than x, though it was seen earlier.
+        # Predecessors of the cycle: y is dated, so it is newer than x, though it was seen earlier.
         before = [event(1, athlete("y", "Y")), event(1, auth("y")), event(2, athlete("x", "X")),
                   event(3, reauth(user("x"), user("a"))), event(3, reauth(user("y"), user("b")))]
         self.assertEqual(accounts(*before), {"a": "Y", "b": "Y", "c": "Y", "x": "X", "y": "Y"})
         self.assertEqual(accounts(*before, event(4, athlete("b", "B"))),
                          {"a": "B", "b": "B", "c": "B", "x": "X", "y": "Y"})
-        # An SDK member inherits nothing, neither for itself nor for the others, but what it has of its own is the
-        # cycle's.
+        # An SDK member inherits nothing, neither for itself nor for the others. But an account of its own counts for
+        # the cycle.
         apple = event(5, auth("b", provider="APPLE"))
         self.assertEqual(accounts(*before, apple), {"a": "X", "b": None, "c": "X", "x": "X", "y": "Y"})
         self.assertEqual(accounts(*before, apple, event(5, athlete("b", "B", "ann", "APPLE"))),
@@ -348,7 +350,7 @@ class Consequences(unittest.TestCase):
             result = state([event(1, athlete("a", "1")), event(2, athlete("b", "1")), event(3, athlete("c", "1"))],
                            policy)
             self.assertEqual(statuses(result), {"a": "superseded", "b": "superseded", "c": "active"})
-            self.assertEqual(result.connections["a"]["successor_user_id"], "b")   # the oldest of the newer ones
+            self.assertEqual(result.connections["a"]["successor_user_id"], "b")   # the oldest of the newer connections
             self.assertEqual(result.connections["a"]["ended_at"], at(2))
             self.assertEqual(result.resolve, {"a": "c", "b": "c", "c": "c"})
             self.assertEqual(result.transfers, [])
@@ -417,7 +419,7 @@ class Consequences(unittest.TestCase):
 
     def test_two_bodies_under_one_trace_id_are_two_events(self):
         events = [event(1, auth("a"), trace="t"), event(1, auth("b"), trace="t"), event(1, auth("a"), trace="t"),
-                  event(1, dict(reversed(auth("b").items())), trace="t")]   # the order of keys is none of the payload
+                  event(1, dict(reversed(auth("b").items())), trace="t")]   # the order of keys does not matter
         result = state(events)
         self.assertEqual((result.stored, statuses(result)), (2, {"a": "active", "b": "active"}))
 
@@ -435,7 +437,7 @@ class Newer(unittest.TestCase):
             self.assertEqual(result.resolve, {"A": "B", "B": "B"})
         self.assertEqual(result.connections["A"]["connected_at"], at(0))
         self.assertEqual(state(events).connections["A"]["connected_at"], at(1) - 1)
-        # Stamped after the reauth it is alive again, and still the older one.
+        # With an ordering timestamp after the reauth it is alive again, and still the older one.
         result = state([*events[:3], event(8, events[3].payload, ordering=7), events[4]])
         self.assertEqual(statuses(result), {"A": "superseded", "B": "active"})
         self.assertEqual((result.connections["A"]["ended_at"], result.resolve["A"]), (at(1), "B"))
@@ -496,7 +498,7 @@ class Newer(unittest.TestCase):
 
 
 class Persons(unittest.TestCase):
-    """Nothing of one person becomes another's."""
+    """Nothing of one person becomes that of another."""
 
     G1, G2 = user("g1", "alice"), user("g2", "bob")
 
@@ -506,13 +508,13 @@ class Persons(unittest.TestCase):
         self.assertEqual(statuses(result), {"g1": "replaced", "g2": "active"})
         self.assertEqual((lineages(result), result.resolve), ([["g1"], ["g2"]], {"g1": None, "g2": "g2"}))
         self.assertEqual(result.connections["g1"]["successor_user_id"], "g2")
-        self.assertEqual(result.connections["g2"]["provider_user_id"], "1")   # the account went over
+        self.assertEqual(result.connections["g2"]["provider_user_id"], "1")   # the account moved
         self.assertEqual(result.transfers, [dict(
             provider="GARMIN", provider_user_id="1", from_reference_id="alice", from_user_id="g1",
             to_reference_id="bob",
             to_user_id="g2", transferred_at=at(3))])
         result = state([event(1, auth("g1", "alice")),
-                        event(3, reauth(self.G1, self.G2))])   # of an account that nobody named
+                        event(3, reauth(self.G1, self.G2))])   # the account is not known
         self.assertEqual([row["provider_user_id"] for row in result.transfers], [None])
 
     def test_only_if_every_such_event_says_so(self):
@@ -522,7 +524,7 @@ class Persons(unittest.TestCase):
             for events in ([between, event(2, other)], [event(4, other), between], [event(2, other)]):
                 result = state([event(1, auth("g1", "alice")), *events])
                 self.assertEqual((lineages(result), result.transfers, result.resolve["g1"]), ([["g1", "g2"]], [], "g2"))
-        # The top-level reference_id stands in for what is missing.
+        # The top-level reference_id replaces the missing one.
         result = state([event(3, {**reauth(nobodys, self.G2), "reference_id": "alice"})])
         self.assertEqual((lineages(result), len(result.transfers)), ([["g1"], ["g2"]], 1))
         # A number and its digits are one reference_id.
@@ -555,7 +557,7 @@ class Persons(unittest.TestCase):
             self.assertEqual((lineages(result), result.transfers, len(result.duplicates)),
                              ([["a"], ["b"], ["c"]], [], 3))
         self.assertEqual(statuses(state(events, "replace", sdk_providers=frozenset())),
-                         {"a": "superseded", "b": "active", "c": "superseded"})   # c: only seen in passing
+                         {"a": "superseded", "b": "active", "c": "superseded"})   # c is known from passing events alone
 
     def test_the_accounts_of_an_unusable_provider_say_nothing(self):
         events = [event(1, auth("a", "ann", "DASH")), event(2, athlete("a", "-", "ann", "DASH")),
@@ -567,7 +569,7 @@ class Persons(unittest.TestCase):
             self.assertEqual((lineages(result), result.transfers, result.duplicates), ([["a"], ["b"], ["c"]], [], []))
             self.assertEqual(result.connections["a"]["provider_user_id"], "-")
         self.assertEqual(statuses(state(events, "replace")), {"a": "superseded", "b": "superseded", "c": "active"})
-        # The reference slot of an SDK provider is left, and so is a reauth.
+        # The reference slot of an SDK provider still counts, and so does a reauth.
         result = state(events, "replace", frozenset({"DASH"}), frozenset({"DASH"}))
         self.assertEqual(statuses(result), {"a": "active", "b": "superseded", "c": "active"})
         result = state([*events, event(7, reauth(user("b", "bob", "DASH"), user("c", "bob", "DASH")))], "replace",
