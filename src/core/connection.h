@@ -56,7 +56,7 @@ struct Connection {
     std::string user_id;
 
     std::int64_t lineage_id = 0;
-    std::optional<std::string> provider_user_id; ///< effective
+    std::optional<std::string> provider_user_id; ///< the effective one
     Status status = Status::active;
     std::optional<std::string> successor_user_id;
     std::optional<Micros> ended_at;

@@ -13,7 +13,7 @@ struct Difference {
     std::string user_id;
     std::string column;                 ///< a column of `connections`, or `reauths` for a row of that table
     std::optional<std::string> stored;  ///< as text; null if it does not exist
-    std::optional<std::string> derived; ///< likewise
+    std::optional<std::string> derived; ///< the derived value, in the same form
 };
 
 /// Returns all differences between stored and derived state.

@@ -20,10 +20,11 @@ concept JsonValue = requires(const J& json, std::string_view key, bool (*stop)(s
     { json.is_array() } -> std::same_as<bool>;
     { json.is_string() } -> std::same_as<bool>;
     { json.is_integer() } -> std::same_as<bool>;              ///< a number that is an integer of 64 bits
-    { json.text() } -> std::convertible_to<std::string_view>; ///< of a string
-    { json.integer() } -> std::same_as<std::string>;          ///< of an integer, in digits
-    { json.member(key) } -> std::same_as<J>;                  ///< of an object; absent if it has none
-    /// Of an object or array, in its order, until `stop` returns true; the names of array elements are empty.
+    { json.text() } -> std::convertible_to<std::string_view>; ///< the characters of a string
+    { json.integer() } -> std::same_as<std::string>;          ///< the digits of an integer
+    { json.member(key) } -> std::same_as<J>;                  ///< a member of an object; absent if it has none
+    /// Calls `stop` for each member of an object or array, in order, until it returns true; elements of arrays have
+    /// empty names.
     json.find_member(stop);
 };
 

@@ -8,7 +8,7 @@
 namespace terra_identity {
 namespace {
 
-/// Reads a text from left to right. Every method returns whether the text continues with what was asked for.
+/// Reads a text from left to right. Every method returns whether the text continues as expected.
 class Scanner {
 public:
     explicit Scanner(std::string_view text) : rest_(text) {}

@@ -430,7 +430,7 @@ class Newer(unittest.TestCase):
     def test_a_replaced_connection_is_older_than_its_successor_however_late_its_own_events_come(self):
         events = [event(1, auth("B")), event(2, reauth(user("A"), user("B"))), event(3, athlete("B", "1")),
                   event(8, auth("A")), event(9, athlete("A", "1"))]
-        # Neither without headers nor stamped before the reauth does the late auth revive it.
+        # Without an ordering timestamp, or with one before the reauth, the late auth does not revive it.
         for ordering in (None, 0):
             result = state([*events[:3], event(8, events[3].payload, ordering=ordering), events[4]])
             self.assertEqual(statuses(result), {"A": "replaced", "B": "active"})

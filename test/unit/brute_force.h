@@ -16,7 +16,7 @@ struct Truth {
     std::optional<std::string> successor_user_id;
     std::optional<Micros> ended_at;
     Micros connected_at = 0;                     ///< earlier than that of every connection that replaced this one
-    std::optional<std::string> provider_user_id; ///< effective
+    std::optional<std::string> provider_user_id; ///< the effective one
     bool duplicate = false;
     bool cyclic = false;
     std::string lineage;                 ///< the least user_id of the lineage, which stands for its lineage_id
@@ -27,7 +27,7 @@ struct Truth {
 
 using Truths = std::map<std::string, Truth>;
 
-/// @param reauths one for each pair of connections that a `user_reauth` names
+/// Computes the state. @param reauths one for each pair of connections that a `user_reauth` names
 Truths brute_force(const std::map<std::string, Facts>& facts, const std::set<Reauth>& reauths, const Rules& rules);
 
 } // namespace terra_identity::test

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t unlimited = static_cast<std::size_t>(-1);
 
-/// Null if there is none.
+/// The value of a key; null if there is none.
 template <class Key, class Value>
 const Value* find(const std::map<Key, Value>& values, const Key& key) {
     const auto found = values.find(key);

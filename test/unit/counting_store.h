@@ -52,7 +52,7 @@ private:
                      const UserIds& except = {});
 
     std::map<std::string, Connection> stored_;
-    std::map<std::string, std::set<Reauth>> reauths_; ///< by either end
+    std::map<std::string, std::set<Reauth>> reauths_; ///< by the user_id at either end
     std::map<Slot, std::set<Place>> live_;
     std::map<Group, Members> groups_;
     std::map<Account, Members> active_;

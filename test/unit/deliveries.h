@@ -49,10 +49,10 @@ Delivery permission_change(const std::string& user_id);
 Delivery connection_error(const std::string& user_id);
 Delivery body(const std::string& user_id);
 
-/// With `athlete.provider_user_id`; an empty account is null.
+/// An athlete event with `athlete.provider_user_id`; an empty account is null.
 Delivery athlete(const std::string& user_id, const std::string& account);
 
-/// An empty `old_user_id` sends `old_user` null.
+/// A user_reauth; an empty `old_user_id` makes `old_user` null.
 Delivery reauth(const std::string& old_user_id, const std::string& new_user_id);
 
 /// Reads payload and headers as the server does.

@@ -16,7 +16,7 @@
 
 namespace terra_identity::test {
 
-/// With the SDK providers APPLE, SAMSUNG and HEALTH_CONNECT; the account ids of DASH are unusable.
+/// Rules with the SDK providers APPLE, SAMSUNG and HEALTH_CONNECT; the account ids of DASH are unusable.
 Rules rules_under(AccountPolicy policy);
 
 /// The derivation of one statement, from the events of one batch.
