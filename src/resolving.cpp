@@ -42,12 +42,19 @@ constexpr int status_column = connection_column("status");
 
 using Value = std::optional<Datum>;
 
+bool caller_reads_all(const Table& table) {
+    return call([oid = RelationGetRelid(table.relation())] {
+        return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+               check_enable_rls(oid, InvalidOid, true) != RLS_ENABLED;
+    });
+}
+
 /// Reads `connections` with the privileges and the row security of the caller. For a caller who may read the whole
 /// table it uses index scans, because a query would cost several times as much.
 class Connections {
 public:
     explicit Connections(Datum dev_id)
-        : table_("connections", AccessShareLock), dev_id_(dev_id), all_(call([this] { return caller_reads_all(); })) {}
+        : table_("connections", AccessShareLock), dev_id_(dev_id), all_(caller_reads_all(table_)) {}
 
     /// The user_id itself if its connection is active, else that of the newest active connection of its lineage.
     Value resolve(Datum user_id) {
@@ -86,12 +93,6 @@ public:
     void close() { table_.close(); }
 
 private:
-    bool caller_reads_all() const {
-        const Oid table = RelationGetRelid(table_.relation());
-        return pg_class_aclcheck(table, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
-               check_enable_rls(table, InvalidOid, true) != RLS_ENABLED;
-    }
-
     IndexScan scan(const char* index) const {
         return {.table = table_.relation(), .index = index, .reads = Reads::statement, .limit = 1};
     }

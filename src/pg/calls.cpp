@@ -9,9 +9,8 @@ extern "C" {
 }
 
 namespace terra_identity::pg {
+namespace raising {
 namespace {
-
-// All of this runs within `call`.
 
 /// A function, and how often a plan names it.
 struct Calls {
@@ -122,13 +121,14 @@ bool may_be_called_again(const PlannedStmt* statement, Oid function) {
 }
 
 } // namespace
+} // namespace raising
 
 bool may_be_called_again(Oid function) {
     return call([function] {
         ListCell* cell;
         if (ActivePortal != nullptr)
             foreach (cell, ActivePortal->stmts)
-                if (may_be_called_again(static_cast<const PlannedStmt*>(lfirst(cell)), function))
+                if (raising::may_be_called_again(static_cast<const PlannedStmt*>(lfirst(cell)), function))
                     return true;
         return false;
     });

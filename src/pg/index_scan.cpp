@@ -30,12 +30,16 @@ struct Rows {
 
 } // namespace
 
+namespace raising {
+
 Snapshot snapshot_of(Reads reads) {
     if (reads == Reads::statement)
         return GetActiveSnapshot();
     CommandCounterIncrement();
     return GetLatestSnapshot();
 }
+
+} // namespace raising
 
 IndexKeys& IndexKeys::equals(Datum value, RegProcedure equality) {
     const AttrNumber column = next_column();
@@ -92,8 +96,8 @@ std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) co
     const Rows rows = call([&] {
         Rows found;
         const bool is_mvcc = reads != Reads::anything;
-        const Snapshot snapshot = is_mvcc ? RegisterSnapshot(snapshot_of(reads)) : SnapshotAny;
-        const Relation opened = open_index(index);
+        const Snapshot snapshot = is_mvcc ? RegisterSnapshot(raising::snapshot_of(reads)) : SnapshotAny;
+        const Relation opened = raising::open_index(index);
         const int key_count = static_cast<int>(wanted.front().keys().size());
         const IndexScanDesc scan = begin_index_scan(table, opened, snapshot, key_count);
         TupleTableSlot* const slot = table_slot_create(table, nullptr);
@@ -128,7 +132,7 @@ std::vector<HeapTuple> IndexScan::fetch(const IndexKeys& keys) const { return fe
 /// As the executor looks for what is in conflict with a new row (execIndexing.c).
 HeapTuple find_or_wait(Relation table, const char* index, const IndexKeys& keys) {
     return call([&] {
-        const Relation opened = open_index(index);
+        const Relation opened = raising::open_index(index);
         const int key_count = static_cast<int>(keys.keys().size());
         TupleTableSlot* const slot = table_slot_create(table, nullptr);
         HeapTuple row = nullptr;
@@ -144,7 +148,7 @@ HeapTuple find_or_wait(Relation table, const char* index, const IndexKeys& keys)
                                                                            : dirty.xmax;
             ItemPointerData place = slot->tts_tid;
             if (found && !TransactionIdIsValid(other)) {
-                refuse_what_transaction_cannot_see(table, slot);
+                raising::refuse_what_transaction_cannot_see(table, slot);
                 row = ExecCopySlotHeapTuple(slot);
             }
             ExecClearTuple(slot);

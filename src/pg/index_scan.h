@@ -19,8 +19,12 @@ enum class Reads {
     anything,  ///< also what is not committed, or no more; for numbers that must not be given twice
 };
 
-/// For `latest` and `statement`. To be called within `call`, and registered or pushed before anything else happens.
+namespace raising {
+
+/// For `latest` and `statement`. To be registered or pushed before anything else happens.
 Snapshot snapshot_of(Reads reads);
+
+} // namespace raising
 
 /// Which entries of an index are wanted: equal in its first columns, and on one side of a row in those that follow.
 class IndexKeys {
@@ -51,7 +55,7 @@ private:
     std::vector<ScanKeyData> keys_;
 };
 
-/// Whether a row counts.
+/// Whether a row counts. A function as in `raising`.
 using RowFilter = bool (*)(const void* state, HeapTuple row, TupleDesc columns);
 
 struct IndexScan {

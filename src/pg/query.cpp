@@ -3,6 +3,7 @@
 #include <array>
 
 namespace terra_identity::pg {
+namespace raising {
 namespace {
 
 void set_local(const char* name, const char* value) {
@@ -19,6 +20,11 @@ void set_planning() {
     set_local("jit", "off"); // what enable_seqscan adds to a cost would call for it
 }
 
+} // namespace
+} // namespace raising
+
+namespace {
+
 void run_as(Oid owner, bool with_planning, const std::function<void()>& body) {
     Oid user = InvalidOid;
     int security_context = 0;
@@ -28,9 +34,9 @@ void run_as(Oid owner, bool with_planning, const std::function<void()>& body) {
         GetUserIdAndSecContext(&user, &security_context);
         SetUserIdAndSecContext(owner, security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
         nest_level = NewGUCNestLevel();
-        set_local("search_path", "pg_catalog, pg_temp");
+        raising::set_local("search_path", "pg_catalog, pg_temp");
         if (with_planning)
-            set_planning();
+            raising::set_planning();
         SPI_connect();
     });
     body();
@@ -80,8 +86,8 @@ SPITupleTable* Query::run(std::span<const Parameter> parameters, Reads reads) {
         if (!IsolationUsesXactSnapshot())
             return SPI_execute_plan(plan_, values.data(), nulls.data(), false, 0);
         // As foreign keys do it: read what is committed, refuse to write what the transaction cannot see.
-        return SPI_execute_snapshot(plan_, values.data(), nulls.data(), snapshot_of(reads), GetTransactionSnapshot(),
-                                    false, true, 0);
+        return SPI_execute_snapshot(plan_, values.data(), nulls.data(), raising::snapshot_of(reads),
+                                    GetTransactionSnapshot(), false, true, 0);
     });
     if (code < 0)
         throw Error{internal, std::string("could not run a query: ") + SPI_result_code_string(code)};

@@ -30,7 +30,10 @@ struct KnownRelation {
 /// OIDs by name, until the catalogs say that the relation has changed. There are more places than names in the code.
 constinit std::array<KnownRelation, 64> known_relations{};
 
-// What follows, down to `forget_relation`, runs within `call`.
+} // namespace
+
+namespace raising {
+namespace {
 
 KnownRelation& known_relation(const char* name) {
     for (KnownRelation& known : known_relations) {
@@ -83,25 +86,6 @@ Datum default_of(Relation relation, AttrNumber column, bool* is_null) {
 
 } // namespace
 
-void forget_relation(Oid changed) {
-    for (KnownRelation& known : known_relations)
-        if (changed == InvalidOid || known.oid == changed)
-            known.oid = InvalidOid;
-}
-
-Oid lock_relation(const char* name, LOCKMODE mode) {
-    return call([=] {
-        KnownRelation& known = known_relation(name);
-        while (true) {
-            const Oid oid = look_up(known);
-            LockRelationOid(oid, mode); // takes in what has changed
-            if (known.oid == oid)
-                return oid;
-            UnlockRelationOid(oid, mode);
-        }
-    });
-}
-
 Relation open_index(const char* name) {
     KnownRelation& known = known_relation(name);
     for (bool is_fresh = !OidIsValid(known.oid);; is_fresh = true) {
@@ -118,6 +102,27 @@ Relation open_index(const char* name) {
         known.oid = InvalidOid;
         AcceptInvalidationMessages();
     }
+}
+
+} // namespace raising
+
+void forget_relation(Oid changed) {
+    for (KnownRelation& known : known_relations)
+        if (changed == InvalidOid || known.oid == changed)
+            known.oid = InvalidOid;
+}
+
+Oid lock_relation(const char* name, LOCKMODE mode) {
+    return call([=] {
+        KnownRelation& known = raising::known_relation(name);
+        while (true) {
+            const Oid oid = raising::look_up(known);
+            LockRelationOid(oid, mode); // takes in what has changed
+            if (known.oid == oid)
+                return oid;
+            UnlockRelationOid(oid, mode);
+        }
+    });
 }
 
 Table::Table(const char* name, LOCKMODE mode) {
@@ -148,7 +153,7 @@ HeapTuple Table::form_row(std::span<const NullableValue> values, HeapTuple prese
             } else if (present != nullptr) {
                 datums[i] = heap_getattr(present, column, this->columns(), &nulls[i]);
             } else {
-                datums[i] = default_of(relation_, column, &nulls[i]);
+                datums[i] = raising::default_of(relation_, column, &nulls[i]);
             }
         }
         const HeapTuple row = heap_form_tuple(this->columns(), datums, nulls);
@@ -164,7 +169,7 @@ void Table::close() {
 
 std::vector<HeapTuple> Table::all(Reads reads) const {
     std::vector<HeapTuple> rows;
-    const Snapshot snapshot = call([reads] { return RegisterSnapshot(snapshot_of(reads)); });
+    const Snapshot snapshot = call([reads] { return RegisterSnapshot(raising::snapshot_of(reads)); });
     const TableScanDesc scan = call([&] { return begin_table_scan(relation_, snapshot); });
     while (true) {
         const HeapTuple row = call([&]() -> HeapTuple {

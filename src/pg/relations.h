@@ -17,9 +17,13 @@ void forget_relation(Oid changed);
 /// index to another one.
 Oid lock_relation(const char* name, LOCKMODE mode);
 
+namespace raising {
+
 /// Opens an index of schema terra_identity for reading; `index_close` with ACCESS SHARE closes it. An error if there is
-/// none, or if rows may be missing in it. To be called within `call`.
+/// none, or if rows may be missing in it.
 Relation open_index(const char* name);
+
+} // namespace raising
 
 /// One of the extension's tables, open. It is closed by `close`, or by the abort that a thrown error leads to; its
 /// lock stays until the end of the transaction.

@@ -7,6 +7,8 @@ extern "C" {
 
 namespace terra_identity::pg {
 
+namespace raising {
+
 /// As the executor does it.
 void refuse_what_transaction_cannot_see(Relation relation, TupleTableSlot* version) {
     if (IsolationUsesXactSnapshot() && !table_tuple_satisfies_snapshot(relation, version, GetTransactionSnapshot()))
@@ -26,11 +28,13 @@ void refuse_what_transaction_cannot_see(Relation relation, const ItemPointerData
     ExecDropSingleTupleTableSlot(version);
 }
 
+} // namespace raising
+
 void refuse_unseen(const Table& table, const std::vector<HeapTuple>& rows) {
     call([&] {
         CommandCounterIncrement(); // what the transaction wrote itself, it sees
         for (const HeapTuple row : rows)
-            refuse_what_transaction_cannot_see(table.relation(), row->t_self);
+            raising::refuse_what_transaction_cannot_see(table.relation(), row->t_self);
     });
 }
 

@@ -7,9 +7,13 @@
 
 namespace terra_identity::pg {
 
-/// At REPEATABLE READ and above, raises 40001 for a version of a row that the transaction cannot see. Within `call`.
+namespace raising {
+
+/// At REPEATABLE READ and above, raises 40001 for a version of a row that the transaction cannot see.
 void refuse_what_transaction_cannot_see(Relation relation, TupleTableSlot* version);
 void refuse_what_transaction_cannot_see(Relation relation, const ItemPointerData& place);
+
+} // namespace raising
 
 /// At REPEATABLE READ and above, raises 40001 if the transaction cannot see one of the rows, which were just read and
 /// are locked: what it had to say of them may be said already, and then it would not see it.

@@ -39,6 +39,18 @@ constinit std::array<PreparedTable*, 4> prepared_tables{};
 /// How often any table has changed.
 std::uint64_t changes = 0;
 
+/// Rows that are written together, each in a slot of its own, where it is taken apart once for all indexes.
+struct Slots {
+    TupleTableSlot** items;
+    std::size_t count;
+};
+
+/// A row, and about where it belongs in an index: equal places may lie apart, others are in order.
+struct Entry {
+    std::uint64_t place;
+    TupleTableSlot* row;
+};
+
 bool is_plain(const ResultRelInfo* target) {
     const Relation relation = target->ri_RelationDesc;
     const TupleConstr* const constraints = RelationGetDescr(relation)->constr;
@@ -51,7 +63,10 @@ bool is_plain(const ResultRelInfo* target) {
     return plain;
 }
 
-// What follows runs within `call`.
+} // namespace
+
+namespace raising {
+namespace {
 
 PreparedTable* prepare(Relation relation) {
     EState* const executor = CreateExecutorState();
@@ -102,18 +117,6 @@ bool put_back(PreparedTable* prepared) {
     *place = prepared;
     return true;
 }
-
-/// Rows that are written together, each in a slot of its own, where it is taken apart once for all indexes.
-struct Slots {
-    TupleTableSlot** items;
-    std::size_t count;
-};
-
-/// A row, and about where it belongs in an index: equal places may lie apart, others are in order.
-struct Entry {
-    std::uint64_t place;
-    TupleTableSlot* row;
-};
 
 std::uint64_t place_of(TupleTableSlot* row, AttrNumber column) {
     bool is_null = true;
@@ -185,6 +188,11 @@ void check(const PreparedTable* prepared, HeapTuple row, TupleTableSlot* slot) {
     ResetPerTupleExprContext(prepared->executor);
 }
 
+} // namespace
+} // namespace raising
+
+namespace {
+
 /// More rows than these are written in parts, for the sake of memory.
 constexpr std::size_t at_once = 10'000;
 
@@ -216,10 +224,10 @@ void forget_table(Oid changed) {
 RowWriter::RowWriter(const Table& table) : table_(table), changes_(changes) {
     call([this] {
         PreventCommandIfReadOnly("a change of terra_identity's state");
-        prepared_ = take_out(table_.relation());
+        prepared_ = raising::take_out(table_.relation());
         prepared_->executor->es_output_cid = GetCurrentCommandId(true);
         if (!is_plain()) {
-            PushActiveSnapshot(snapshot_of(Reads::latest));
+            PushActiveSnapshot(raising::snapshot_of(Reads::latest));
             AfterTriggerBeginQuery();
         }
     });
@@ -232,11 +240,11 @@ void RowWriter::insert(const std::vector<HeapTuple>& rows) {
         if (is_plain()) {
             for (std::size_t i = 0; i < part.size(); ++i) {
                 CHECK_FOR_INTERRUPTS();
-                check(prepared_, part[i], slots.items[i]);
+                raising::check(prepared_, part[i], slots.items[i]);
             }
             heap_multi_insert(table_.relation(), slots.items, static_cast<int>(slots.count), GetCurrentCommandId(true),
                               0, nullptr);
-            insert_entries(prepared_, slots, false);
+            raising::insert_entries(prepared_, slots, false);
             return;
         }
         for (const HeapTuple row : part) {
@@ -253,11 +261,11 @@ bool RowWriter::insert_unless_there(HeapTuple row) {
     bool conflict = false;
     in_parts(prepared_, std::vector{row}, [&](std::span<const HeapTuple>, const Slots& slots) {
         TupleTableSlot* const slot = slots.items[0];
-        check(prepared_, row, slot);
+        raising::check(prepared_, row, slot);
         const TransactionId transaction = GetCurrentTransactionId();
         const std::uint32_t token = SpeculativeInsertionLockAcquire(transaction);
         table_tuple_insert_speculative(table_.relation(), slot, GetCurrentCommandId(true), 0, nullptr, token);
-        insert_entries(prepared_, slots, false, &conflict);
+        raising::insert_entries(prepared_, slots, false, &conflict);
         table_tuple_complete_speculative(table_.relation(), slot, token, !conflict);
         SpeculativeInsertionLockRelease(transaction);
     });
@@ -272,10 +280,10 @@ void RowWriter::update(const std::vector<Update>& updates) {
         for (std::size_t i = 0; i < part.size(); ++i) {
             CHECK_FOR_INTERRUPTS();
             auto [old, row] = part[i];
-            refuse_what_transaction_cannot_see(relation, old);
+            raising::refuse_what_transaction_cannot_see(relation, old);
             TupleTableSlot* const slot = slots.items[i];
             if (is_plain()) {
-                check(prepared_, row, slot);
+                raising::check(prepared_, row, slot);
                 update_in_heap(relation, &old, row);
                 slot->tts_tid = row->t_self;
                 if (!HeapTupleIsHeapOnly(row)) // else the entries of its older version lead to it
@@ -292,7 +300,7 @@ void RowWriter::update(const std::vector<Update>& updates) {
             ResetPerTupleExprContext(prepared_->executor);
             ExecDropSingleTupleTableSlot(version);
         }
-        insert_entries(prepared_, {slots.items, moved}, true);
+        raising::insert_entries(prepared_, {slots.items, moved}, true);
     });
 }
 
@@ -313,14 +321,14 @@ void RowWriter::finish() {
     call([this] {
         EState* const executor = prepared_->executor;
         if (is_plain()) {
-            close_indexes(prepared_);
+            raising::close_indexes(prepared_);
         } else {
             AfterTriggerEndQuery(executor);
             ExecResetTupleTable(executor->es_tupleTable, false);
             PopActiveSnapshot();
             ExecCloseIndices(prepared_->target);
         }
-        if (!is_plain() || changes != changes_ || !put_back(prepared_))
+        if (!is_plain() || changes != changes_ || !raising::put_back(prepared_))
             FreeExecutorState(executor);
         CommandCounterIncrement();
     });

@@ -34,7 +34,7 @@ Fold fold_ledger(const std::string& dev_id, Reads reads) {
     Datum parameter = text_of(dev_id);
     const Portal portal = call([&] {
         Oid type = TEXTOID;
-        PushActiveSnapshot(snapshot_of(reads));
+        PushActiveSnapshot(pg::raising::snapshot_of(reads));
         const Portal opened = SPI_cursor_open_with_args(nullptr, select_events, 1, &type, &parameter, nullptr, true, 0);
         PopActiveSnapshot();
         return opened;

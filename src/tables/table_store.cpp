@@ -12,10 +12,10 @@ namespace terra_identity::tables {
 
 using namespace pg;
 
+namespace raising {
 namespace {
 
-/// A filter for rows whose user_id is not among some. It runs within `call`: it may raise server errors and must not
-/// throw.
+/// A filter for rows whose user_id is not among some.
 bool is_other_user(const void* state, HeapTuple row, TupleDesc columns) {
     bool is_null;
     const text* const user_id = DatumGetTextPP(heap_getattr(row, connection_column("user_id"), columns, &is_null));
@@ -23,10 +23,15 @@ bool is_other_user(const void* state, HeapTuple row, TupleDesc columns) {
         std::string_view(VARDATA_ANY(user_id), VARSIZE_ANY_EXHDR(user_id)));
 }
 
+} // namespace
+} // namespace raising
+
+namespace {
+
 void filter_out(IndexScan& scan, const UserIds& except) {
     if (except.empty())
         return;
-    scan.filter = is_other_user;
+    scan.filter = raising::is_other_user;
     scan.filter_state = &except;
 }
 
