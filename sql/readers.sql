@@ -33,6 +33,13 @@ BEGIN
 END
 $$;
 SELECT * FROM pg_temp.answers();
+-- Null is no environment: what asks finds nothing, what acts refuses.
+SELECT count(*) FROM terra_identity.lineage('old', NULL);
+SELECT terra_identity.rebuild(NULL);
+SELECT terra_identity.verify(NULL);
+SELECT terra_identity.replay_rejected(NULL);
+SELECT terra_identity.set_signing_secret('secret', dev_id => NULL);
+SELECT terra_identity.drop_signing_secret(1, NULL);
 SELECT terra_identity.resolve(NULL) IS NULL AND terra_identity.resolve('old', NULL) IS NULL AND terra_identity.user_of(NULL) IS NULL AS nulls;
 SET ROLE regress_reader;
 SET search_path = regress_hostile, pg_catalog;

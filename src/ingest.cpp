@@ -76,7 +76,7 @@ PG_FUNCTION(terra_identity_webhook) {
 PG_FUNCTION(terra_identity_replay_rejected) {
     call([fcinfo] { InitMaterializedSRF(fcinfo, 0); });
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    const std::string dev_id = dev_id_or_setting(argument(fcinfo, 0));
+    const std::string dev_id = dev_id_argument(argument(fcinfo, 0));
     const std::vector<std::int64_t> ids = rejected_ids(dev_id);
     // The memory of one row is freed before the next, because there may be many large bodies.
     const MemoryContext one_row = call(

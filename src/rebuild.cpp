@@ -60,13 +60,13 @@ std::vector<Difference> verify(const std::string& dev_id) {
 
 PG_FUNCTION(terra_identity_rebuild) {
     begin_batch_if_called_again(fcinfo);
-    return Int64GetDatum(rebuild(dev_id_or_setting(argument(fcinfo, 0))));
+    return Int64GetDatum(rebuild(dev_id_argument(argument(fcinfo, 0))));
 }
 
 PG_FUNCTION(terra_identity_verify) {
     call([fcinfo] { InitMaterializedSRF(fcinfo, 0); });
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    for (const Difference& difference : verify(dev_id_or_setting(argument(fcinfo, 0)))) {
+    for (const Difference& difference : verify(dev_id_argument(argument(fcinfo, 0)))) {
         const std::array<NullableValue, 4> columns{NullableValue(text_of(difference.user_id)),
                                                    NullableValue(text_of(difference.column)),
                                                    NullableValue(difference.stored), NullableValue(difference.derived)};

@@ -32,7 +32,7 @@ PG_FUNCTION(terra_identity_set_signing_secret) {
     if (trim(text).size() != text.size())
         throw Error{"22023", "invalid signing secret", "It begins or ends with white space.",
                     "Copy the signing secret from Terra's dashboard without what surrounds it."};
-    return Int64GetDatum(set_signing_secret(dev_id_or_setting(argument(fcinfo, 2)), secret, argument(fcinfo, 1)));
+    return Int64GetDatum(set_signing_secret(dev_id_argument(argument(fcinfo, 2)), secret, argument(fcinfo, 1)));
 }
 
 } // namespace terra_identity

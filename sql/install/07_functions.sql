@@ -1,4 +1,6 @@
--- Functions about one connection. dev_id is always the last argument and defaults to the setting terra_identity.dev_id.
+-- Functions about one connection. dev_id is always the last argument that is given, and defaults to the setting
+-- terra_identity.dev_id. Null is no environment: a look-up finds nothing, anything else is an error. (But ingest, like
+-- the column events.dev_id, takes null for "not given": then the delivery's header may say which environment it is of.)
 
 CREATE FUNCTION terra_identity.resolve(
     user_id text,
@@ -70,15 +72,20 @@ COMMENT ON COLUMN terra_identity.stale_events.resolved_user_id IS
 
 -- Functions about the whole state of an environment.
 
-CREATE FUNCTION terra_identity.rebuild(dev_id text DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION terra_identity.rebuild(
+    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
+RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_rebuild';
 COMMENT ON FUNCTION terra_identity.rebuild(text) IS
     'Derives every connection of an environment again from the ledger; connection_ids stay the same. Returns how many '
-    'rows changed: 0 if the state was right. Statements that change connections of the environment wait meanwhile.';
+    'rows changed: 0 if the state was right. Statements that change connections of the environment wait meanwhile. '
+    'Error: 22004 if dev_id is null.';
 
 CREATE FUNCTION terra_identity.verify(
-    dev_id text DEFAULT NULL, OUT user_id text, OUT "column" text, OUT stored text, OUT derived text)
+    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'),
+    OUT user_id text, OUT "column" text, OUT stored text, OUT derived text)
 RETURNS SETOF record LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'terra_identity_verify';
 COMMENT ON FUNCTION terra_identity.verify(text) IS
     'Compares every connection of an environment with the ledger, and changes nothing. One row per column that '
-    'differs, with the value that is stored and the value that follows from the ledger; no rows if the state is right.';
+    'differs, with the value that is stored and the value that follows from the ledger; no rows if the state is right. '
+    'Error: 22004 if dev_id is null.';

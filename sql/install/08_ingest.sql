@@ -133,12 +133,14 @@ COMMENT ON FUNCTION terra_identity.webhook(json) IS
     '"detail"}. A body that is not JSON does not get here: PostgREST answers it, and it is not kept.';
 
 CREATE FUNCTION terra_identity.replay_rejected(
-    dev_id text DEFAULT NULL, OUT rejected_id bigint, OUT outcome text, OUT event_id bigint, OUT detail text)
+    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'),
+    OUT rejected_id bigint, OUT outcome text, OUT event_id bigint, OUT detail text)
 RETURNS SETOF record LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_replay_rejected';
 COMMENT ON FUNCTION terra_identity.replay_rejected(text) IS
     'Tries the rejected deliveries of an environment again, oldest first, with the time at which each was received: '
     'one row for each. Call it when their cause is gone: strict is off, a trigger was removed, or somebody corrected '
-    'bodies by UPDATE. What is stored now, or was stored already, leaves the table rejected.';
+    'bodies by UPDATE. What is stored now, or was stored already, leaves the table rejected. Error: 22004 if dev_id is '
+    'null.';
 
 CREATE FUNCTION terra_identity.verify_signature(
     body bytea, signature text, secret text, tolerance interval DEFAULT '24 hours',
@@ -150,13 +152,14 @@ COMMENT ON FUNCTION terra_identity.verify_signature(bytea, text, text, interval,
     'Never null: false if the signature is malformed, if the secret is empty, or if another argument is null.';
 
 CREATE FUNCTION terra_identity.set_signing_secret(
-    secret text, valid_until timestamptz DEFAULT NULL, dev_id text DEFAULT NULL)
+    secret text, valid_until timestamptz DEFAULT NULL,
+    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
 RETURNS bigint LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_set_signing_secret';
 COMMENT ON FUNCTION terra_identity.set_signing_secret(text, timestamptz, text) IS
     'Adds a secret that Terra signs the environment''s webhooks with, valid until valid_until (null: it does not '
     'expire), and returns its secret_id. A secret that the environment has already gets the new end. From the first '
     'secret on, ingest requires signatures for this environment (environments.signature_required). To rotate: set the '
-    'new secret, then the old one again with an end. Errors: 22004 if the secret is null; 22023 if it is empty, has '
+    'new secret, then the old one again with an end. Errors: 22004 if secret or dev_id is null; 22023 if it is empty, has '
     'more than 1024 bytes, or begins or ends with white space. The secret is part of the statement: docs/handler.md '
     'says how to keep it out of the server''s log.';
 

@@ -64,6 +64,12 @@ std::string dev_id_or_setting(const NullableValue& given) {
     return dev_id;
 }
 
+std::string dev_id_argument(const NullableValue& given) {
+    if (given.is_null)
+        throw Error{"22004", "dev_id must not be null", "", "Leave it out for the setting terra_identity.dev_id."};
+    return dev_id_or_setting(given);
+}
+
 Route look_up_route(const std::string& default_dev_id, const std::string& header) {
     Environments environments;
     const std::optional<std::string> expected = environments.terra_dev_id_of(default_dev_id);

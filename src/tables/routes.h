@@ -14,6 +14,10 @@ using namespace pg;
 /// dev_id.
 std::string dev_id_or_setting(const NullableValue& given);
 
+/// The environment that an argument `dev_id` names, whose SQL default is the setting. Raises an error if it is null or
+/// no valid dev_id.
+std::string dev_id_argument(const NullableValue& given);
+
 /// The environment that a delivery belongs to, and why.
 struct Route {
     enum Kind {

@@ -85,6 +85,19 @@ check "everything is explained" "$(query -c "
               WHERE nspname = 'terra_identity') o (name, comment)
     WHERE comment IS NULL ORDER BY 1")"
 
+# But of ingest, which takes null for "not given", as the column does.
+check "dev_id is the last argument of every function that has one, with one default" "$(query -c "
+    SELECT format('%s: %s', oid::regprocedure,
+                  CASE WHEN names[pronargs] = 'dev_id' THEN 'default ' || own ELSE 'dev_id is not the last' END)
+    FROM (SELECT oid, pronargs, proargnames AS names, proname,
+                 pg_get_function_arg_default(oid, array_position(proargnames, 'dev_id')) AS own
+          FROM pg_proc WHERE $our_functions AND 'dev_id' = ANY (proargnames[:pronargs])) f
+    WHERE names[pronargs] <> 'dev_id' OR own IS DISTINCT FROM CASE WHEN proname = 'ingest' THEN 'NULL::text' ELSE
+        (SELECT pg_get_function_arg_default('terra_identity.resolve(text, text)'::regprocedure, 2)) END")"
+check "there are such functions" "$(query -c "
+    SELECT 'only ' || count(*) FROM pg_proc WHERE $our_functions AND 'dev_id' = ANY (proargnames[:pronargs])
+    HAVING count(*) < 10")"
+
 # What the library exports is what SQL calls.
 module=$("$PRIVATE_BINDIR/pg_config" --pkglibdir)/terra_identity.so
 nm -D --defined-only "$module" | sed -nE 's/^[0-9a-f]+ T (terra_identity_.*)/\1/p' | sort >"$work/exported"
