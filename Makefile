@@ -3,7 +3,7 @@
 
 # Goals that are scripts. They work without PostgreSQL (make check installs what is missing first).
 scripts := help check check-unit check-fuzz check-regress check-isolation check-model check-t check-matrix check-fresh \
-           demo bench fuzz format lint
+           demo bench fuzz format lint reference
 goals := $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter $(scripts),$(goals)))
@@ -37,6 +37,7 @@ help:
 	@echo 'make fuzz             run the fuzz targets with libFuzzer; SECONDS=60 for each of them,'
 	@echo '                      MERGE=1 to add what they reach to test/fuzz/corpus, which make check replays'
 	@echo 'make format           clang-format the sources in place'
+	@echo 'make reference        write docs/reference.md anew, from the COMMENTs of sql/install'
 	@echo 'make lint             clang-tidy the core, and check what no compiler does'
 
 check:
@@ -60,6 +61,9 @@ fuzz:
 
 format lint:
 	@test/harness/$@.sh
+
+reference:
+	@test/t/reference.sh --write
 
 else
 

@@ -22,7 +22,7 @@ SCHEMA = "terra_identity"
 INTRODUCTION = """\
 # Reference
 
-<!-- Made by test/t/reference.sh --write from the COMMENTs in sql/install. Edit those, not this page. -->
+<!-- Made by make reference from the COMMENTs in sql/install. Edit those, not this page. -->
 
 All names are in the schema `terra_identity`, which `CREATE EXTENSION terra_identity` creates.
 [rules.md](rules.md#words) explains the words, [roles.md](roles.md) who may use what. psql shows the same texts:
@@ -196,7 +196,7 @@ def main():
     difference = list(difflib.unified_diff(written.splitlines(), made.splitlines(), str(PAGE), "the catalog",
                                            "", "", 0, ""))
     if difference:
-        difference = [f"{PAGE} is stale. To write it anew: test/t/reference.sh --write", *difference[:60]]
+        difference = [f"{PAGE} is stale. To write it anew: make reference", *difference[:60]]
     silent = [f"{o['name']} has no COMMENT" for kind in ("relations", "types", "functions") for o in found[kind]
               if not o["comment"]]
     silent += [f"{r['name']}.{c['name']} has no COMMENT"
