@@ -15,7 +15,6 @@
 #include "pg/jsonb.h"
 #include "pg/query.h"
 #include "pg/relations.h"
-#include "pg/settings.h"
 #include "pg/trigger.h"
 #include "tables/deliveries.h"
 #include "tables/delivery_watch.h"
@@ -23,6 +22,8 @@
 #include "tables/ids.h"
 #include "tables/known_connections.h"
 #include "tables/routes.h"
+#include "tables/settings.h"
+#include "tables/sqlstates.h"
 
 namespace terra_identity {
 namespace {

@@ -16,11 +16,11 @@
 #include "pg/guard.h"
 #include "pg/relations.h"
 #include "pg/row_writer.h"
-#include "pg/settings.h"
 #include "tables/ids.h"
 #include "tables/known_connections.h"
 #include "tables/locks.h"
 #include "tables/rule_memory.h"
+#include "tables/settings.h"
 
 extern "C" {
 #include "utils/inval.h"
@@ -44,7 +44,7 @@ extern "C" {
 PG_MODULE_MAGIC;
 
 PGDLLEXPORT void _PG_init(void) {
-    terra_identity::pg::define_settings();
+    terra_identity::tables::define_settings();
     CacheRegisterRelcacheCallback(forget, Datum{0});
     terra_identity::tables::register_locks();
     terra_identity::tables::register_ids();

@@ -9,14 +9,15 @@
 #include "pg/jsonb.h"
 #include "pg/query.h"
 #include "pg/relations.h"
-#include "pg/settings.h"
 #include "signature_check.h"
 #include "tables/deliveries.h"
 #include "tables/delivery_watch.h"
 #include "tables/ids.h"
 #include "tables/locks.h"
+#include "tables/owner.h"
 #include "tables/routes.h"
 #include "tables/rules.h"
+#include "tables/settings.h"
 #include "tables/signing_secrets.h"
 
 namespace terra_identity {

@@ -14,10 +14,6 @@ SHOW is_superuser \gset
     \warn only a superuser can keep it out of the log
     \quit
 \endif
-\if :{?dev_id}
-\else
-    \set dev_id ''
-\endif
 \if :{?valid_until}
 \else
     \set valid_until ''
@@ -29,7 +25,10 @@ SET LOCAL log_statement = 'none';
 SET LOCAL log_min_duration_statement = -1;
 SET LOCAL log_min_duration_sample = -1;
 SET LOCAL log_min_error_statement = 'panic';
-SELECT terra_identity.set_signing_secret(:'secret', nullif(:'valid_until', '')::timestamptz,
-                                         nullif(:'dev_id', '')) AS secret_id;
+\if :{?dev_id}
+    SELECT terra_identity.set_signing_secret(:'secret', nullif(:'valid_until', '')::timestamptz, :'dev_id') AS secret_id;
+\else
+    SELECT terra_identity.set_signing_secret(:'secret', nullif(:'valid_until', '')::timestamptz) AS secret_id;
+\endif
 COMMIT;
 RESET log_transaction_sample_rate;

@@ -1,16 +1,12 @@
-// Errors are data: an error of the extension's own, thrown in C++ and raised by the door (guard.h).
+// Errors are data: an error of the extension's own is thrown in C++, and raised in the server by guard.h.
 #pragma once
 
 #include <string>
 
 namespace terra_identity::pg {
 
-/// SQLSTATEs of class TI. All but `internal` name something that the caller can mend.
-inline constexpr char invalid_event[] = "TI001";     ///< under strict: the payload is not what its type needs
-inline constexpr char append_only[] = "TI002";       ///< the ledger was to be changed
-inline constexpr char no_signing_secret[] = "TI003"; ///< signatures are required, and no secret is valid
-inline constexpr char trigger_protocol[] = "39P01";  ///< a trigger function was called otherwise
-inline constexpr char internal[] = "XX000";
+inline constexpr char trigger_protocol[] = "39P01"; ///< a trigger function was not called as its trigger calls it
+inline constexpr char internal[] = "XX000";         ///< a mistake in the extension
 
 struct Error {
     const char* sqlstate;

@@ -1,5 +1,7 @@
 #include "pg/relations.h"
 
+#include "pg/extension.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -47,11 +49,11 @@ KnownRelation& known_relation(const char* name) {
 
 Oid look_up(KnownRelation& known) {
     if (!OidIsValid(known.oid)) {
-        const Oid schema = get_namespace_oid("terra_identity", false);
-        known.oid = get_relname_relid(known.name, schema);
+        const Oid oid_of_schema = get_namespace_oid(schema, false);
+        known.oid = get_relname_relid(known.name, oid_of_schema);
         if (!OidIsValid(known.oid))
             ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-                            errmsg("relation \"terra_identity.%s\" does not exist", known.name)));
+                            errmsg("relation \"%s.%s\" does not exist", schema, known.name)));
     }
     return known.oid;
 }
@@ -59,8 +61,7 @@ Oid look_up(KnownRelation& known) {
 /// The value that a new row has in a column that nobody gave one, as the table's owner computes it, who added it.
 Datum default_of(Relation relation, AttrNumber column, bool* is_null) {
     const MemoryContext caller = CurrentMemoryContext;
-    const MemoryContext evaluation =
-        AllocSetContextCreate(caller, "terra_identity: default of a column", ALLOCSET_SMALL_SIZES);
+    const MemoryContext evaluation = AllocSetContextCreate(caller, "default of a column", ALLOCSET_SMALL_SIZES);
     MemoryContextSwitchTo(evaluation);
     Oid user = InvalidOid;
     int security_context = 0;
@@ -98,7 +99,7 @@ Relation open_index(const char* name) {
         if (index != nullptr && known.oid == oid && is_fresh) // an unfinished CREATE INDEX CONCURRENTLY
             ereport(ERROR,
                     (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                     errmsg("index \"%s\" of extension terra_identity is not valid", name), errhint("Reindex it.")));
+                     errmsg("index \"%s\" of extension %s is not valid", name, extension), errhint("Reindex it.")));
         known.oid = InvalidOid;
         AcceptInvalidationMessages();
     }
@@ -134,10 +135,9 @@ HeapTuple Table::form_row(std::span<const NullableValue> values, HeapTuple prese
     return call([&] {
         const auto columns = static_cast<std::size_t>(this->columns()->natts);
         if (columns < values.size())
-            ereport(ERROR,
-                    (errcode(ERRCODE_UNDEFINED_COLUMN),
-                     errmsg("columns of table terra_identity.%s are missing", RelationGetRelationName(relation_)),
-                     errhint("Run ALTER EXTENSION terra_identity UPDATE.")));
+            ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                            errmsg("columns of table %s.%s are missing", schema, RelationGetRelationName(relation_)),
+                            errhint("Run ALTER EXTENSION %s UPDATE.", extension)));
         auto* const datums = static_cast<Datum*>(palloc(columns * sizeof(Datum)));
         auto* const nulls = static_cast<bool*>(palloc(columns * sizeof(bool)));
         for (std::size_t i = 0; i < columns; ++i) {
@@ -186,13 +186,6 @@ std::vector<HeapTuple> Table::all(Reads reads) const {
         UnregisterSnapshot(snapshot);
     });
     return rows;
-}
-
-Oid owner_of_tables() {
-    Table environments("environment_settings", AccessShareLock);
-    const Oid owner = environments.owner();
-    environments.close();
-    return owner;
 }
 
 } // namespace terra_identity::pg

@@ -12,15 +12,15 @@ namespace terra_identity::pg {
 /// Forgets the OID of a changed relation, of all if InvalidOid.
 void forget_relation(Oid changed);
 
-/// The OID of a relation of schema terra_identity, locked until the end of the transaction. An error if there is none.
+/// The OID of a relation of the extension's schema, locked until the end of the transaction. An error if there is none.
 /// It may be replaced or dropped at any time before the lock is granted: REINDEX CONCURRENTLY gives the name of an
 /// index to another one.
 Oid lock_relation(const char* name, LOCKMODE mode);
 
 namespace raising {
 
-/// Opens an index of schema terra_identity for reading; `index_close` with ACCESS SHARE closes it. An error if there is
-/// none, or if rows may be missing in it.
+/// Opens an index of the extension's schema for reading; `index_close` with ACCESS SHARE closes it. An error if there
+/// is none, or if rows may be missing in it.
 Relation open_index(const char* name);
 
 } // namespace raising
@@ -48,8 +48,5 @@ public:
 private:
     Relation relation_;
 };
-
-/// The role that owns the extension's tables, and what is done in its name.
-Oid owner_of_tables();
 
 } // namespace terra_identity::pg

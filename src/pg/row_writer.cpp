@@ -1,5 +1,6 @@
 #include "pg/row_writer.h"
 
+#include "pg/extension.h"
 #include "pg/row_versions.h"
 #include "pg/versions.h"
 
@@ -223,7 +224,7 @@ void forget_table(Oid changed) {
 
 RowWriter::RowWriter(const Table& table) : table_(table), changes_(changes) {
     call([this] {
-        PreventCommandIfReadOnly("a change of terra_identity's state");
+        PreventCommandIfReadOnly(psprintf("a change of %s's state", extension));
         prepared_ = raising::take_out(table_.relation());
         prepared_->executor->es_output_cid = GetCurrentCommandId(true);
         if (!is_plain()) {

@@ -13,6 +13,7 @@
 #include "pg/row_writer.h"
 #include "tables/delivery_watch.h"
 #include "tables/locks.h"
+#include "tables/owner.h"
 
 namespace terra_identity::tables {
 

@@ -8,6 +8,7 @@
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/versions.h"
+#include "tables/owner.h"
 
 extern "C" {
 #include "catalog/pg_class.h"

@@ -7,9 +7,9 @@
 
 #include "pg/query.h"
 #include "pg/relations.h"
-#include "pg/settings.h"
 #include "tables/locks.h"
 #include "tables/rule_memory.h"
+#include "tables/settings.h"
 #include "tables/settings_row.h"
 
 namespace terra_identity::tables {

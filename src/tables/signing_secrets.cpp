@@ -6,6 +6,7 @@
 #include "tables/locks.h"
 #include "tables/rule_memory.h"
 #include "tables/settings_row.h"
+#include "tables/sqlstates.h"
 
 namespace terra_identity::tables {
 

@@ -1,8 +1,8 @@
-#include "pg/settings.h"
+#include "tables/settings.h"
 
 #include "pg/server.h"
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
 namespace {
 
 char* dev_id = nullptr;
@@ -24,4 +24,4 @@ const char* setting_dev_id() { return dev_id != nullptr && dev_id[0] != '\0' ? d
 
 bool setting_strict() { return strict; }
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables

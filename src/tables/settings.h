@@ -1,7 +1,7 @@
 // The extension's settings (GUCs).
 #pragma once
 
-namespace terra_identity::pg {
+namespace terra_identity::tables {
 
 /// Defines the settings; called once, when the module is loaded.
 void define_settings();
@@ -12,4 +12,4 @@ const char* setting_dev_id();
 /// `terra_identity.strict`: an event with a problem is an error.
 bool setting_strict();
 
-} // namespace terra_identity::pg
+} // namespace terra_identity::tables
