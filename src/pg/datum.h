@@ -19,7 +19,7 @@ inline Micros micros_of(Datum timestamptz) { return DatumGetTimestampTz(timestam
 
 inline Datum timestamptz_of(Micros time) { return TimestampTzGetDatum(time - postgres_epoch); }
 
-/// An interval in microseconds, a month of 30 days; the nearest that there is, if it is longer than 64 bits can tell.
+/// An interval in microseconds, with months of 30 days. One that does not fit 64 bits is cut to the nearest that does.
 Micros micros_of_interval(Datum interval);
 
 /// A text datum, which may be compressed or out of line.

@@ -73,9 +73,9 @@ struct IndexScan {
     std::vector<HeapTuple> fetch(const IndexKeys& keys) const;
 };
 
-/// The row that a unique index has for keys of all its columns, committed or the transaction's own. Waits for whoever
-/// is adding or removing one, and holds nothing meanwhile. Null if there is none. At REPEATABLE READ and above, raises
-/// 40001 if the transaction cannot see it.
+/// Finds the row that a unique index has for keys of all its columns, committed or the transaction's own; null if there
+/// is none. Waits for transactions that are adding or removing such a row, without holding a lock meanwhile. At
+/// REPEATABLE READ and above, raises 40001 if the transaction cannot see the row.
 HeapTuple find_or_wait(Relation table, const char* index, const IndexKeys& keys);
 
 } // namespace terra_identity::pg

@@ -1,5 +1,5 @@
-// Bytes that may be JSON, read by the server's own jsonb input: what it refuses is refused, and what it could not write
-// out again.
+// Reads bytes as jsonb by the server's own input function. Refuses what that refuses, and values that are too large to
+// be written out as text again.
 #pragma once
 
 #include <cstddef>

@@ -16,11 +16,11 @@ namespace terra_identity::pg {
 /// @param owner the role that owns the tables
 void as_owner(Oid owner, const std::function<void()>& body);
 
-/// The same as in a SECURITY DEFINER function: for writes that fire the triggers of others. What else the caller has
-/// set stays in force, how queries are planned included; so look-ups belong into `as_owner`.
+/// Runs body as in a SECURITY DEFINER function: for writes that fire triggers of the application. All other settings of
+/// the caller stay in force, those of the planner included, so that look-ups belong into `as_owner`.
 void as_definer(Oid owner, const std::function<void()>& body);
 
-/// As whoever has called: privileges, policies and search_path are the caller's, so that queries qualify every
+/// Runs body with the caller's own privileges, policies and search_path, so that its queries must qualify every
 /// operator.
 void as_caller(const std::function<void()>& body);
 

@@ -15,12 +15,12 @@ void refuse_what_transaction_cannot_see(Relation relation, const ItemPointerData
 
 } // namespace raising
 
-/// At REPEATABLE READ and above, raises 40001 if the transaction cannot see one of the rows, which were just read and
-/// are locked: what it had to say of them may be said already, and then it would not see it.
+/// At REPEATABLE READ and above, raises 40001 if the transaction's snapshot does not show one of these rows, which were
+/// just read and are locked: the transaction would change something that it cannot see.
 void refuse_unseen(const Table& table, const std::vector<HeapTuple>& rows);
 
-/// The newest versions of rows, locked for the transaction, for what the owner may have written into columns of his own
-/// since they were read. In the same order; an error if one is gone.
+/// Locks the newest versions of rows and returns them in the same order: the owner may have updated columns of his own
+/// since the rows were read. An error if one was deleted.
 std::vector<HeapTuple> lock_newest(const Table& table, const std::vector<HeapTuple>& rows);
 
 } // namespace terra_identity::pg

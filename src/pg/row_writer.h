@@ -1,4 +1,4 @@
-// Rows written with all indexes and constraints of the table, without a query.
+// RowWriter: writes rows to a table, with its indexes and constraints, without an SQL statement.
 #pragma once
 
 #include "pg/relations.h"
@@ -8,13 +8,13 @@
 
 namespace terra_identity::pg {
 
-/// Forgets what is known of a changed table, of all if InvalidOid.
+/// Drops what is kept of a table that has changed; of all tables if InvalidOid.
 void forget_table(Oid changed);
 
-/// Writes to one table. Constraints are checked and entries of indexes made by the executor's own functions. A plain
-/// table differs in what comes around them: its indexes are known from one statement to the next, and many rows go into
-/// one index after another. One that somebody gave triggers, generated columns or indexes other than B-trees is written
-/// row by row. Rows stay the caller's.
+/// Writes to one table. The executor's own functions check constraints and make index entries. For a plain table the
+/// opened state of the executor is kept from one statement to the next, and many rows are put into one index after the
+/// other, which is faster. A table with triggers, generated columns, or indexes other than B-trees is not plain: it is
+/// written row by row. Rows stay the caller's.
 class RowWriter {
 public:
     explicit RowWriter(const Table& table);
@@ -24,8 +24,8 @@ public:
 
     void insert(const std::vector<HeapTuple>& rows);
 
-    /// Inserts a row unless a unique index has one like it, or may have: of one that somebody is about to insert nobody
-    /// knows. As `ON CONFLICT DO NOTHING`, which waits for that. For plain tables. @return whether it did
+    /// Inserts a row unless a unique index has an equal one, or will have it if a transaction in progress commits: the
+    /// caller then looks again, as ON CONFLICT DO NOTHING does. For plain tables. @return whether it was inserted
     bool insert_unless_there(HeapTuple row);
 
     struct Update {

@@ -26,7 +26,8 @@ Query delete_reauths = R"(
     DELETE FROM terra_identity.reauths r USING unnest($2::text[], $3::text[]) d (old_user_id, new_user_id)
     WHERE r.dev_id = $1 AND r.old_user_id = d.old_user_id AND r.new_user_id = d.new_user_id)";
 
-/// Whether a row has to leave its slots before others can take them: the unique indexes are checked row by row.
+/// Whether a row has to be written before rows of connections that take over its slots: unique indexes are checked row
+/// by row.
 bool frees_slots(const Node& node) {
     return node.stored && node.stored->status == Status::active &&
            (node.now.status != Status::active || node.stored->slots() != node.now.slots());
@@ -42,8 +43,8 @@ void insert(const std::vector<HeapTuple>& rows, const Table& table) {
     writer.finish();
 }
 
-/// The newest rows of connections, which it sorts: the owner may have written into columns of his own since the store
-/// has read them.
+/// Sorts the connections and returns their newest rows, locked. The owner may have updated columns of his own since the
+/// store read the rows.
 std::vector<HeapTuple> lock(std::vector<Connection>& connections, const TableStore& store) {
     std::sort(connections.begin(), connections.end(),
               [](const Connection& a, const Connection& b) { return a.user_id < b.user_id; });
@@ -99,7 +100,7 @@ void write_connections(const Nodes& changed, TableStore& store) {
     insert(added, store.table());
 }
 
-/// Moves the members that were not loaded; those that were are written with all else that changed of them.
+/// Updates the lineage_id of members that the derivation did not load. Those that it loaded are among its nodes.
 void move_lineages(const Derived& derived, TableStore& store) {
     for (const auto& [old_lineage_id, new_lineage_id] : derived.moved_lineages) {
         std::vector<Connection> moved;
@@ -126,7 +127,7 @@ void insert_reauths(const std::set<Reauth>& reauths, const std::string& dev_id) 
     table.close();
 }
 
-/// What a rebuild found to be no more.
+/// Deletes connections and reauths that are stored but not in the ledger.
 void delete_vanished(const Derived& derived, const std::string& dev_id) {
     if (!derived.vanished.empty()) {
         std::vector<std::string> user_ids;

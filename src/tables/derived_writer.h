@@ -1,4 +1,5 @@
-// Writes what a derivation changed: the difference, once.
+// Writes the result of a derivation to `connections`, `reauths` and `changes`: only rows that differ from what is
+// stored.
 #pragma once
 
 #include "core/derived.h"
@@ -9,8 +10,8 @@ namespace terra_identity::tables {
 
 using namespace pg;
 
-/// While everything that the derivation relied on is held; within `as_owner` if the derivation is of everything.
-/// @param store what it was derived from
+/// Everything that the derivation relied on has to be locked. Within `as_owner` if the derivation is of everything.
+/// @param store the one that the derivation has read from
 /// @return how many connections and reauths changed
 std::int64_t write(const Derived& derived, TableStore& store);
 

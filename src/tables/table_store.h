@@ -1,4 +1,5 @@
-// The Store of one environment in PostgreSQL: every question goes through the index that is made for it.
+// TableStore: the Store of one environment, in the tables `connections` and `reauths`. Each question is answered from
+// the index that was made for it.
 #pragma once
 
 #include "core/store.h"
@@ -28,7 +29,7 @@ public:
     std::vector<Connection> lineages(const std::vector<std::int64_t>& lineage_ids) override;
     std::int64_t new_connection_id() override;
 
-    /// Hands out the same connection_ids again: what was derived with them was not written.
+    /// For another derivation, after one that was not written: new_connection_id() returns the same ids again.
     void start_again() {
         used_ids_ = 0;
         places_.clear();
@@ -37,13 +38,13 @@ public:
     const Table& table() const { return *table_; }
     const std::string& dev_id() const { return dev_id_; }
 
-    /// Where the row of a connection is that it has read.
+    /// The TID of the row of a connection that this store has read, or that was written since.
     ItemPointerData place_of(std::int64_t connection_id) const { return places_.at(connection_id); }
     void set_place(std::int64_t connection_id, const ItemPointerData& place) {
         places_.insert_or_assign(connection_id, place);
     }
 
-    /// Everything that the environment has.
+    /// All connections and reauths of the environment.
     std::vector<Connection> all_connections();
     std::vector<Reauth> all_reauths();
 
