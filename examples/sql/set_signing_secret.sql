@@ -26,7 +26,8 @@ SET LOCAL log_min_duration_statement = -1;
 SET LOCAL log_min_duration_sample = -1;
 SET LOCAL log_min_error_statement = 'panic';
 \if :{?dev_id}
-    SELECT terra_identity.set_signing_secret(:'secret', nullif(:'valid_until', '')::timestamptz, :'dev_id') AS secret_id;
+    SELECT terra_identity.set_signing_secret(:'secret', nullif(:'valid_until', '')::timestamptz,
+                                             :'dev_id') AS secret_id;
 \else
     SELECT terra_identity.set_signing_secret(:'secret', nullif(:'valid_until', '')::timestamptz) AS secret_id;
 \endif
