@@ -150,3 +150,37 @@ CREATE TRIGGER mine AFTER INSERT ON environment_settings FOR EACH ROW EXECUTE FU
 CREATE TRIGGER mine_too BEFORE INSERT ON environment_settings FOR EACH ROW EXECUTE FUNCTION terra_identity._merge_environment();
 INSERT INTO environment_settings VALUES (1);
 DROP TABLE environment_settings;
+
+--
+-- A unique index of the owner's on deliveries: what it refuses is an error, and no endless search for a repeated delivery
+--
+SET terra_identity.dev_id = 'owners';
+CREATE UNIQUE INDEX regress_one_payload ON terra_identity.deliveries (dev_id, trace_id) WHERE dev_id = 'owners';
+INSERT INTO terra_identity.events (payload, headers) VALUES ('{"n": 1}', '{"X-Terra-Trace-Id": "regress one"}');
+SET statement_timeout = '20s';
+INSERT INTO terra_identity.events (payload, headers) VALUES ('{"n": 2}', '{"X-Terra-Trace-Id": "regress one"}');
+RESET statement_timeout;
+DROP INDEX terra_identity.regress_one_payload;
+
+--
+-- A trigger of the owner's on connections that inserts an event about a connection that is being written
+--
+CREATE FUNCTION pg_temp.athlete(user_id text) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_build_object('type', 'athlete', 'user',
+        jsonb_build_object('user_id', user_id, 'provider', 'POLAR', 'reference_id', 'regress t'),
+        'athlete', '{"provider_user_id": "regress"}'::jsonb) $$;
+INSERT INTO terra_identity.events (received_at, payload) VALUES
+    ('2024-05-01', pg_temp.athlete('regress t1')), ('2024-05-02', pg_temp.athlete('regress t2') - 'athlete');
+CREATE FUNCTION pg_temp.interfere() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO terra_identity.events (payload)
+    VALUES ('{"type": "deauth", "user": {"user_id": "regress t2", "provider": "POLAR"}}');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER regress_interfere AFTER UPDATE ON terra_identity.connections FOR EACH ROW
+WHEN (new.user_id = 'regress t1') EXECUTE FUNCTION pg_temp.interfere();
+INSERT INTO terra_identity.events (received_at, payload) VALUES ('2024-05-03', pg_temp.athlete('regress t2'));
+DROP TRIGGER regress_interfere ON terra_identity.connections;
+INSERT INTO terra_identity.events (received_at, payload) VALUES ('2024-05-03', pg_temp.athlete('regress t2'));
+SELECT user_id, status FROM terra_identity.connections WHERE user_id LIKE 'regress t_' ORDER BY 1;
+SELECT * FROM terra_identity.verify();

@@ -59,3 +59,31 @@ SELECT terra_identity.rebuild() AS changed;
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.data('f1'));
 SELECT user_id, confirmed FROM terra_identity.connections WHERE dev_id = 'remembered' AND user_id = 'f1';
 SELECT * FROM terra_identity.verify();
+
+--
+-- What a statement saw of its own changes, and then took back, is not remembered
+--
+SET terra_identity.dev_id = 'remembered rule';
+INSERT INTO terra_identity.environments (dev_id) VALUES ('remembered rule');
+CREATE FUNCTION pg_temp.deliver(user_id text) RETURNS text LANGUAGE sql AS $$
+    SELECT outcome FROM terra_identity.ingest(format('{"type": "auth", "status": "success",
+        "user": {"user_id": "%s", "provider": "POLAR", "reference_id": "%s"}}', user_id, user_id)) $$;
+UPDATE terra_identity.environment_settings SET account_policy = 'replace' WHERE dev_id = 'remembered rule'
+RETURNING pg_temp.deliver('r1'), pg_temp.deliver('r2'), 1 / (length(account_policy) - 7);
+SELECT pg_temp.deliver('r3');
+SELECT user_id, account_exclusive FROM terra_identity.connections WHERE dev_id = 'remembered rule';
+SELECT * FROM terra_identity.verify();
+
+-- Nor that no signature is required, as it looked while the secrets were deleted.
+SET terra_identity.dev_id = 'remembered secret';
+SELECT terra_identity.set_signing_secret('secret') > 0 AS set;
+DELETE FROM terra_identity.environments WHERE dev_id = 'remembered secret';
+BEGIN;
+DELETE FROM terra_identity.signing_secrets WHERE dev_id = 'remembered secret';
+SELECT pg_temp.deliver('s1'), pg_temp.deliver('s2');
+ROLLBACK;
+SELECT pg_temp.deliver('s3');
+DELETE FROM terra_identity.signing_secrets WHERE dev_id = 'remembered secret';
+SELECT pg_temp.deliver('s4'), pg_temp.deliver('s5');
+INSERT INTO terra_identity.signing_secrets (dev_id, secret) VALUES ('remembered secret', 'secret');
+SELECT pg_temp.deliver('s6');

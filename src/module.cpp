@@ -48,6 +48,7 @@ PGDLLEXPORT void _PG_init(void) {
     CacheRegisterRelcacheCallback(forget, Datum{0});
     terra_identity::tables::register_locks();
     terra_identity::tables::register_ids();
+    terra_identity::tables::register_rule_memory();
     terra_identity::register_events();
     terra_identity::interrupts = {&InterruptPending, terra_identity::pg::check_for_interrupts};
 }

@@ -10,6 +10,10 @@ CREATE TABLE terra_identity.signing_secrets (
 ) USING heap;
 -- No key and no CHECK on the secret, because their error messages would show it; no statistics, which would sample it.
 ALTER TABLE terra_identity.signing_secrets ALTER COLUMN secret SET STATISTICS 0;
+-- Sessions remember that an environment requires no signature.
+CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.signing_secrets
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._forget_rules_everywhere();
+ALTER TABLE terra_identity.signing_secrets ENABLE ALWAYS TRIGGER forget_rules;
 COMMENT ON TABLE terra_identity.signing_secrets IS
     'The secrets that Terra signs webhooks with, written by set_signing_secret and drop_signing_secret. Only the owner '
     'may read them. They are not part of a dump: set them again after a restore.';

@@ -28,6 +28,25 @@ void refuse_what_transaction_cannot_see(Relation relation, const ItemPointerData
     ExecDropSingleTupleTableSlot(version);
 }
 
+void lock_newest(Relation relation, ItemPointerData& place) {
+    TupleTableSlot* const version = table_slot_create(relation, nullptr);
+    if (!table_tuple_fetch_row_version(relation, &place, SnapshotAny, version))
+        elog(ERROR, "a row that was read is gone");
+    const HeapTupleHeader header = ExecFetchSlotHeapTuple(version, false, nullptr)->t_data;
+    if ((header->t_infomask & HEAP_XMAX_INVALID) == 0 && !HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) &&
+        TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header)))
+        ereport(ERROR, (errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+                        errmsg("a row of table \"%s\" that is being written was already changed by a trigger",
+                               RelationGetRelationName(relation)),
+                        errhint("A trigger on this table must not insert events.")));
+    TM_FailureData failure;
+    if (table_tuple_lock(relation, &place, GetActiveSnapshot(), version, GetCurrentCommandId(true),
+                         LockTupleNoKeyExclusive, LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure) != TM_Ok)
+        elog(ERROR, "a row that is to be updated is gone");
+    place = version->tts_tid;
+    ExecDropSingleTupleTableSlot(version);
+}
+
 } // namespace raising
 
 void refuse_unseen(const Table& table, const std::vector<HeapTuple>& rows) {

@@ -13,6 +13,10 @@ namespace raising {
 void refuse_what_transaction_cannot_see(Relation relation, TupleTableSlot* version);
 void refuse_what_transaction_cannot_see(Relation relation, const ItemPointerData& place);
 
+/// Locks the newest version of a row, and sets the place to where that is. A row that the transaction has changed since
+/// it was read was changed by a trigger: an error.
+void lock_newest(Relation relation, ItemPointerData& place);
+
 } // namespace raising
 
 /// At REPEATABLE READ and above, raises 40001 if the transaction's snapshot does not show one of these rows, which were

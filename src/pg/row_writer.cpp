@@ -109,8 +109,11 @@ void close_indexes(const PreparedTable* prepared) {
             index_close(std::exchange(index, nullptr), NoLock);
 }
 
-/// @return whether there was room
+/// @return whether there was room for it
 bool put_back(PreparedTable* prepared) {
+    if (std::any_of(prepared_tables.begin(), prepared_tables.end(),
+                    [=](const PreparedTable* other) { return other != nullptr && other->oid == prepared->oid; }))
+        return false; // a writer that was called by this one's has put its own back
     PreparedTable** const place = std::find(prepared_tables.begin(), prepared_tables.end(), nullptr);
     if (place == prepared_tables.end())
         return false;
@@ -216,9 +219,13 @@ void in_parts(const PreparedTable* prepared, const std::vector<Row>& rows, const
 } // namespace
 
 void forget_table(Oid changed) {
+    const auto has_index = [](const PreparedTable* table, Oid oid) {
+        return std::any_of(table->indexes, table->indexes + (table->plain ? table->target->ri_NumIndices : 0),
+                           [oid](const PreparedIndex& index) { return index.oid == oid; });
+    };
     ++changes;
     for (PreparedTable*& table : prepared_tables)
-        if (table != nullptr && (changed == InvalidOid || changed == table->oid))
+        if (table != nullptr && (changed == InvalidOid || changed == table->oid || has_index(table, changed)))
             FreeExecutorState(std::exchange(table, nullptr)->executor);
 }
 
@@ -291,7 +298,9 @@ void RowWriter::update(const std::vector<Update>& updates) {
                     std::swap(slots.items[moved++], slots.items[i]);
                 continue;
             }
-            row->t_self = old; // where it stays, if a trigger skips it
+            raising::lock_newest(relation,
+                                 old); // else the executor would look for it by the query's plan: there is none
+            row->t_self = old;         // where it stays, if a trigger skips it
             ExecStoreHeapTuple(row, slot, false);
             TupleTableSlot* const version = MakeSingleTupleTableSlot(prepared_->columns, &TTSOpsVirtual);
             version->tts_tid = old; // all that is asked of it

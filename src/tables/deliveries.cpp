@@ -54,13 +54,17 @@ std::optional<std::int64_t> find_event(const char* table_name, const char* index
     return event_id;
 }
 
+constexpr int max_attempts = 10;
+
 /// Inserts the key of one event directly, because a query would cost several times as much. Null if the table is not
 /// plain: somebody gave it triggers, or indexes other than B-trees. @return whether the key was new
 std::optional<bool> insert_key(const std::string& dev_id, const Delivered& delivery) {
     Table table("deliveries", RowExclusiveLock);
     RowWriter writer(table);
     std::optional<bool> is_new;
-    while (writer.is_plain() && !is_new) {
+    // A conflict with a key that is gone by the next look is possible, but not again and again: then it is another
+    // unique index, which somebody has added.
+    for (int attempt = 0; writer.is_plain() && !is_new && attempt < max_attempts; ++attempt) {
         const HeapTuple row = table.form_row(std::array{
             NullableValue(text_of(dev_id)), NullableValue(text_of(*delivery.trace_id)),
             NullableValue(text_of(bytes_of(delivery.digest))), NullableValue(Int64GetDatum(delivery.event_id))});
@@ -163,9 +167,17 @@ std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<De
     };
     if (!traced.empty()) {
         const std::set<std::int64_t> taken = insert_keys(dev_id, traced);
-        for (const Delivered& delivery : traced)
-            if (!taken.contains(delivery.event_id))
-                give_up(delivery, find_delivery({dev_id, *delivery.trace_id, delivery.digest}));
+        for (const Delivered& delivery : traced) {
+            if (taken.contains(delivery.event_id))
+                continue;
+            const auto earlier = find_delivery({dev_id, *delivery.trace_id, delivery.digest});
+            if (!earlier)
+                throw Error{"23505",
+                            "a unique index of terra_identity.deliveries refuses a delivery that is no repetition",
+                            "Its trace id is \"" + *delivery.trace_id + "\".",
+                            "Drop the unique index that was added to the table."};
+            give_up(delivery, earlier);
+        }
     }
     for (const Delivered& delivery : deliveries) {
         if (!delivery.signed_content || repeated.contains(delivery.event_id) ||

@@ -86,7 +86,10 @@ bool is_drawn(const IdColumn& column, std::int64_t id) {
     const Oid sequence = lock_relation(column.sequence, RowExclusiveLock);
     std::int64_t last = 0;
     as_owner(owner_of_tables(), [&] {
-        attempt([&] { last = DatumGetInt64(DirectFunctionCall1(currval_oid, ObjectIdGetDatum(sequence))); });
+        ErrorData* const error =
+            attempt([&] { last = DatumGetInt64(DirectFunctionCall1(currval_oid, ObjectIdGetDatum(sequence))); });
+        if (error != nullptr && error->sqlerrcode != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE) // none is drawn yet
+            throw ServerError{error};
     });
     return last == id;
 }

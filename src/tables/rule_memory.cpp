@@ -36,9 +36,29 @@ bool is_told(const Table& table) {
     return false;
 }
 
+/// What a transaction has read of its own changes must not outlive their rollback, of which no invalidation tells.
+void end_transaction(XactEvent event, void*) {
+    if (event == XACT_EVENT_ABORT)
+        ++changes;
+}
+
+void end_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+    if (event == SUBXACT_EVENT_ABORT_SUB)
+        ++changes;
+}
+
 } // namespace
 
+void register_rule_memory() {
+    RegisterXactCallback(end_transaction, nullptr);
+    RegisterSubXactCallback(end_subtransaction, nullptr);
+}
+
 std::uint64_t rule_changes() { return changes; }
+
+void notice_rule_changes() {
+    call([] { AcceptInvalidationMessages(); });
+}
 
 void forget_rules(Oid changed) {
     if (changed == InvalidOid ||

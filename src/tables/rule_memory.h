@@ -18,6 +18,9 @@ void forget_rules(Oid changed);
 /// Makes every backend forget it all when this transaction commits.
 void forget_rules_everywhere();
 
+/// Lets a rollback be noticed. To be called once, when the module is loaded.
+void register_rule_memory();
+
 /// A reading of rules that is to be remembered. Must be constructed before the rules are read.
 class RuleReading {
 public:
@@ -34,13 +37,19 @@ private:
 /// How often this backend has forgotten the rules.
 std::uint64_t rule_changes();
 
+/// Notices what other transactions have committed.
+void notice_rule_changes();
+
 /// Values that follow from the rules, by name, until the rules change. Must be static: its memory is never freed.
 template <class Value>
 class Remembered {
 public:
     /// The value of this name; null if it is not remembered.
     const Value* find(const std::string& name) {
-        if (values_ == nullptr || as_of_ != rule_changes())
+        if (values_ == nullptr)
+            return nullptr;
+        notice_rule_changes();
+        if (as_of_ != rule_changes())
             return nullptr;
         const auto found = values_->find(name);
         return found != values_->end() ? &found->second : nullptr;

@@ -4,10 +4,6 @@
 #include "tables/rule_memory.h"
 #include "tables/settings_row.h"
 
-extern "C" {
-#include "utils/inval.h"
-}
-
 namespace terra_identity::tables {
 
 using namespace pg;
@@ -47,8 +43,6 @@ Rules read_rules(const std::string& dev_id, Reads reads) {
 }
 
 Rules remembered_rules(const std::string& dev_id) {
-    // From here on this backend knows what was committed before the lock was granted.
-    call([] { AcceptInvalidationMessages(); });
     if (const Rules* const known = known_rules.find(dev_id))
         return *known;
     const RuleReading reading;
