@@ -7,8 +7,8 @@
 //   pg::attempt(f)  calls f in a subtransaction: the one way to go on after a server error.
 //
 // A function of a namespace `raising` may raise a server error, as those of the server and of versions.h do: it is
-// called within `call` or by another such function, throws nothing and owns nothing that a jump could leak. All others
-// may throw, and are not called within `call`, unless they only look at memory.
+// called within the lambda given to `call`, or by another such function, throws nothing and owns nothing that a jump
+// could leak. All others may throw, and are not called within `call`, unless they only look at memory.
 #pragma once
 
 #include "core/fence.h"
