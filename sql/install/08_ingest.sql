@@ -163,9 +163,9 @@ COMMENT ON FUNCTION terra_identity.set_signing_secret(text, timestamptz, text) I
     'Adds a secret that Terra signs the environment''s webhooks with, valid until valid_until (null: it does not '
     'expire), and returns its secret_id. A secret that the environment has already gets the new end. From the first '
     'secret on, ingest requires signatures for this environment (environments.signature_required). To rotate: set the '
-    'new secret, then the old one again with an end. Errors: 22004 if secret or dev_id is null; 22023 if it is empty, has '
-    'more than 1024 bytes, or begins or ends with white space. The secret is part of the statement: docs/handler.md '
-    'says how to keep it out of the server''s log.';
+    'new secret, then the old one again with an end. Errors: 22004 if secret or dev_id is null; 22023 if it is empty, '
+    'has more than 1024 bytes, or begins or ends with white space. The secret is part of the statement: '
+    'docs/handler.md says how to keep it out of the server''s log.';
 
 CREATE FUNCTION terra_identity.drop_signing_secret(
     secret_id bigint,

@@ -23,9 +23,11 @@ BEGIN
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);
     EXECUTE format('GRANT SELECT ON terra_identity.events, terra_identity.deliveries, terra_identity.connections,
-                        terra_identity.reauths, terra_identity.changes, terra_identity.environments, terra_identity.providers,
+                        terra_identity.reauths, terra_identity.changes, terra_identity.environments,
+                        terra_identity.providers,
                         terra_identity.environment_settings, terra_identity.provider_settings,
-                        terra_identity.signatures, terra_identity.rejected, terra_identity.refusal_counters, terra_identity.refusals,
+                        terra_identity.signatures, terra_identity.rejected, terra_identity.refusal_counters,
+                        terra_identity.refusals,
                         terra_identity.current_connections,
                         terra_identity.duplicate_connections, terra_identity.transferred_accounts,
                         terra_identity.dashboard_connections, terra_identity.shared_references, terra_identity.problems,
