@@ -28,7 +28,7 @@ COMMENT ON TABLE terra_identity.events IS
     'earlier one, is skipped without an error. Append-only: UPDATE, DELETE and TRUNCATE raise an error (TI002).';
 COMMENT ON COLUMN terra_identity.events.event_id IS 'Number of the delivery, in the order of insertion';
 COMMENT ON COLUMN terra_identity.events.dev_id IS
-    'Environment (Terra''s dev_id). If you leave it out: the environment that the header dev-id leads to (see '
+    'Environment (environments.dev_id). If you leave it out: the environment that the header dev-id leads to (see '
     'environments.terra_dev_id), or without that header the one that the setting terra_identity.dev_id names. Nothing '
     'is shared between environments';
 COMMENT ON COLUMN terra_identity.events.received_at IS
@@ -68,7 +68,7 @@ CREATE TABLE terra_identity.deliveries (
 COMMENT ON TABLE terra_identity.deliveries IS
     'Which event each delivery that has a trace id became. Trace id and payload together identify a delivery: the same '
     'two again are skipped, the same trace id with another payload is another event.';
-COMMENT ON COLUMN terra_identity.deliveries.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.deliveries.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.deliveries.trace_id IS 'X-Terra-Trace-Id';
 COMMENT ON COLUMN terra_identity.deliveries.digest IS
     'SHA-256 of the payload as it is stored; empty if it comes from a dump of version 0.1.0';

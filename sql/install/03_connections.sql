@@ -85,7 +85,7 @@ COMMENT ON TABLE terra_identity.connections IS
     'terra_identity.rebuild() corrects it.';
 COMMENT ON COLUMN terra_identity.connections.connection_id IS
     'Number of the connection, given when it is first seen; it never changes';
-COMMENT ON COLUMN terra_identity.connections.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.connections.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.connections.user_id IS
     'Terra''s id of the connection; Terra replaces it whenever the person reconnects';
 COMMENT ON COLUMN terra_identity.connections.lineage_id IS
@@ -172,7 +172,7 @@ CREATE INDEX reauths_new_user_id_idx ON terra_identity.reauths (dev_id, new_user
 CREATE INDEX reauths_transfer_idx ON terra_identity.reauths (dev_id, old_user_id, new_user_id) WHERE transfer;
 COMMENT ON TABLE terra_identity.reauths IS
     'Pairs of connections that a user_reauth event names as the old and the new one.';
-COMMENT ON COLUMN terra_identity.reauths.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.reauths.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.reauths.old_user_id IS 'The connection that was replaced';
 COMMENT ON COLUMN terra_identity.reauths.new_user_id IS 'The connection that replaced it';
 COMMENT ON COLUMN terra_identity.reauths.transfer IS
@@ -204,7 +204,7 @@ COMMENT ON COLUMN terra_identity.changes.kind IS
     'What happened: connected, reconnected, replaced, superseded, deauthenticated, revoked, failed, revived, '
     'account_identified, reference_changed, scopes_changed, degraded, duplicate_opened, duplicate_closed, transferred, '
     'lineage_merged, anomaly';
-COMMENT ON COLUMN terra_identity.changes.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.changes.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.changes.user_id IS 'The connection that changed';
 COMMENT ON COLUMN terra_identity.changes.lineage_id IS 'Its lineage after the change';
 COMMENT ON COLUMN terra_identity.changes.reference_id IS 'Its end user after the change; null if none is known';

@@ -45,12 +45,13 @@ WHERE NOT EXISTS (SELECT FROM terra_identity.environment_settings s WHERE s.dev_
   AND NOT pg_catalog.row_security_active('terra_identity.environment_settings'); -- a policy may hide the row
 ALTER VIEW terra_identity.environments ALTER COLUMN signature_tolerance SET DEFAULT '24 hours';
 COMMENT ON VIEW terra_identity.environments IS
-    'The rules of each environment (Terra''s dev_id); one that has no row has the defaults. INSERT, UPDATE and DELETE '
+    'The rules of each environment; one that has no row has the defaults. INSERT, UPDATE and DELETE '
     'work, and the connections follow in the same transaction. An INSERT of an environment that has a row changes the '
     'columns that it gives and leaves the others. INSERT never relaxes the signature rules: only UPDATE sets '
     'signature_required to false, or signature_tolerance back to its default. DELETE goes back to the defaults, but an '
     'environment that has signing secrets, or has stored signed deliveries, goes on requiring signatures.';
-COMMENT ON COLUMN terra_identity.environments.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.environments.dev_id IS
+    'Your own name of the environment; Terra''s dev_id is terra_dev_id';
 COMMENT ON COLUMN terra_identity.environments.terra_dev_id IS
     'What the header dev-id of its deliveries says. The default environment learns it from the first delivery that has '
     'the header; until then it is null. From then on, a delivery that has another header and no dev_id of its own goes '

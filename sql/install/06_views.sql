@@ -12,7 +12,7 @@ SELECT c.dev_id, c.reference_id, c.provider, c.user_id, c.lineage_id, c.provider
 FROM terra_identity.connections c
 WHERE c.status = 'active';
 COMMENT ON VIEW terra_identity.current_connections IS 'The active connections: whose data may be used for whom, now.';
-COMMENT ON COLUMN terra_identity.current_connections.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.current_connections.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.current_connections.reference_id IS
     'The end user: your app''s own id; null if no event named it';
 COMMENT ON COLUMN terra_identity.current_connections.provider IS
@@ -42,7 +42,7 @@ WINDOW newest_first AS (PARTITION BY c.dev_id, c.provider, c.provider_user_id
 COMMENT ON VIEW terra_identity.duplicate_connections IS
     'Provider accounts on which several end users have an active connection: one wearable under several people. One '
     'row per connection.';
-COMMENT ON COLUMN terra_identity.duplicate_connections.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.duplicate_connections.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.duplicate_connections.provider IS
     'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE';
 COMMENT ON COLUMN terra_identity.duplicate_connections.provider_user_id IS 'The provider account';
@@ -72,7 +72,7 @@ WHERE r.transfer AND o.status = 'replaced' AND o.successor_user_id = r.new_user_
 COMMENT ON VIEW terra_identity.transferred_accounts IS
     'Provider accounts that moved from one end user to another: a newer connection took the account over (account '
     'policy replace), or a user_reauth names two people. From then on the account''s data belongs to the other person.';
-COMMENT ON COLUMN terra_identity.transferred_accounts.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.transferred_accounts.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.transferred_accounts.provider IS
     'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE; null if no event named it';
 COMMENT ON COLUMN terra_identity.transferred_accounts.provider_user_id IS
@@ -100,7 +100,7 @@ WHERE c.status = 'active'
 COMMENT ON VIEW terra_identity.dashboard_connections IS
     'What Terra''s dashboard shows: the newest active connection of each provider account. A connection whose account '
     'is not known has a row of its own.';
-COMMENT ON COLUMN terra_identity.dashboard_connections.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.dashboard_connections.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.dashboard_connections.provider IS
     'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE; null if no event named it';
 COMMENT ON COLUMN terra_identity.dashboard_connections.provider_user_id IS
@@ -124,7 +124,7 @@ GROUP BY c.dev_id, c.reference_id, c.provider
 HAVING pg_catalog.count(*) > 1;
 COMMENT ON VIEW terra_identity.shared_references IS
     'End users with several active connections at one provider: two provider accounts under one reference_id.';
-COMMENT ON COLUMN terra_identity.shared_references.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.shared_references.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.shared_references.reference_id IS 'The end user: your app''s own id';
 COMMENT ON COLUMN terra_identity.shared_references.provider IS
     'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE';
@@ -138,7 +138,7 @@ WHERE e.problem IS NOT NULL;
 COMMENT ON VIEW terra_identity.problems IS
     'Events whose payload is not what its type needs. They changed no connection.';
 COMMENT ON COLUMN terra_identity.problems.event_id IS 'Number of the delivery';
-COMMENT ON COLUMN terra_identity.problems.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.problems.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.problems.received_at IS 'When the delivery was received';
 COMMENT ON COLUMN terra_identity.problems.event_type IS 'The type of the payload; null if it has none';
 COMMENT ON COLUMN terra_identity.problems.user_id IS 'Terra''s id of the connection; null if the event names none';

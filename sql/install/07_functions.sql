@@ -56,7 +56,7 @@ COMMENT ON VIEW terra_identity.stale_events IS
     'Events of connections that are not active, with the user_id that each connection resolves to now: data that may '
     'have to be filed under another user_id.';
 COMMENT ON COLUMN terra_identity.stale_events.event_id IS 'Number of the delivery';
-COMMENT ON COLUMN terra_identity.stale_events.dev_id IS 'Environment (Terra''s dev_id)';
+COMMENT ON COLUMN terra_identity.stale_events.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.stale_events.user_id IS 'Terra''s id of the connection';
 COMMENT ON COLUMN terra_identity.stale_events.event_type IS 'The type of the payload';
 COMMENT ON COLUMN terra_identity.stale_events.event_time IS

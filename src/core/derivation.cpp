@@ -3,10 +3,10 @@
 #include "core/cycle_search.h"
 #include "core/duplicates.h"
 #include "core/effective_accounts.h"
+#include "core/interrupts.h"
 #include "core/lineages.h"
 #include "core/newness.h"
 #include "core/superseded.h"
-#include "core/interrupts.h"
 
 #include <algorithm>
 #include <set>

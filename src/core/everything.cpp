@@ -2,10 +2,10 @@
 
 #include "core/duplicates.h"
 #include "core/effective_accounts.h"
+#include "core/interrupts.h"
 #include "core/lineages.h"
 #include "core/newness.h"
 #include "core/superseded.h"
-#include "core/interrupts.h"
 
 #include <memory>
 #include <set>

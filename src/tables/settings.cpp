@@ -12,8 +12,8 @@ bool strict = false;
 
 void define_settings() {
     DefineCustomStringVariable("terra_identity.dev_id",
-                               "The environment (Terra's dev_id) of events and questions that name none.", nullptr,
-                               &dev_id, "default", PGC_USERSET, 0, nullptr, nullptr, nullptr);
+                               "The environment (environments.dev_id) of events and function calls that name none.",
+                               nullptr, &dev_id, "default", PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomBoolVariable("terra_identity.strict", "Whether an event that is not what its type needs is an error.",
                              "If off, it is stored with a problem that says why, and changes nothing else.", &strict,
                              false, PGC_USERSET, 0, nullptr, nullptr, nullptr);

@@ -53,6 +53,19 @@ query() {
     psql -qAt -v ON_ERROR_STOP=1 "$@" 2>&1 || true
 }
 
+# Events that have the same trace id and payload as another, or of which `deliveries` knows otherwise.
+wrong_deliveries() {
+    query <<'SQL'
+SELECT dev_id, trace_id, count(*) FROM terra_identity.events WHERE trace_id IS NOT NULL GROUP BY 1, 2, payload
+    HAVING count(*) > 1
+UNION ALL
+SELECT coalesce(d.dev_id, e.dev_id), coalesce(d.trace_id, e.trace_id), NULL FROM terra_identity.deliveries d
+FULL JOIN (SELECT * FROM terra_identity.events WHERE trace_id IS NOT NULL) e
+    ON (e.dev_id, e.event_id, e.trace_id) = (d.dev_id, d.event_id, d.trace_id)
+WHERE d.event_id IS NULL OR e.event_id IS NULL;
+SQL
+}
+
 log_size() {
     stat -c %s "$SERVER_LOG"
 }

@@ -155,16 +155,7 @@ GROUP BY 1, 2, 3, 4 HAVING count(*) > 1;
 SQL
 )"
 
-check "no two events have the same trace id and payload" "$(query <<'SQL'
-SELECT dev_id, trace_id, count(*) FROM terra_identity.events WHERE trace_id IS NOT NULL GROUP BY 1, 2, payload
-    HAVING count(*) > 1
-UNION ALL
-SELECT coalesce(d.dev_id, e.dev_id), coalesce(d.trace_id, e.trace_id), NULL FROM terra_identity.deliveries d
-FULL JOIN (SELECT * FROM terra_identity.events WHERE trace_id IS NOT NULL) e
-    ON (e.dev_id, e.event_id, e.trace_id) = (d.dev_id, d.event_id, d.trace_id)
-WHERE d.event_id IS NULL OR e.event_id IS NULL;
-SQL
-)"
+check "no two events have the same trace id and payload" "$(wrong_deliveries)"
 
 check "the same events one by one" "$(query <<'SQL'
 INSERT INTO terra_identity.environments (dev_id, account_policy)

@@ -424,16 +424,7 @@ check "rebuild changes nothing" "$(query -c "
     SELECT e.dev_id, r FROM (SELECT DISTINCT dev_id FROM terra_identity.events) e, terra_identity.rebuild(e.dev_id) r
         WHERE r <> 0")"
 
-check "no two events have the same trace id and payload, and deliveries has them all" "$(query <<'SQL'
-SELECT dev_id, trace_id, count(*) FROM terra_identity.events WHERE trace_id IS NOT NULL GROUP BY 1, 2, payload
-    HAVING count(*) > 1
-UNION ALL
-SELECT coalesce(d.dev_id, e.dev_id), coalesce(d.trace_id, e.trace_id), NULL FROM terra_identity.deliveries d
-FULL JOIN (SELECT * FROM terra_identity.events WHERE trace_id IS NOT NULL) e
-    ON (e.dev_id, e.event_id, e.trace_id) = (d.dev_id, d.event_id, d.trace_id)
-WHERE d.event_id IS NULL OR e.event_id IS NULL;
-SQL
-)"
+check "no two events have the same trace id and payload, and deliveries has them all" "$(wrong_deliveries)"
 check "every signature names an event of its environment" "$(query <<'SQL'
 SELECT s.* FROM terra_identity.signatures s LEFT JOIN terra_identity.events e USING (dev_id, event_id)
     WHERE e.event_id IS NULL;
