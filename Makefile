@@ -81,7 +81,9 @@ OBJS = $(patsubst %.cpp,build/module/%.o,$(sort $(wildcard src/*.cpp src/*/*.cpp
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 REGRESS = $(sort $(basename $(notdir $(wildcard sql/*.sql))))
 ISOLATION = $(sort $(basename $(notdir $(wildcard test/isolation/specs/*.spec))))
-ISOLATION_OPTS = --inputdir=test/isolation
+# Tests list rows in the order of "C", whatever the server's collation is.
+REGRESS_OPTS = --encoding=UTF8 --no-locale
+ISOLATION_OPTS = $(REGRESS_OPTS) --inputdir=test/isolation
 EXTRA_CLEAN = build
 
 # -isystem outranks the -I that PGXS adds, so PostgreSQL's headers do not warn and ours do.

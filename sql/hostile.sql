@@ -77,7 +77,8 @@ BEGIN
         ('top level', jsonb_build_object('type', 'connection_error', 'reference_id', id, 'user', long)),
         ('old_user', jsonb_build_object('type', 'user_reauth', 'new_user', long, 'old_user', jsonb_build_object('user_id', id))),
         ('athlete', jsonb_build_object('type', 'athlete', 'user', long, 'athlete', jsonb_build_object('provider_user_id', id))),
-        ('no user', jsonb_build_object('type', 'auth_cancelled', 'reference_id', id))
+        ('no user', jsonb_build_object('type', 'auth_cancelled', 'reference_id', id)),
+        ('type', jsonb_build_object('type', id, 'user', long))
     LOOP
         INSERT INTO terra_identity.events AS e (received_at, payload) VALUES ('2024-03-01 04:00Z', payload)
         RETURNING e.problem INTO problem;
@@ -99,6 +100,9 @@ SELECT '2024-03-01 04:00Z',
 FROM generate_series(0, 1) which,
      (SELECT array_agg(id ORDER BY k) FROM (
         SELECT k, string_agg(md5(k || ' ' || n), '') AS id FROM generate_series(1, 8) k, generate_series(1, 16) n GROUP BY k) ids) t (i);
+INSERT INTO terra_identity.events (received_at, payload)
+SELECT '2024-03-01 04:00Z', jsonb_build_object('type', string_agg(md5('type' || n), ''), 'user', jsonb_build_object('user_id', string_agg(md5('user' || n), '')))
+FROM generate_series(1, 16) n RETURNING octet_length(event_type), octet_length(user_id), problem;
 SELECT octet_length(user_id), octet_length(reference_id), octet_length(provider), octet_length(provider_user_id), status
 FROM terra_identity.connections WHERE dev_id = current_setting('terra_identity.dev_id') ORDER BY status;
 SELECT terra_identity.rebuild();

@@ -157,6 +157,31 @@ SELECT CASE WHEN pg_temp.rows_read() - :before <= 1000 THEN 'by index' ELSE form
 SELECT user_id, connections FROM terra_identity.duplicate_connections WHERE dev_id = 'views many' ORDER BY 1;
 SELECT terra_identity.rebuild();
 SELECT * FROM terra_identity.verify();
+
+-- user_uuid is what the cast gives where the cast works, else null.
+CREATE FUNCTION pg_temp.as_uuid(id text) RETURNS uuid LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN id::uuid;
+EXCEPTION WHEN invalid_text_representation THEN
+    RETURN NULL;
+END $$;
+SET terra_identity.dev_id = 'views uuid';
+INSERT INTO terra_identity.events (payload)
+SELECT jsonb_build_object('type', type, 'status', 'success', 'user', jsonb_build_object('user_id', id))
+FROM unnest(ARRAY['auth', 'deauth']) type, unnest(ARRAY[
+    '5f1c9a70-0d3e-4f0b-9a51-1020304050ef', '5F1C9A70-0D3E-4F0B-9A51-1020304050FF', '5f1c9a700d3e4f0b9a511020304050e0',
+    '{5f1c9a70-0d3e-4f0b-9a51-1020304050e1}', '5f1c-9a70-0d3e-4f0b-9a51-1020-3040-50e2', '{5f1c9a70-0d3e-4f0b-9a51-1020304050e3',
+    '5f1c9a70-0d3e-4f0b-9a51-1020304050e4}', '5f-1c9a70-0d3e-4f0b-9a51-1020304050e5', '5f1c9a70-0d3e-4f0b-9a51-1020304050e6-',
+    '5f1c9a70-0d3e-4f0b-9a51-1020304050g7', '5f1c9a70--0d3e-4f0b-9a51-1020304050e8', 'u1', '{}']) id;
+INSERT INTO terra_identity.events (payload)
+SELECT jsonb_build_object('type', 'auth', 'user', jsonb_build_object('user_id', user_id)) FROM terra_identity.connections WHERE dev_id = 'views uuid';
+SELECT view, count(*) AS ids, count(user_uuid) AS uuids, count(*) FILTER (WHERE user_uuid IS DISTINCT FROM pg_temp.as_uuid(user_id)) AS others
+FROM (SELECT 'connections' AS view, dev_id, user_id, user_uuid FROM terra_identity.connections
+      UNION ALL SELECT 'stale_events', dev_id, user_id, user_uuid FROM terra_identity.stale_events
+      UNION ALL SELECT 'problems', dev_id, user_id, user_uuid FROM terra_identity.problems) v
+WHERE dev_id = 'views uuid' GROUP BY view ORDER BY view;
+SET terra_identity.dev_id = 'views many';
+
 SELECT terra_identity.rebuild('views'), terra_identity.rebuild('views replace');
 SELECT * FROM terra_identity.verify('views');
 SELECT * FROM terra_identity.verify('views replace');

@@ -5,6 +5,7 @@
 #include "core/event_reader.h"
 #include "core/facts.h"
 #include "core/headers.h"
+#include "core/text.h"
 
 #include <array>
 #include <map>
@@ -68,8 +69,13 @@ HeapTuple with(HeapTuple row, Relation relation, EventColumn column, const Nulla
 }
 
 /// For a row that has been read before, and so comes from a dump: it contributes nothing, because the state to which it
-/// led is restored too, in any order.
-HeapTuple without_contribution(HeapTuple row, Relation relation) { return with(row, relation, event_contributes, {}); }
+/// led is restored too, in any order. Version 0.1.0 kept types of any length.
+HeapTuple without_contribution(HeapTuple row, Relation relation) {
+    const NullableValue type = attribute(row, relation, event_event_type);
+    if (!type.is_null && bytes_of(type.value).size() > max_id_bytes)
+        row = with(row, relation, event_event_type, {});
+    return with(row, relation, event_contributes, {});
+}
 
 /// Returns the environment of an event. Creates it, or sets its `terra_dev_id` from the header, if necessary.
 std::string environment_of(const NullableValue& given, const std::optional<std::string>& header) {

@@ -1,4 +1,6 @@
 // resolve, lineage_of and user_of: which connection a user_id or a lineage_id stands for now.
+#include <utility>
+
 #include "pg/datum.h"
 #include "pg/function.h"
 #include "pg/query.h"
@@ -29,7 +31,7 @@ Query select_newest_active = R"(
     SELECT c.user_id FROM terra_identity.connections c
     WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.lineage_id OPERATOR(pg_catalog.=) $2
       AND c.status OPERATOR(pg_catalog.=) 'active'
-    ORDER BY c.dated DESC, c.connected_at DESC, c.user_id DESC LIMIT 1)";
+    ORDER BY c.dated DESC, c.connected_at DESC, c.user_id COLLATE "C" DESC LIMIT 1)";
 
 Query select_active_user = R"(
     SELECT c.user_id FROM terra_identity.connections c
@@ -59,7 +61,7 @@ public:
     /// The user_id itself if its connection is active, else that of the newest active connection of its lineage.
     Value resolve(Datum user_id) {
         if (all_) {
-            const std::vector<HeapTuple> rows = scan("connections_pkey").fetch(keys().equals(string_of(user_id)));
+            const std::vector<HeapTuple> rows = scan("connections_user_id_key").fetch(keys_of(user_id));
             if (rows.empty())
                 return std::nullopt;
             const auto value = [&](int column) { return attribute(rows.front(), table_.columns(), column).value; };
@@ -73,13 +75,12 @@ public:
     }
 
     Value lineage_of_user(Datum user_id) {
-        return all_ ? first(lineage_id_column, scan("connections_pkey"), keys().equals(string_of(user_id)))
+        return all_ ? first(lineage_id_column, scan("connections_user_id_key"), keys_of(user_id))
                     : ask(select_lineage_of_user, TEXTOID, user_id);
     }
 
     Value lineage_of_id(Datum connection_id) {
-        return all_ ? first(lineage_id_column, scan("connections_connection_id_idx"),
-                            keys().equals(DatumGetInt64(connection_id)))
+        return all_ ? first(lineage_id_column, scan("connections_pkey"), keys().equals(DatumGetInt64(connection_id)))
                     : ask(select_lineage_of_id, INT8OID, connection_id);
     }
 
@@ -97,9 +98,9 @@ private:
         return {.table = table_.relation(), .index = index, .reads = Reads::statement, .limit = 1};
     }
 
-    IndexKeys keys() const {
-        IndexKeys result;
-        return result.equals(string_of(dev_id_));
+    IndexKeys keys() const { return std::move(IndexKeys().equals(string_of(dev_id_))); }
+    IndexKeys keys_of(Datum user_id) const {
+        return std::move(IndexKeys().equals(string_of(user_id)).equals(string_of(dev_id_)));
     }
 
     Value first(int column, const IndexScan& scan, const IndexKeys& keys) const {

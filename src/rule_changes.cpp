@@ -41,8 +41,7 @@ Query select_environments_of_other_provider = R"(
     SELECT DISTINCT c.dev_id FROM terra_identity.connections c
     LEFT JOIN terra_identity.providers p ON p.provider = c.provider
     WHERE c.provider = $1
-      AND (c.sdk <> coalesce(p.sdk, false) OR c.account_unusable <> (coalesce(p.account_ids, 'unique') = 'unusable'))
-    ORDER BY c.dev_id)";
+      AND (c.sdk <> coalesce(p.sdk, false) OR c.account_unusable <> (coalesce(p.account_ids, 'unique') = 'unusable')))";
 
 void derive_again(const Table& table, const std::string& dev_id) {
     const Rules rules = read_rules(dev_id, Reads::latest);
@@ -61,9 +60,9 @@ void follow_policy(const Table& table, const std::string& dev_id) {
 
 void follow_provider(const Table& table, const std::string& provider) {
     const SPITupleTable* const found = select_environments_of_other_provider.run({text_parameter(provider)});
-    std::vector<std::string> dev_ids;
+    std::set<std::string> dev_ids; // in the order in which everybody locks several environments
     for (std::uint64_t i = 0; i < Query::rows(); ++i)
-        dev_ids.push_back(string_of(column(found, i, 1).value));
+        dev_ids.insert(string_of(column(found, i, 1).value));
     for (const std::string& dev_id : dev_ids) {
         EnvironmentLocks locks(dev_id);
         locks.lock_environment(true);

@@ -2,25 +2,29 @@
 
 CREATE TABLE terra_identity.events (
     event_id     bigint GENERATED ALWAYS AS IDENTITY,
-    dev_id       text COLLATE "C" NOT NULL,
+    dev_id       text NOT NULL,
     received_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     payload      jsonb NOT NULL,
     headers      jsonb,
-    event_type   text COLLATE "C",
-    user_id      text COLLATE "C",
-    reference_id text COLLATE "C",
-    provider     text COLLATE "C",
-    trace_id     text COLLATE "C",
+    event_type   text,
+    user_id      text,
+    reference_id text,
+    provider     text,
+    trace_id     text,
     event_time   timestamptz,
     problem      text,
     contributes  boolean,
     PRIMARY KEY (dev_id, event_id)
 ) USING heap;
 
--- The events of a connection, in order. A user_id is random and rarely occurs in two environments: dev_id would only
--- make the index larger, and comparing slower. No two entries are equal, so deduplication would find nothing.
-CREATE INDEX events_user_id_idx ON terra_identity.events (user_id, event_time) WITH (deduplicate_items = off);
-CREATE INDEX events_problem_idx ON terra_identity.events (dev_id, event_id) WHERE problem IS NOT NULL;
+-- The events of a connection by type, so that its few identity events are found among its data. A user_id is random and
+-- rarely occurs in two environments: dev_id would only make the index larger, and comparing slower. Hardly two entries
+-- are equal, so deduplication would find nothing. (03_connections.sql says what text_pattern_ops is for.)
+CREATE INDEX events_user_id_idx
+    ON terra_identity.events (user_id text_pattern_ops, event_type text_pattern_ops, event_time)
+    WITH (deduplicate_items = off);
+CREATE INDEX events_problem_idx ON terra_identity.events (dev_id text_pattern_ops, event_id)
+    WHERE problem IS NOT NULL;
 
 COMMENT ON TABLE terra_identity.events IS
     'The ledger: one row per webhook delivery. INSERT the payload, and headers, dev_id and received_at if you have '
@@ -38,7 +42,8 @@ COMMENT ON COLUMN terra_identity.events.payload IS 'The webhook''s body';
 COMMENT ON COLUMN terra_identity.events.headers IS
     'The webhook''s headers, an object; null if you have none. The extension reads X-Terra-Trace-Id, '
     'X-Terra-Ordering-Timestamp and dev-id, in upper or lower case';
-COMMENT ON COLUMN terra_identity.events.event_type IS 'Filled in: the type of the payload; null if it has none';
+COMMENT ON COLUMN terra_identity.events.event_type IS
+    'Filled in: the type of the payload; null if it has none, or one of more than 512 bytes';
 COMMENT ON COLUMN terra_identity.events.user_id IS
     'Filled in: the connection that the event is about; for a user_reauth the new one. Null if it names none';
 COMMENT ON COLUMN terra_identity.events.reference_id IS

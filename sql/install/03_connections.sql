@@ -2,17 +2,17 @@
 
 CREATE TABLE terra_identity.connections (
     connection_id           bigint GENERATED ALWAYS AS IDENTITY,
-    dev_id                  text COLLATE "C" NOT NULL,
-    user_id                 text COLLATE "C" NOT NULL,
+    dev_id                  text NOT NULL,
+    user_id                 text NOT NULL,
     lineage_id              bigint NOT NULL,
-    reference_id            text COLLATE "C",
-    provider                text COLLATE "C",
-    provider_user_id        text COLLATE "C",
-    status                  text COLLATE "C" NOT NULL
+    reference_id            text,
+    provider                text,
+    provider_user_id        text,
+    status                  text NOT NULL
         CHECK (status IN ('active', 'superseded', 'replaced', 'deauthenticated', 'revoked', 'failed')),
-    successor_user_id       text COLLATE "C",
+    successor_user_id       text,
     confirmed               boolean NOT NULL,
-    scopes                  text COLLATE "C",
+    scopes                  text,
     created_at              timestamptz,
     first_seen_at           timestamptz NOT NULL,
     connected_at            timestamptz NOT NULL,
@@ -21,12 +21,12 @@ CREATE TABLE terra_identity.connections (
     dated                   boolean NOT NULL DEFAULT false,
     alive_at                timestamptz,
     replaced_at             timestamptz,
-    replaced_by             text COLLATE "C",
+    replaced_by             text,
     deauthenticated_at      timestamptz,
     revoked_at              timestamptz,
     failed_at               timestamptz,
     degraded_at             timestamptz,
-    own_provider_user_id    text COLLATE "C",
+    own_provider_user_id    text,
     own_provider_user_id_at timestamptz,
     provider_at             timestamptz,
     provider_passing        boolean NOT NULL DEFAULT false,
@@ -39,45 +39,61 @@ CREATE TABLE terra_identity.connections (
     account_unusable        boolean NOT NULL DEFAULT false,
     duplicate               boolean NOT NULL DEFAULT false,
     cyclic                  boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (dev_id, user_id)
+    user_uuid               uuid,
+    PRIMARY KEY (dev_id, connection_id)
 ) USING heap;
 
--- A connection by its id; a person's connections, in any environment; a lineage's connections, the newest active last.
-CREATE UNIQUE INDEX connections_connection_id_idx ON terra_identity.connections (dev_id, connection_id);
-CREATE INDEX connections_reference_id_idx ON terra_identity.connections (reference_id, status);
-CREATE INDEX connections_lineage_idx
-    ON terra_identity.connections (dev_id, lineage_id, status, dated, connected_at, user_id);
+-- Text columns compare in the database's default collation, so that an app's tables can be joined by their indexes.
+-- text_pattern_ops compares bytes whatever that collation is: it finds what is equal as fast as "C" does, and no new
+-- version of a collation invalidates it. Newness is an order of bytes, too, so indexes in that order have "C".
+
+-- A connection by its id; by its id as a uuid; a person's connections: in any environment. A lineage's connections, the
+-- newest active last.
+CREATE UNIQUE INDEX connections_user_id_key
+    ON terra_identity.connections (user_id text_pattern_ops, dev_id text_pattern_ops);
+CREATE INDEX connections_user_uuid_idx ON terra_identity.connections (user_uuid) WITH (deduplicate_items = off);
+CREATE INDEX connections_reference_id_idx
+    ON terra_identity.connections (reference_id text_pattern_ops, status text_pattern_ops);
+CREATE INDEX connections_lineage_idx ON terra_identity.connections (
+    dev_id text_pattern_ops, lineage_id, status text_pattern_ops, dated, connected_at, user_id COLLATE "C");
 
 -- One active connection in a slot, whatever writes. The first index holds under both account policies.
-CREATE UNIQUE INDEX connections_active_account_key
-    ON terra_identity.connections (dev_id, provider, provider_user_id, reference_id) NULLS NOT DISTINCT
+CREATE UNIQUE INDEX connections_active_account_key ON terra_identity.connections (
+    dev_id text_pattern_ops, provider text_pattern_ops, provider_user_id text_pattern_ops,
+    reference_id text_pattern_ops) NULLS NOT DISTINCT
     WHERE status = 'active' AND NOT account_unusable AND provider IS NOT NULL AND provider_user_id IS NOT NULL;
-CREATE UNIQUE INDEX connections_active_exclusive_account_key
-    ON terra_identity.connections (dev_id, provider, provider_user_id)
+CREATE UNIQUE INDEX connections_active_exclusive_account_key ON terra_identity.connections (
+    dev_id text_pattern_ops, provider text_pattern_ops, provider_user_id text_pattern_ops)
     WHERE status = 'active' AND account_exclusive AND NOT account_unusable
       AND provider IS NOT NULL AND provider_user_id IS NOT NULL;
-CREATE UNIQUE INDEX connections_active_reference_key
-    ON terra_identity.connections (dev_id, provider, reference_id)
+CREATE UNIQUE INDEX connections_active_reference_key ON terra_identity.connections (
+    dev_id text_pattern_ops, provider text_pattern_ops, reference_id text_pattern_ops)
     WHERE status = 'active' AND sdk AND reference_id IS NOT NULL;
 
 -- The next newer and the next older connection in a slot, for each kind of slot.
-CREATE INDEX connections_account_idx
-    ON terra_identity.connections (dev_id, provider, provider_user_id, reference_id, live, dated, connected_at, user_id)
+CREATE INDEX connections_account_idx ON terra_identity.connections (
+    dev_id text_pattern_ops, provider text_pattern_ops, provider_user_id text_pattern_ops,
+    reference_id text_pattern_ops, live, dated, connected_at, user_id COLLATE "C")
     WHERE provider_user_id IS NOT NULL;
-CREATE INDEX connections_exclusive_account_idx
-    ON terra_identity.connections (dev_id, provider, provider_user_id, live, dated, connected_at, user_id)
+CREATE INDEX connections_exclusive_account_idx ON terra_identity.connections (
+    dev_id text_pattern_ops, provider text_pattern_ops, provider_user_id text_pattern_ops, live, dated, connected_at,
+    user_id COLLATE "C")
     WHERE account_exclusive AND provider_user_id IS NOT NULL;
-CREATE INDEX connections_reference_idx
-    ON terra_identity.connections (dev_id, provider, reference_id, live, dated, connected_at, user_id)
+CREATE INDEX connections_reference_idx ON terra_identity.connections (
+    dev_id text_pattern_ops, provider text_pattern_ops, reference_id text_pattern_ops, live, dated, connected_at,
+    user_id COLLATE "C")
     WHERE sdk;
 
 -- For duplicate_connections and dashboard_connections: holds only duplicates.
-CREATE INDEX connections_duplicate_idx
-    ON terra_identity.connections (dev_id, provider, provider_user_id, dated, connected_at, user_id) WHERE duplicate;
+CREATE INDEX connections_duplicate_idx ON terra_identity.connections (
+    dev_id text_pattern_ops, provider text_pattern_ops, provider_user_id text_pattern_ops, dated, connected_at,
+    user_id COLLATE "C")
+    WHERE duplicate;
 
 -- For transferred_accounts: transfers are looked for among superseded connections.
-CREATE INDEX connections_superseded_idx
-    ON terra_identity.connections (dev_id, provider, provider_user_id) WHERE status = 'superseded';
+CREATE INDEX connections_superseded_idx ON terra_identity.connections (
+    dev_id text_pattern_ops, provider text_pattern_ops, provider_user_id text_pattern_ops)
+    WHERE status = 'superseded';
 
 COMMENT ON TABLE terra_identity.connections IS
     'The state: one row per connection (a Terra user), derived from the ledger by the extension. Join your own data '
@@ -160,16 +176,23 @@ COMMENT ON COLUMN terra_identity.connections.account_unusable IS
 COMMENT ON COLUMN terra_identity.connections.duplicate IS
     'True: it is active on a provider account on which another end user has an active connection, too';
 COMMENT ON COLUMN terra_identity.connections.cyclic IS 'True: user_reauth events lead from it back to itself';
+COMMENT ON COLUMN terra_identity.connections.user_uuid IS
+    'user_id as a uuid, for joins with your columns of that type; null if it is none';
 
 CREATE TABLE terra_identity.reauths (
-    dev_id      text COLLATE "C" NOT NULL,
-    old_user_id text COLLATE "C" NOT NULL,
-    new_user_id text COLLATE "C" NOT NULL,
-    transfer    boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (dev_id, old_user_id, new_user_id)
+    dev_id      text NOT NULL,
+    old_user_id text NOT NULL,
+    new_user_id text NOT NULL,
+    transfer    boolean NOT NULL DEFAULT false
 ) USING heap;
-CREATE INDEX reauths_new_user_id_idx ON terra_identity.reauths (dev_id, new_user_id);
-CREATE INDEX reauths_transfer_idx ON terra_identity.reauths (dev_id, old_user_id, new_user_id) WHERE transfer;
+-- A primary key would compare in the default collation.
+CREATE UNIQUE INDEX reauths_key ON terra_identity.reauths (
+    dev_id text_pattern_ops, old_user_id text_pattern_ops, new_user_id text_pattern_ops);
+ALTER TABLE terra_identity.reauths REPLICA IDENTITY USING INDEX reauths_key;
+CREATE INDEX reauths_new_user_id_idx
+    ON terra_identity.reauths (dev_id text_pattern_ops, new_user_id text_pattern_ops);
+CREATE INDEX reauths_transfer_idx ON terra_identity.reauths (
+    dev_id text_pattern_ops, old_user_id text_pattern_ops, new_user_id text_pattern_ops) WHERE transfer;
 COMMENT ON TABLE terra_identity.reauths IS
     'Pairs of connections that a user_reauth event names as the old and the new one.';
 COMMENT ON COLUMN terra_identity.reauths.dev_id IS 'Environment (environments.dev_id)';
@@ -183,15 +206,16 @@ CREATE TABLE terra_identity.changes (
     change_id    bigint GENERATED ALWAYS AS IDENTITY,
     changed_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     event_id     bigint,
-    kind         text COLLATE "C" NOT NULL,
-    dev_id       text COLLATE "C" NOT NULL,
-    user_id      text COLLATE "C" NOT NULL,
+    kind         text NOT NULL,
+    dev_id       text NOT NULL,
+    user_id      text NOT NULL,
     lineage_id   bigint NOT NULL,
-    reference_id text COLLATE "C",
+    reference_id text,
     detail       jsonb,
     PRIMARY KEY (dev_id, change_id)
 ) USING heap;
-CREATE INDEX changes_user_id_idx ON terra_identity.changes (user_id, change_id) WITH (deduplicate_items = off);
+CREATE INDEX changes_user_id_idx ON terra_identity.changes (user_id text_pattern_ops, change_id)
+    WITH (deduplicate_items = off);
 COMMENT ON TABLE terra_identity.changes IS
     'The feed of what changed, one row per transition of a connection. A statement with many events counts as one '
     'step: the feed has what differs between its start and its end.';

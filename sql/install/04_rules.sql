@@ -1,9 +1,9 @@
 -- The rules that users can change.
 
 CREATE TABLE terra_identity.environment_settings (
-    dev_id              text COLLATE "C" PRIMARY KEY CHECK (pg_catalog.octet_length(dev_id) BETWEEN 1 AND 512),
-    terra_dev_id        text COLLATE "C" CHECK (pg_catalog.octet_length(terra_dev_id) BETWEEN 1 AND 512),
-    account_policy      text COLLATE "C" NOT NULL CHECK (account_policy IN ('keep', 'replace')),
+    dev_id              text PRIMARY KEY CHECK (pg_catalog.octet_length(dev_id) BETWEEN 1 AND 512),
+    terra_dev_id        text CHECK (pg_catalog.octet_length(terra_dev_id) BETWEEN 1 AND 512),
+    account_policy      text NOT NULL CHECK (account_policy IN ('keep', 'replace')),
     signature_required  boolean NOT NULL DEFAULT false,
     signature_tolerance interval DEFAULT '24 hours' CHECK (signature_tolerance >= '0')
 ) USING heap;
@@ -20,9 +20,9 @@ COMMENT ON COLUMN terra_identity.environment_settings.signature_required IS 'See
 COMMENT ON COLUMN terra_identity.environment_settings.signature_tolerance IS 'See the view environments';
 
 CREATE TABLE terra_identity.provider_settings (
-    provider    text COLLATE "C" PRIMARY KEY CHECK (provider = pg_catalog.upper(provider)),
+    provider    text PRIMARY KEY CHECK (provider = pg_catalog.upper(provider COLLATE "C")),
     sdk         boolean NOT NULL,
-    account_ids text COLLATE "C" NOT NULL CHECK (account_ids IN ('unique', 'unusable'))
+    account_ids text NOT NULL CHECK (account_ids IN ('unique', 'unusable'))
 ) USING heap;
 COMMENT ON TABLE terra_identity.provider_settings IS
     'The rows behind the view providers: what users have set there. Edit the view. The table is empty after CREATE '
@@ -40,7 +40,7 @@ CREATE VIEW terra_identity.environments WITH (security_invoker = true) AS
 SELECT s.dev_id, s.terra_dev_id, s.account_policy, s.signature_required, s.signature_tolerance
 FROM terra_identity.environment_settings s
 UNION ALL
-SELECT 'default' COLLATE "C", NULL, 'keep' COLLATE "C", false, '24 hours'
+SELECT 'default', NULL, 'keep', false, '24 hours'
 WHERE NOT EXISTS (SELECT FROM terra_identity.environment_settings s WHERE s.dev_id OPERATOR(pg_catalog.=) 'default')
   AND NOT pg_catalog.row_security_active('terra_identity.environment_settings'); -- a policy may hide the row
 ALTER VIEW terra_identity.environments ALTER COLUMN signature_tolerance SET DEFAULT '24 hours';
@@ -71,10 +71,10 @@ CREATE VIEW terra_identity.providers WITH (security_invoker = true) AS
 SELECT s.provider, s.sdk, s.account_ids
 FROM terra_identity.provider_settings s
 UNION ALL
-SELECT b.provider COLLATE "C", true, 'unique' COLLATE "C"
+SELECT b.provider, true, 'unique'
 FROM pg_catalog.unnest(terra_identity._built_in_sdk_providers()) b (provider)
 WHERE NOT EXISTS (
-    SELECT FROM terra_identity.provider_settings s WHERE s.provider OPERATOR(pg_catalog.=) b.provider COLLATE "C")
+    SELECT FROM terra_identity.provider_settings s WHERE s.provider OPERATOR(pg_catalog.=) b.provider)
   AND NOT pg_catalog.row_security_active('terra_identity.provider_settings');
 COMMENT ON VIEW terra_identity.providers IS
     'What is special about a provider; one that has no row is connected through the web and has unique account ids. '

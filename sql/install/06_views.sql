@@ -1,8 +1,8 @@
 -- The views.
 
 CREATE VIEW terra_identity.current_connections WITH (security_invoker = true) AS
-SELECT c.dev_id, c.reference_id, c.provider, c.user_id, c.lineage_id, c.provider_user_id, c.connected_at, c.scopes,
-       c.confirmed,
+SELECT c.dev_id, c.reference_id, c.provider, c.user_id, c.user_uuid, c.lineage_id, c.provider_user_id,
+       c.connected_at, c.scopes, c.confirmed,
        c.degraded_at IS NOT NULL AND NOT EXISTS (
            SELECT FROM terra_identity.events e
            WHERE e.dev_id = c.dev_id AND e.user_id = c.user_id AND e.event_time > c.degraded_at
@@ -18,6 +18,7 @@ COMMENT ON COLUMN terra_identity.current_connections.reference_id IS
 COMMENT ON COLUMN terra_identity.current_connections.provider IS
     'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE; null if no event named it';
 COMMENT ON COLUMN terra_identity.current_connections.user_id IS 'Terra''s id of the connection';
+COMMENT ON COLUMN terra_identity.current_connections.user_uuid IS 'user_id as a uuid; null if it is none';
 COMMENT ON COLUMN terra_identity.current_connections.provider_user_id IS
     'The provider account; null if it is not known';
 COMMENT ON COLUMN terra_identity.current_connections.connected_at IS 'When it was connected: see connections';
@@ -32,13 +33,13 @@ COMMENT ON COLUMN terra_identity.current_connections.degraded IS
     'reconnect';
 
 CREATE VIEW terra_identity.duplicate_connections WITH (security_invoker = true) AS
-SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.reference_id, c.lineage_id, c.connected_at,
-       pg_catalog.row_number() OVER newest_first = 1 AS newest,
+SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.user_uuid, c.reference_id, c.lineage_id,
+       c.connected_at, pg_catalog.row_number() OVER newest_first = 1 AS newest,
        pg_catalog.count(*) OVER (PARTITION BY c.dev_id, c.provider, c.provider_user_id) AS connections
 FROM terra_identity.connections c
 WHERE c.duplicate
 WINDOW newest_first AS (PARTITION BY c.dev_id, c.provider, c.provider_user_id
-                        ORDER BY c.dated DESC, c.connected_at DESC, c.user_id DESC);
+                        ORDER BY c.dated DESC, c.connected_at DESC, c.user_id COLLATE "C" DESC);
 COMMENT ON VIEW terra_identity.duplicate_connections IS
     'Provider accounts on which several end users have an active connection: one wearable under several people. One '
     'row per connection.';
@@ -47,6 +48,7 @@ COMMENT ON COLUMN terra_identity.duplicate_connections.provider IS
     'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE';
 COMMENT ON COLUMN terra_identity.duplicate_connections.provider_user_id IS 'The provider account';
 COMMENT ON COLUMN terra_identity.duplicate_connections.user_id IS 'Terra''s id of the connection';
+COMMENT ON COLUMN terra_identity.duplicate_connections.user_uuid IS 'user_id as a uuid; null if it is none';
 COMMENT ON COLUMN terra_identity.duplicate_connections.reference_id IS
     'The end user: your app''s own id; null if no event named it';
 COMMENT ON COLUMN terra_identity.duplicate_connections.lineage_id IS
@@ -57,14 +59,16 @@ COMMENT ON COLUMN terra_identity.duplicate_connections.connections IS 'Number of
 
 CREATE VIEW terra_identity.transferred_accounts WITH (security_invoker = true) AS
 SELECT o.dev_id, o.provider, o.provider_user_id, o.reference_id AS from_reference_id, o.user_id AS from_user_id,
-       n.reference_id AS to_reference_id, n.user_id AS to_user_id, o.ended_at AS transferred_at
+       o.user_uuid AS from_user_uuid, n.reference_id AS to_reference_id, n.user_id AS to_user_id,
+       n.user_uuid AS to_user_uuid, o.ended_at AS transferred_at
 FROM terra_identity.connections o
 JOIN terra_identity.connections n ON n.dev_id = o.dev_id AND n.user_id = o.successor_user_id
 WHERE o.status = 'superseded' AND o.account_exclusive
   AND n.provider = o.provider AND n.provider_user_id = o.provider_user_id
   AND n.reference_id IS DISTINCT FROM o.reference_id
 UNION ALL
-SELECT o.dev_id, o.provider, o.provider_user_id, o.reference_id, o.user_id, n.reference_id, n.user_id, o.ended_at
+SELECT o.dev_id, o.provider, o.provider_user_id, o.reference_id, o.user_id, o.user_uuid, n.reference_id, n.user_id,
+       n.user_uuid, o.ended_at
 FROM terra_identity.reauths r
 JOIN terra_identity.connections o ON o.dev_id = r.dev_id AND o.user_id = r.old_user_id
 JOIN terra_identity.connections n ON n.dev_id = r.dev_id AND n.user_id = r.new_user_id
@@ -79,24 +83,27 @@ COMMENT ON COLUMN terra_identity.transferred_accounts.provider_user_id IS
     'The provider account; null if it is not known';
 COMMENT ON COLUMN terra_identity.transferred_accounts.from_reference_id IS 'The end user who had the account';
 COMMENT ON COLUMN terra_identity.transferred_accounts.from_user_id IS 'The connection that had it';
+COMMENT ON COLUMN terra_identity.transferred_accounts.from_user_uuid IS 'from_user_id as a uuid; null if it is none';
 COMMENT ON COLUMN terra_identity.transferred_accounts.to_reference_id IS 'The end user who has had it since';
 COMMENT ON COLUMN terra_identity.transferred_accounts.to_user_id IS 'The connection that took it over';
+COMMENT ON COLUMN terra_identity.transferred_accounts.to_user_uuid IS 'to_user_id as a uuid; null if it is none';
 COMMENT ON COLUMN terra_identity.transferred_accounts.transferred_at IS 'When the other end user connected';
 
 CREATE VIEW terra_identity.dashboard_connections WITH (security_invoker = true) AS
-SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.reference_id, c.lineage_id, c.connected_at,
+SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.user_uuid, c.reference_id, c.lineage_id,
+       c.connected_at,
        CASE WHEN c.duplicate THEN ARRAY(
            SELECT o.user_id FROM terra_identity.connections o
            WHERE o.duplicate AND o.dev_id = c.dev_id AND o.provider = c.provider
              AND o.provider_user_id = c.provider_user_id AND o.user_id <> c.user_id
-           ORDER BY o.dated DESC, o.connected_at DESC, o.user_id DESC)
+           ORDER BY o.dated DESC, o.connected_at DESC, o.user_id COLLATE "C" DESC)
        ELSE '{}' END AS other_user_ids
 FROM terra_identity.connections c
 WHERE c.status = 'active'
   AND NOT (c.duplicate AND EXISTS (
       SELECT FROM terra_identity.connections o
       WHERE o.duplicate AND o.dev_id = c.dev_id AND o.provider = c.provider AND o.provider_user_id = c.provider_user_id
-        AND (o.dated, o.connected_at, o.user_id) > (c.dated, c.connected_at, c.user_id)));
+        AND (o.dated, o.connected_at, o.user_id COLLATE "C") > (c.dated, c.connected_at, c.user_id)));
 COMMENT ON VIEW terra_identity.dashboard_connections IS
     'What Terra''s dashboard shows: the newest active connection of each provider account. A connection whose account '
     'is not known has a row of its own.';
@@ -106,6 +113,7 @@ COMMENT ON COLUMN terra_identity.dashboard_connections.provider IS
 COMMENT ON COLUMN terra_identity.dashboard_connections.provider_user_id IS
     'The provider account; null if it is not known';
 COMMENT ON COLUMN terra_identity.dashboard_connections.user_id IS 'Terra''s id of the connection';
+COMMENT ON COLUMN terra_identity.dashboard_connections.user_uuid IS 'user_id as a uuid; null if it is none';
 COMMENT ON COLUMN terra_identity.dashboard_connections.reference_id IS
     'The end user: your app''s own id; null if no event named it';
 COMMENT ON COLUMN terra_identity.dashboard_connections.lineage_id IS
@@ -117,7 +125,7 @@ COMMENT ON COLUMN terra_identity.dashboard_connections.other_user_ids IS
 
 CREATE VIEW terra_identity.shared_references WITH (security_invoker = true) AS
 SELECT c.dev_id, c.reference_id, c.provider, pg_catalog.count(*) AS connections,
-       pg_catalog.array_agg(c.user_id ORDER BY c.dated, c.connected_at, c.user_id) AS user_ids
+       pg_catalog.array_agg(c.user_id ORDER BY c.dated, c.connected_at, c.user_id COLLATE "C") AS user_ids
 FROM terra_identity.connections c
 WHERE c.status = 'active' AND c.reference_id IS NOT NULL AND c.provider IS NOT NULL
 GROUP BY c.dev_id, c.reference_id, c.provider
@@ -132,7 +140,10 @@ COMMENT ON COLUMN terra_identity.shared_references.connections IS 'Number of act
 COMMENT ON COLUMN terra_identity.shared_references.user_ids IS 'Their user_ids, oldest first';
 
 CREATE VIEW terra_identity.problems WITH (security_invoker = true) AS
-SELECT e.event_id, e.dev_id, e.received_at, e.event_type, e.user_id, e.trace_id, e.problem, e.payload, e.headers
+SELECT e.event_id, e.dev_id, e.received_at, e.event_type, e.user_id,
+       CASE WHEN e.user_id ~ '^(([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}|[{]([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}[}])$'
+           THEN e.user_id::uuid END AS user_uuid,
+       e.trace_id, e.problem, e.payload, e.headers
 FROM terra_identity.events e
 WHERE e.problem IS NOT NULL;
 COMMENT ON VIEW terra_identity.problems IS
@@ -142,6 +153,7 @@ COMMENT ON COLUMN terra_identity.problems.dev_id IS 'Environment (environments.d
 COMMENT ON COLUMN terra_identity.problems.received_at IS 'When the delivery was received';
 COMMENT ON COLUMN terra_identity.problems.event_type IS 'The type of the payload; null if it has none';
 COMMENT ON COLUMN terra_identity.problems.user_id IS 'Terra''s id of the connection; null if the event names none';
+COMMENT ON COLUMN terra_identity.problems.user_uuid IS 'user_id as a uuid; null if it is none';
 COMMENT ON COLUMN terra_identity.problems.trace_id IS 'X-Terra-Trace-Id; null if the delivery has none';
 COMMENT ON COLUMN terra_identity.problems.problem IS 'Why the payload is not what its type needs';
 COMMENT ON COLUMN terra_identity.problems.payload IS 'The webhook''s body';

@@ -37,18 +37,18 @@ BEGIN ATOMIC
     SELECT n FROM terra_identity.connections c -- the whole row, with columns that the owner added
     JOIN terra_identity.connections n ON n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id
     WHERE c.dev_id = lineage.dev_id AND c.user_id = lineage.user_id
-    ORDER BY n.dated, n.connected_at, n.user_id;
+    ORDER BY n.dated, n.connected_at, n.user_id COLLATE "C";
 END;
 COMMENT ON FUNCTION terra_identity.lineage(text, text) IS
     'The connections of the lineage of a user_id, oldest first: every user_id that this end user has had for this '
     'provider account. No rows if it is unknown.';
 
 CREATE VIEW terra_identity.stale_events WITH (security_invoker = true) AS
-SELECT e.event_id, e.dev_id, e.user_id, e.event_type, e.event_time, e.received_at, c.status, c.ended_at,
-       e.event_time > c.ended_at AS after_end, c.lineage_id,
+SELECT e.event_id, e.dev_id, e.user_id, c.user_uuid, e.event_type, e.event_time, e.received_at, c.status,
+       c.ended_at, e.event_time > c.ended_at AS after_end, c.lineage_id,
        (SELECT n.user_id FROM terra_identity.connections n
         WHERE n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id AND n.status = 'active'
-        ORDER BY n.dated DESC, n.connected_at DESC, n.user_id DESC LIMIT 1) AS resolved_user_id
+        ORDER BY n.dated DESC, n.connected_at DESC, n.user_id COLLATE "C" DESC LIMIT 1) AS resolved_user_id
 FROM terra_identity.connections c
 JOIN terra_identity.events e ON e.dev_id = c.dev_id AND e.user_id = c.user_id
 WHERE c.status <> 'active' AND e.problem IS NULL;
@@ -58,6 +58,7 @@ COMMENT ON VIEW terra_identity.stale_events IS
 COMMENT ON COLUMN terra_identity.stale_events.event_id IS 'Number of the delivery';
 COMMENT ON COLUMN terra_identity.stale_events.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.stale_events.user_id IS 'Terra''s id of the connection';
+COMMENT ON COLUMN terra_identity.stale_events.user_uuid IS 'user_id as a uuid; null if it is none';
 COMMENT ON COLUMN terra_identity.stale_events.event_type IS 'The type of the payload';
 COMMENT ON COLUMN terra_identity.stale_events.event_time IS
     'X-Terra-Ordering-Timestamp, or received_at if there is none';

@@ -71,6 +71,12 @@ struct Computed {
     bool (Facts::*compute)() const;
 };
 
+/// An id as a uuid; null if it is none.
+struct AsUuid {
+    const char* name;
+    std::string Connection::*id;
+};
+
 } // namespace column
 
 inline constexpr std::tuple connection_columns{
@@ -111,6 +117,7 @@ inline constexpr std::tuple connection_columns{
     column::Derived{"account_unusable", &Connection::account_unusable},
     column::Derived{"duplicate", &Connection::duplicate},
     column::Derived{"cyclic", &Connection::cyclic},
+    column::AsUuid{"user_uuid", &Connection::user_id},
 };
 
 /// Whether the type of a member is that of a time. Ids have the same type, but are columns of the kind `Id`.

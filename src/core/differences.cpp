@@ -46,7 +46,8 @@ void compare(const Connection& stored, const Connection& derived, std::vector<Di
         [](const auto&, int) {},
     });
     if (!stored.consistent)
-        differences.push_back({derived.user_id, "dated and the times of values", "inconsistent", "consistent"});
+        differences.push_back(
+            {derived.user_id, "dated, user_uuid and the times of values", "inconsistent", "consistent"});
 }
 
 } // namespace

@@ -56,6 +56,10 @@ private:
         const J type = payload_.member("type");
         if (type.is_string())
             event_.type = trim(type.text());
+        if (event_.type.size() > max_id_bytes) { // longer than any of Terra's, and than an index can hold
+            event_.type.clear();
+            fail("\"type\" is longer than " + std::to_string(max_id_bytes) + " bytes");
+        }
         if (event_.type.empty() && (type.is_null() || type.is_string()) && athlete_object().is_object() &&
             payload_.member("user").is_object())
             event_.type = "athlete";

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+extern "C" {
+#include "utils/uuid.h"
+}
+
 namespace terra_identity::pg {
 
 Micros micros_of_interval(Datum datum) {
@@ -29,6 +33,18 @@ std::string string_of(Datum text) { return std::string(bytes_of(text)); }
 Datum text_of(std::string_view text) {
     return call(
         [text] { return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size()))); });
+}
+
+Datum uuid_of(const Uuid& value) {
+    auto* const uuid = static_cast<pg_uuid_t*>(call([] { return palloc(sizeof(pg_uuid_t)); }));
+    std::copy(value.begin(), value.end(), uuid->data);
+    return UUIDPGetDatum(uuid);
+}
+
+Uuid uuid_value(Datum uuid) {
+    Uuid value;
+    std::copy_n(DatumGetUUIDP(uuid)->data, value.size(), value.begin());
+    return value;
 }
 
 NullableValue attribute(HeapTuple row, TupleDesc columns, int number) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/time.h"
+#include "core/uuid.h"
 
 #include <optional>
 #include <string>
@@ -33,6 +34,10 @@ std::string_view bytes_of(Datum text);
 
 /// In the current memory context.
 Datum text_of(std::string_view text);
+
+/// A uuid datum, in the current memory context, and its value.
+Datum uuid_of(const Uuid& value);
+Uuid uuid_value(Datum uuid);
 
 /// A text[] in the current memory context, empty strings and all; no nulls.
 Datum text_array_of(const std::vector<std::string>& texts);

@@ -1,5 +1,7 @@
 #include "pg/index_scan.h"
 
+#include <utility>
+
 #include "pg/relations.h"
 #include "pg/row_versions.h"
 #include "pg/versions.h"
@@ -79,7 +81,7 @@ IndexKeys& IndexKeys::beyond(std::initializer_list<RowMember> row, StrategyNumbe
         const auto& [value, comparison] = row.begin()[i];
         ScanKeyEntryInitialize(&members[i], i + 1 < count ? SK_ROW_MEMBER : SK_ROW_MEMBER | SK_ROW_END,
                                static_cast<AttrNumber>(first + static_cast<AttrNumber>(i)), strategy, InvalidOid,
-                               comparison == F_BTTEXTCMP ? C_COLLATION_OID : InvalidOid, comparison, value);
+                               InvalidOid, comparison, value);
     }
     ScanKeyData& header = keys_.emplace_back();
     header = {};
@@ -90,7 +92,22 @@ IndexKeys& IndexKeys::beyond(std::initializer_list<RowMember> row, StrategyNumbe
     return *this;
 }
 
-std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) const {
+void IndexKeys::collate_as(Relation index) {
+    const auto set = [index](ScanKey key) { key->sk_collation = index->rd_indcollation[key->sk_attno - 1]; };
+    for (ScanKeyData& key : keys_) {
+        if ((key.sk_flags & SK_ROW_HEADER) == 0) {
+            set(&key);
+            continue;
+        }
+        for (auto* member = reinterpret_cast<ScanKey>(DatumGetPointer(key.sk_argument));; ++member) {
+            set(member);
+            if ((member->sk_flags & SK_ROW_END) != 0)
+                break;
+        }
+    }
+}
+
+std::vector<HeapTuple> IndexScan::fetch(std::vector<IndexKeys> wanted) const {
     if (wanted.empty())
         return {};
     const Rows rows = call([&] {
@@ -98,13 +115,14 @@ std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) co
         const bool is_mvcc = reads != Reads::anything;
         const Snapshot snapshot = is_mvcc ? RegisterSnapshot(raising::snapshot_of(reads)) : SnapshotAny;
         const Relation opened = raising::open_index(index);
-        const int key_count = static_cast<int>(wanted.front().keys().size());
+        const int key_count = wanted.front().count();
         const IndexScanDesc scan = begin_index_scan(table, opened, snapshot, key_count);
         TupleTableSlot* const slot = table_slot_create(table, nullptr);
         const ScanDirection direction = backward ? BackwardScanDirection : ForwardScanDirection;
-        for (const IndexKeys& keys : wanted) {
+        for (IndexKeys& keys : wanted) {
             CHECK_FOR_INTERRUPTS();
-            index_rescan(scan, const_cast<ScanKeyData*>(keys.keys().data()), key_count, nullptr, 0);
+            keys.collate_as(opened);
+            index_rescan(scan, keys.keys(), key_count, nullptr, 0);
             std::size_t count = 0;
             while (count < limit && index_getnext_slot(scan, direction, slot)) {
                 CHECK_FOR_INTERRUPTS();
@@ -127,13 +145,14 @@ std::vector<HeapTuple> IndexScan::fetch(const std::vector<IndexKeys>& wanted) co
     return {rows.items, rows.items + rows.count};
 }
 
-std::vector<HeapTuple> IndexScan::fetch(const IndexKeys& keys) const { return fetch(std::vector{keys}); }
+std::vector<HeapTuple> IndexScan::fetch(IndexKeys keys) const { return fetch(std::vector{std::move(keys)}); }
 
 /// As the executor looks for what is in conflict with a new row (execIndexing.c).
-HeapTuple find_or_wait(Relation table, const char* index, const IndexKeys& keys) {
+HeapTuple find_or_wait(Relation table, const char* index, IndexKeys keys) {
     return call([&] {
         const Relation opened = raising::open_index(index);
-        const int key_count = static_cast<int>(keys.keys().size());
+        const int key_count = keys.count();
+        keys.collate_as(opened);
         TupleTableSlot* const slot = table_slot_create(table, nullptr);
         HeapTuple row = nullptr;
         while (true) {
@@ -141,7 +160,7 @@ HeapTuple find_or_wait(Relation table, const char* index, const IndexKeys& keys)
             SnapshotData dirty;
             InitDirtySnapshot(dirty);
             const IndexScanDesc scan = begin_index_scan(table, opened, &dirty, key_count);
-            index_rescan(scan, const_cast<ScanKeyData*>(keys.keys().data()), key_count, nullptr, 0);
+            index_rescan(scan, keys.keys(), key_count, nullptr, 0);
             const bool found = index_getnext_slot(scan, ForwardScanDirection, slot);
             const TransactionId other = !found                             ? InvalidTransactionId
                                         : TransactionIdIsValid(dirty.xmin) ? dirty.xmin

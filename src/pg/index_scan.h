@@ -46,7 +46,11 @@ public:
     /// The next columns, compared as a row: less (BTLessStrategyNumber) or greater than these. At most once, last.
     IndexKeys& beyond(std::initializer_list<RowMember> row, StrategyNumber strategy);
 
-    const std::vector<ScanKeyData>& keys() const { return keys_; }
+    /// Gives the values the collations of the index's columns, by which a B-tree compares. Needed before a scan.
+    void collate_as(Relation index);
+
+    ScanKey keys() { return keys_.data(); }
+    int count() const { return static_cast<int>(keys_.size()); }
 
 private:
     AttrNumber next_column() const { return static_cast<AttrNumber>(keys_.size() + 1); }
@@ -69,13 +73,13 @@ struct IndexScan {
 
     /// The rows for each of the wanted keys, in the order of the index, copied into the current memory context. Keys
     /// of one call have the same columns.
-    std::vector<HeapTuple> fetch(const std::vector<IndexKeys>& wanted) const;
-    std::vector<HeapTuple> fetch(const IndexKeys& keys) const;
+    std::vector<HeapTuple> fetch(std::vector<IndexKeys> wanted) const;
+    std::vector<HeapTuple> fetch(IndexKeys keys) const;
 };
 
 /// Finds the row that a unique index has for keys of all its columns, committed or the transaction's own; null if there
 /// is none. Waits for transactions that are adding or removing such a row, without holding a lock meanwhile. At
 /// REPEATABLE READ and above, raises 40001 if the transaction cannot see the row.
-HeapTuple find_or_wait(Relation table, const char* index, const IndexKeys& keys);
+HeapTuple find_or_wait(Relation table, const char* index, IndexKeys keys);
 
 } // namespace terra_identity::pg

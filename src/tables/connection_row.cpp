@@ -1,5 +1,7 @@
 #include "tables/connection_row.h"
 
+#include "core/uuid.h"
+
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -32,6 +34,7 @@ public:
     void read(int column, std::int64_t& id) const { id = DatumGetInt64(value(column)); }
     void read(int column, bool& flag) const { flag = !is_null(column) && DatumGetBool(value(column)); }
     void read(int column, std::string& text) const { text = string_of(value(column)); }
+    void read(int column, Uuid& uuid) const { uuid = uuid_value(value(column)); }
     void read(int column, Status& status) const {
         status = status_of(string_of(value(column))).value_or(Status::active);
     }
@@ -114,6 +117,11 @@ bool make_consistent(const Row& row, Connection& connection) {
             row.read(number, stored);
             consistent = consistent && stored == (facts.*computed.compute)();
         },
+        [&](const column::AsUuid& as_uuid, int number) {
+            std::optional<Uuid> stored;
+            row.read(number, stored);
+            consistent = consistent && stored == parse_uuid(connection.*as_uuid.id);
+        },
         [](const auto&, int) {},
     });
     return consistent;
@@ -124,6 +132,7 @@ NullableValue datum_of(bool flag) { return BoolGetDatum(flag); }
 NullableValue datum_of(const std::string& text) { return text_of(text); }
 NullableValue datum_of(const std::optional<std::string>& text) { return text; }
 NullableValue datum_of(Status status) { return text_of(to_string(status)); }
+NullableValue datum_of(const Uuid& uuid) { return uuid_of(uuid); }
 NullableValue time_of(Micros time) { return timestamptz_of(time); }
 NullableValue time_of(const std::optional<Micros>& time) { return time; }
 
@@ -168,6 +177,10 @@ HeapTuple row_of(const Connection& connection, const std::string& dev_id, const 
             set(number, datum_of(written && written->passing));
         },
         [&](const column::Computed& computed, int number) { set(number, datum_of((facts.*computed.compute)())); },
+        [&](const column::AsUuid& as_uuid, int number) {
+            if (const auto uuid = parse_uuid(connection.*as_uuid.id))
+                set(number, datum_of(*uuid));
+        },
     });
     return table.form_row(values, present);
 }
@@ -180,8 +193,9 @@ std::vector<HeapTuple> find_connections(const Table& connections, const std::str
     std::vector<IndexKeys> wanted;
     wanted.reserve(sorted.size());
     for (const std::string_view user_id : sorted)
-        wanted.push_back(std::move(IndexKeys().equals(dev_id).equals(user_id)));
-    const IndexScan scan{.table = connections.relation(), .index = "connections_pkey", .reads = reads, .limit = 1};
+        wanted.push_back(std::move(IndexKeys().equals(user_id).equals(dev_id)));
+    const IndexScan scan{
+        .table = connections.relation(), .index = "connections_user_id_key", .reads = reads, .limit = 1};
     return scan.fetch(wanted);
 }
 

@@ -143,7 +143,7 @@ std::vector<Reauth> TableStore::reauths(const std::vector<std::string>& user_ids
     std::vector<IndexKeys> wanted;
     for (const std::string& user_id : user_ids)
         wanted.push_back(IndexKeys().equals(dev_id_).equals(user_id));
-    std::vector<Reauth> result = read_reauths("reauths_pkey", wanted);
+    std::vector<Reauth> result = read_reauths("reauths_key", wanted);
     for (Reauth& reauth : read_reauths("reauths_new_user_id_idx", wanted))
         result.push_back(std::move(reauth));
     return result;
@@ -157,7 +157,7 @@ bool TableStore::has_transfers() {
     return found;
 }
 
-std::vector<Reauth> TableStore::all_reauths() { return read_reauths("reauths_pkey", {IndexKeys().equals(dev_id_)}); }
+std::vector<Reauth> TableStore::all_reauths() { return read_reauths("reauths_key", {IndexKeys().equals(dev_id_)}); }
 
 std::int64_t TableStore::new_connection_id() {
     if (reads_ == Reads::statement)

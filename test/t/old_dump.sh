@@ -25,4 +25,9 @@ same "and verify() agrees" "" "$("${PSQL[@]}" -c "
 same "a retry of before changes nothing but the ledger" "$(state)" "$("${PSQL[@]}" -c "
     INSERT INTO terra_identity.events (dev_id, received_at, payload, headers)
     SELECT dev_id, received_at, payload, headers FROM terra_identity.events"; state)"
+
+"${PSQL[@]}" -c "INSERT INTO terra_identity.events (dev_id, received_at, payload, event_type, event_time)
+    VALUES ('default', now(), jsonb_build_object('type', repeat('x', 1000000)), repeat('x', 1000000), now())"
+same "a type of any length, which 0.1.0 kept, is restored without it" "1000000|" "$("${PSQL[@]}" -c "
+    SELECT length(payload ->> 'type'), event_type FROM terra_identity.events ORDER BY event_id DESC LIMIT 1")"
 finish

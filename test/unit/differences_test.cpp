@@ -58,7 +58,8 @@ std::vector<Spoiling> spoilings() {
         },
         [](const auto&, int) {},
     });
-    result.push_back({"dated and the times of values", [](Connection& stored) { stored.consistent = false; }});
+    result.push_back(
+        {"dated, user_uuid and the times of values", [](Connection& stored) { stored.consistent = false; }});
     return result;
 }
 
@@ -77,7 +78,8 @@ TEST(DifferencesTest, WhatAgreesHasNone) { EXPECT_TRUE(differences_of(agreement(
 TEST(DifferencesTest, EveryColumnIsCompared) {
     const std::vector<Spoiling> all = spoilings();
     ASSERT_GT(all.size(),
-              connection_column_count - 12); // the parts of registers, dev_id and dated have no spoiling of their own
+              connection_column_count -
+                  12); // the parts of registers, dev_id, dated and user_uuid have none of their own
     for (const Spoiling& spoiling : all) {
         Derived derived = agreement();
         spoiling.spoil(*derived.nodes.at("a").stored);

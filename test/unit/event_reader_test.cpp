@@ -240,6 +240,8 @@ TEST(EventReaderTest, IdsHaveUpTo512Bytes) {
     EXPECT_EQ(
         problem({{"type", "user_reauth"}, {"new_user", {{"user_id", "b"}}}, {"old_user", {{"user_id", too_long}}}}),
         "\"old_user.user_id\" is longer than 512 bytes");
+    EXPECT_EQ(problem({{"type", longest}, {"user", {{"user_id", "a"}}}}), "");
+    EXPECT_EQ(problem({{"type", too_long}, {"user", {{"user_id", "a"}}}}), "\"type\" is longer than 512 bytes");
     const auto account = [&](const std::string& id) {
         return problem({{"type", "athlete"}, {"user", {{"user_id", "a"}}}, {"athlete", {{"provider_user_id", id}}}});
     };
