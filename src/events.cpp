@@ -139,13 +139,13 @@ std::optional<std::int64_t> repeated_event(const DeliveryKey& key, std::int64_t 
     return std::nullopt;
 }
 
-/// The digest of the last payload that was read; most statements have only one.
-struct LastDigest {
+/// The hash of the last payload that was read; most statements have only one.
+struct LastHash {
     std::int64_t event_id = 0;
-    Digest digest{};
+    std::int64_t hash = 0;
 };
 
-LastDigest last_digest;
+LastHash last_hash;
 
 /// Applies the news that were collected at this level of subtransactions.
 void apply_pending(bool in_parts) {
@@ -200,8 +200,8 @@ PG_FUNCTION(terra_identity_read_event) {
     if (DeliveryWatch::of(event_id) == nullptr) // `ingest` has checked the id that it watches
         event_id = checked_id(event_ids, event_id);
     if (headers.trace_id) {
-        last_digest = {event_id, digest_of(jsonb)};
-        if (const auto earlier = repeated_event({dev_id, *headers.trace_id, last_digest.digest}, event_id)) {
+        last_hash = {event_id, hash_of(jsonb)};
+        if (const auto earlier = repeated_event({dev_id, *headers.trace_id, last_hash.hash}, event_id)) {
             if (DeliveryWatch* const watch = DeliveryWatch::of(event_id))
                 watch->repeated = earlier;
             return Datum{0};
@@ -231,11 +231,7 @@ PG_FUNCTION(terra_identity_read_event) {
     set(event_trace_id, headers.trace_id);
     set(event_event_time, timestamptz_of(event.time));
     set(event_problem, text_or_null(event.problem));
-    const DeliveryWatch* const watch = DeliveryWatch::of(event_id);
-    // A signed delivery has to be recorded even without a trace id: then only `contributes` makes the next trigger
-    // fire.
-    const bool is_taken = watch != nullptr && watch->signed_content() && !headers.trace_id;
-    set(event_contributes, BoolGetDatum(is_taken || says_something_new(event, dev_id)));
+    set(event_contributes, BoolGetDatum(says_something_new(event, dev_id)));
     return call([&] {
         return PointerGetDatum(heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(),
                                                          values.data(), nulls.data()));
@@ -254,8 +250,8 @@ PG_FUNCTION(terra_identity_collect_event) {
     const DeliveryWatch* const watch = DeliveryWatch::of(event_id);
     const bool is_signed = watch != nullptr && watch->signed_content();
     const NullableValue contributes = attribute(row, relation, event_contributes);
-    if (contributes.is_null) // the row comes from a dump
-        return Datum{0};
+    if (contributes.is_null || (!DatumGetBool(contributes.value) && trace_id.is_null && !is_signed))
+        return Datum{0}; // the row comes from a dump, or says nothing that is not known
     // A full part is applied at the next event, not at its own last one: by then, all other triggers that see rows of
     // the ledger have seen the rows of this part.
     if (Pending* const full = pending_here(); full != nullptr && full->events >= chunk_events)
@@ -263,13 +259,13 @@ PG_FUNCTION(terra_identity_collect_event) {
     Pending& pending = pending_or_new();
     ++pending.events;
     News& news = pending.news[string_of(attribute(row, relation, event_dev_id).value)];
-    const Jsonb* const payload = detoasted_jsonb(attribute(row, relation, event_payload).value);
+    const auto payload = [&] { return detoasted_jsonb(attribute(row, relation, event_payload).value); };
 
     if (!trace_id.is_null || is_signed) {
         Delivered delivered{.event_id = event_id, .place = row->t_self};
         if (!trace_id.is_null) {
             delivered.trace_id = string_of(trace_id.value);
-            delivered.digest = last_digest.event_id == event_id ? last_digest.digest : digest_of(payload);
+            delivered.payload_hash = last_hash.event_id == event_id ? last_hash.hash : hash_of(payload());
         }
         if (is_signed)
             delivered.signed_content = watch->signed_content();
@@ -278,7 +274,7 @@ PG_FUNCTION(terra_identity_collect_event) {
     if (DatumGetBool(contributes.value)) {
         const Micros received_at = micros_of(attribute(row, relation, event_received_at).value);
         const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
-        const Event event = read_event(JsonbView(payload), headers, received_at);
+        const Event event = read_event(JsonbView(payload()), headers, received_at);
         for (Contribution& contribution : contributions_of(event))
             news.items.push_back({std::move(contribution), event_id});
         if (auto reauth = reauth_of(event))

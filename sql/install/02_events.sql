@@ -61,20 +61,20 @@ COMMENT ON COLUMN terra_identity.events.problem IS
     'problem';
 COMMENT ON COLUMN terra_identity.events.contributes IS
     'Filled in: whether the event could change a connection when it was inserted. False for most data events; null for '
-    'rows from a dump. Also true for a signed delivery without a trace id, which has to be recorded in signatures';
+    'rows from a dump.';
 
 CREATE TABLE terra_identity.deliveries (
-    dev_id   text COLLATE "C" NOT NULL,
-    trace_id text COLLATE "C" NOT NULL,
-    digest   bytea NOT NULL DEFAULT '',
-    event_id bigint NOT NULL,
-    PRIMARY KEY (dev_id, trace_id, digest)
+    dev_id       text COLLATE "C" NOT NULL,
+    trace_id     text COLLATE "C" NOT NULL,
+    payload_hash bigint NOT NULL DEFAULT 0,
+    event_id     bigint NOT NULL,
+    PRIMARY KEY (trace_id, dev_id, payload_hash) -- the column first that tells keys apart
 ) USING heap;
 COMMENT ON TABLE terra_identity.deliveries IS
     'Which event each delivery that has a trace id became. Trace id and payload together identify a delivery: the same '
     'two again are skipped, the same trace id with another payload is another event.';
 COMMENT ON COLUMN terra_identity.deliveries.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.deliveries.trace_id IS 'X-Terra-Trace-Id';
-COMMENT ON COLUMN terra_identity.deliveries.digest IS
-    'SHA-256 of the payload as it is stored; empty if it comes from a dump of version 0.1.0';
+COMMENT ON COLUMN terra_identity.deliveries.payload_hash IS
+    'Hash of the payload as it is stored; 0 if it comes from a dump of version 0.1.0';
 COMMENT ON COLUMN terra_identity.deliveries.event_id IS 'The event that the first such delivery became';

@@ -57,7 +57,7 @@ COMMENT ON FUNCTION terra_identity._forget_rules_everywhere() IS 'Trigger: makes
 CREATE TRIGGER zz_read_event BEFORE INSERT ON terra_identity.events
     FOR EACH ROW EXECUTE FUNCTION terra_identity._read_event();
 CREATE TRIGGER collect_event AFTER INSERT ON terra_identity.events
-    FOR EACH ROW WHEN (new.contributes OR new.trace_id IS NOT NULL) EXECUTE FUNCTION terra_identity._collect_event();
+    FOR EACH ROW EXECUTE FUNCTION terra_identity._collect_event(); -- without WHEN, which each statement would compile
 CREATE TRIGGER apply_events AFTER INSERT ON terra_identity.events
     FOR EACH STATEMENT EXECUTE FUNCTION terra_identity._apply_events();
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON terra_identity.events

@@ -1,4 +1,4 @@
-// SHA-256 and HMAC-SHA256 as the server itself computes them.
+// HMAC-SHA256 as the server itself computes it.
 #pragma once
 
 #include "core/signature.h"
@@ -9,8 +9,5 @@ namespace terra_identity::pg {
 
 /// The HMAC-SHA256 of prefix and body under the secret. A cancel is honoured while it runs.
 Digest hmac_sha256(std::string_view secret, std::string_view prefix, std::string_view body);
-
-/// The SHA-256 of some bytes. A cancel is honoured while it runs.
-Digest sha256(std::string_view bytes);
 
 } // namespace terra_identity::pg

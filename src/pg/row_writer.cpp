@@ -266,18 +266,19 @@ void RowWriter::insert(const std::vector<HeapTuple>& rows) {
 
 /// As the executor inserts speculatively (nodeModifyTable.c): two who insert the same at once must not both give way.
 bool RowWriter::insert_unless_there(HeapTuple row) {
-    bool conflict = false;
-    in_parts(prepared_, std::vector{row}, [&](std::span<const HeapTuple>, const Slots& slots) {
-        TupleTableSlot* const slot = slots.items[0];
-        raising::check(prepared_, row, slot);
+    return call([this, row] {
+        if (slot_ == nullptr)
+            slot_ = MakeSingleTupleTableSlot(prepared_->columns, &TTSOpsHeapTuple);
+        raising::check(prepared_, row, slot_);
+        bool conflict = false;
         const TransactionId transaction = GetCurrentTransactionId();
         const std::uint32_t token = SpeculativeInsertionLockAcquire(transaction);
-        table_tuple_insert_speculative(table_.relation(), slot, GetCurrentCommandId(true), 0, nullptr, token);
-        raising::insert_entries(prepared_, slots, false, &conflict);
-        table_tuple_complete_speculative(table_.relation(), slot, token, !conflict);
+        table_tuple_insert_speculative(table_.relation(), slot_, GetCurrentCommandId(true), 0, nullptr, token);
+        raising::insert_entries(prepared_, {&slot_, 1}, false, &conflict);
+        table_tuple_complete_speculative(table_.relation(), slot_, token, !conflict);
         SpeculativeInsertionLockRelease(transaction);
+        return !conflict;
     });
-    return !conflict;
 }
 
 void RowWriter::update(const std::vector<Update>& updates) {
@@ -330,6 +331,8 @@ void RowWriter::remove(const std::vector<ItemPointerData>& places) {
 void RowWriter::finish() {
     call([this] {
         EState* const executor = prepared_->executor;
+        if (slot_ != nullptr)
+            ExecDropSingleTupleTableSlot(std::exchange(slot_, nullptr));
         if (is_plain()) {
             raising::close_indexes(prepared_);
         } else {

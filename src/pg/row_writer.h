@@ -44,7 +44,8 @@ public:
 
 private:
     const Table& table_;
-    std::uint64_t changes_; ///< of all tables, before this one was looked at
+    TupleTableSlot* slot_ = nullptr; ///< of `insert_unless_there`
+    std::uint64_t changes_;          ///< of all tables, before this one was looked at
     struct PreparedTable* prepared_;
 };
 

@@ -7,7 +7,6 @@
 #include <tuple>
 #include <utility>
 
-#include "pg/hmac.h"
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/row_writer.h"
@@ -15,97 +14,112 @@
 #include "tables/locks.h"
 #include "tables/owner.h"
 
+extern "C" {
+#include "common/hashfn.h"
+}
+
 namespace terra_identity::tables {
 
 using namespace pg;
 
 namespace {
 
-/// Inserts keys, in the order in which they are given. A single key also goes through this query if the table has
-/// triggers of others.
-Query insert_deliveries = R"(
-    INSERT INTO terra_identity.deliveries (dev_id, trace_id, digest, event_id)
-    SELECT $1, d.* FROM unnest($2::text[], $3::bytea[], $4::bigint[]) d (trace_id, digest, event_id)
-    ON CONFLICT DO NOTHING RETURNING event_id)";
-
-Query delete_delivery = R"(
-    DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2 AND d.digest = $3)";
-
-Query insert_signature = R"(
-    INSERT INTO terra_identity.signatures AS s (dev_id, digest, event_id)
-    VALUES ($1, $2, $3)
-    ON CONFLICT DO NOTHING)";
-
-/// The columns of `deliveries` and `signatures` that hold the event_id, counted from 1.
-constexpr int delivery_event_id = 4;
-constexpr int signature_event_id = 3;
-
 std::string_view bytes_of(const Digest& digest) {
     return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
-std::optional<std::int64_t> find_event(const char* table_name, const char* index, const IndexKeys& keys, int column) {
-    Table table(table_name, RowExclusiveLock);
-    const HeapTuple row = find_or_wait(table.relation(), index, keys);
-    std::optional<std::int64_t> event_id;
-    if (row != nullptr)
-        event_id = DatumGetInt64(attribute(row, table.columns(), column).value);
+/// A table of keys: `deliveries` or `signatures`.
+struct KeyTable {
+    const char* name;
+    const char* index; ///< unique, on all columns but the last, which is the event_id
+    int event_id;      ///< the number of that column, counted from 1
+    Query& insert;     ///< a row, unless its key is there; slower, for a table that has triggers of others
+};
+
+Query insert_delivery = R"(
+    INSERT INTO terra_identity.deliveries (dev_id, trace_id, payload_hash, event_id)
+    VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING)";
+
+Query insert_signature = R"(
+    INSERT INTO terra_identity.signatures (dev_id, digest, event_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING)";
+
+Query delete_delivery = R"(
+    DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2 AND d.payload_hash = $3)";
+
+const KeyTable deliveries_table{"deliveries", "deliveries_pkey", 4, insert_delivery};
+const KeyTable signatures_table{"signatures", "signatures_pkey", 3, insert_signature};
+
+IndexKeys keys_of(const DeliveryKey& key) {
+    return std::move(IndexKeys().equals(key.trace_id).equals(key.dev_id).equals(key.payload_hash));
+}
+
+IndexKeys keys_of(const std::string& dev_id, const Digest& signed_content) {
+    return std::move(IndexKeys().equals(dev_id).equals_bytes(bytes_of(signed_content)));
+}
+
+/// The event that has a key; null if there is none. Waits if another transaction is about to insert one.
+std::optional<std::int64_t> find(const KeyTable& keys, const Table& table, const IndexKeys& key) {
+    const HeapTuple row = find_or_wait(table.relation(), keys.index, key);
+    if (row == nullptr)
+        return std::nullopt;
+    return DatumGetInt64(attribute(row, table.columns(), keys.event_id).value);
+}
+
+std::optional<std::int64_t> find(const KeyTable& keys, const IndexKeys& key) {
+    Table table(keys.name, RowExclusiveLock);
+    const std::optional<std::int64_t> event_id = find(keys, table, key);
     table.close();
     return event_id;
 }
 
 constexpr int max_attempts = 10;
 
-/// Inserts the key of one event directly, because a query would cost several times as much. Null if the table is not
-/// plain: somebody gave it triggers, or indexes other than B-trees. @return whether the key was new
-std::optional<bool> insert_key(const std::string& dev_id, const Delivered& delivery) {
-    Table table("deliveries", RowExclusiveLock);
-    RowWriter writer(table);
-    std::optional<bool> is_new;
-    // A conflict with a key that is gone by the next look is possible, but not again and again: then it is another
-    // unique index, which somebody has added.
-    for (int attempt = 0; writer.is_plain() && !is_new && attempt < max_attempts; ++attempt) {
-        const HeapTuple row = table.form_row(std::array{
-            NullableValue(text_of(dev_id)), NullableValue(text_of(*delivery.trace_id)),
-            NullableValue(text_of(bytes_of(delivery.digest))), NullableValue(Int64GetDatum(delivery.event_id))});
-        if (writer.insert_unless_there(row))
-            is_new = true;
-        else if (find_delivery({dev_id, *delivery.trace_id, delivery.digest}))
-            is_new = false;
+/// Inserts a key directly, because a query would cost several times as much. @return whether it was new
+template <class KeysOf>
+bool insert_directly(const KeyTable& keys, const Table& table, RowWriter& writer,
+                     const std::vector<Query::Parameter>& row, const KeysOf& index_keys) {
+    std::vector<NullableValue> values;
+    for (const Query::Parameter& parameter : row)
+        values.push_back(parameter.value);
+    const HeapTuple formed = table.form_row(values);
+    // A conflict with a key that is gone by the next look is possible, but not again and again.
+    for (int attempt = 0; attempt < max_attempts; ++attempt) {
+        if (writer.insert_unless_there(formed))
+            return true;
+        if (find(keys, table, index_keys()))
+            return false;
     }
-    writer.finish();
-    table.close();
-    return is_new;
+    throw Error{"23505",
+                std::string("a unique index that was added to terra_identity.") + keys.name + " refuses a new key", "",
+                "Drop the index."};
 }
 
-/// Inserts the keys of deliveries. @param deliveries with a trace id, sorted. @return the ids of the events whose keys
-/// were new
-std::set<std::int64_t> insert_keys(const std::string& dev_id, const std::vector<Delivered>& deliveries) {
-    if (deliveries.size() == 1)
-        if (const std::optional<bool> is_new = insert_key(dev_id, deliveries.front()))
-            return *is_new ? std::set{deliveries.front().event_id} : std::set<std::int64_t>();
-    std::vector<NullableValue> trace_ids, digests, event_ids;
-    for (const Delivered& delivery : deliveries) {
-        trace_ids.emplace_back(text_of(*delivery.trace_id));
-        digests.emplace_back(text_of(bytes_of(delivery.digest)));
-        event_ids.emplace_back(Int64GetDatum(delivery.event_id));
-    }
-    std::set<std::int64_t> ids;
-    as_owner(owner_of_tables(), [&] {
-        const SPITupleTable* const inserted = insert_deliveries.run({text_parameter(dev_id),
-                                                                     {TEXTARRAYOID, array_of(trace_ids, TEXTOID)},
-                                                                     {BYTEAARRAYOID, array_of(digests, BYTEAOID)},
-                                                                     {INT8ARRAYOID, array_of(event_ids, INT8OID)}});
-        for (std::uint64_t i = 0; i < Query::rows(); ++i)
-            ids.insert(DatumGetInt64(column(inserted, i, 1).value));
-    });
-    return ids;
+/// Inserts keys, one after the other. @param row_of the columns of the n-th @param index_keys_of the same for a look-up
+/// @return for each whether it was new
+template <class RowOf, class KeysOf>
+std::vector<bool> insert(const KeyTable& keys, std::size_t count, const RowOf& row_of, const KeysOf& index_keys_of) {
+    std::vector<bool> is_new(count);
+    Table table(keys.name, RowExclusiveLock);
+    RowWriter writer(table);
+    const bool is_plain = writer.is_plain();
+    for (std::size_t n = 0; is_plain && n < count; ++n)
+        is_new[n] = insert_directly(keys, table, writer, row_of(n), [&] { return index_keys_of(n); });
+    writer.finish();
+    if (!is_plain)
+        as_owner(table.owner(), [&] {
+            for (std::size_t n = 0; n < count; ++n) {
+                keys.insert.run(row_of(n));
+                is_new[n] = Query::rows() > 0;
+            }
+        });
+    table.close();
+    return is_new;
 }
 
 void delete_key(const std::string& dev_id, const Delivered& delivery) {
     as_owner(owner_of_tables(), [&] {
         delete_delivery.run(
-            {text_parameter(dev_id), text_parameter(*delivery.trace_id), bytea_parameter(delivery.digest)});
+            {text_parameter(dev_id), text_parameter(*delivery.trace_id), id_parameter(delivery.payload_hash)});
     });
 }
 
@@ -120,34 +134,27 @@ void remove_from_ledger(const std::vector<ItemPointerData>& places) {
 
 } // namespace
 
-Digest digest_of(const Jsonb* payload) {
-    return sha256({reinterpret_cast<const char*>(&payload->root), VARSIZE(payload) - VARHDRSZ});
+std::int64_t hash_of(const Jsonb* payload) {
+    return static_cast<std::int64_t>(hash_bytes_extended(reinterpret_cast<const unsigned char*>(&payload->root),
+                                                         static_cast<int>(VARSIZE(payload) - VARHDRSZ), 0));
 }
 
-std::optional<std::int64_t> find_delivery(const DeliveryKey& key) {
-    IndexKeys keys;
-    keys.equals(key.dev_id).equals(key.trace_id).equals_bytes(bytes_of(key.digest));
-    return find_event("deliveries", "deliveries_pkey", keys, delivery_event_id);
-}
+std::optional<std::int64_t> find_delivery(const DeliveryKey& key) { return find(deliveries_table, keys_of(key)); }
 
 std::optional<std::int64_t> find_signature(const std::string& dev_id, const Digest& signed_content) {
-    IndexKeys keys;
-    keys.equals(dev_id).equals_bytes(bytes_of(signed_content));
-    return find_event("signatures", "signatures_pkey", keys, signature_event_id);
+    return find(signatures_table, keys_of(dev_id, signed_content));
 }
 
 bool add_signature(const std::string& dev_id, const Digest& signed_content, std::int64_t event_id) {
-    bool is_new = false;
-    as_owner(owner_of_tables(), [&] {
-        insert_signature.run({text_parameter(dev_id), bytea_parameter(signed_content), id_parameter(event_id)});
-        is_new = Query::rows() > 0;
-    });
-    return is_new;
+    const auto row = [&](std::size_t) {
+        return std::vector{text_parameter(dev_id), bytea_parameter(signed_content), id_parameter(event_id)};
+    };
+    return insert(signatures_table, 1, row, [&](std::size_t) { return keys_of(dev_id, signed_content); }).front();
 }
 
 std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<Delivered> deliveries) {
     const auto order = [](const Delivered& delivery) {
-        return std::tie(delivery.trace_id, delivery.digest, delivery.event_id);
+        return std::tie(delivery.trace_id, delivery.payload_hash, delivery.event_id);
     };
     std::sort(deliveries.begin(), deliveries.end(),
               [&](const Delivered& a, const Delivered& b) { return order(a) < order(b); });
@@ -166,18 +173,18 @@ std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<De
         }
     };
     if (!traced.empty()) {
-        const std::set<std::int64_t> taken = insert_keys(dev_id, traced);
-        for (const Delivered& delivery : traced) {
-            if (taken.contains(delivery.event_id))
-                continue;
-            const auto earlier = find_delivery({dev_id, *delivery.trace_id, delivery.digest});
-            if (!earlier)
-                throw Error{"23505",
-                            "a unique index of terra_identity.deliveries refuses a delivery that is no repetition",
-                            "Its trace id is \"" + *delivery.trace_id + "\".",
-                            "Drop the unique index that was added to the table."};
-            give_up(delivery, earlier);
-        }
+        const auto row = [&](std::size_t n) {
+            return std::vector{text_parameter(dev_id), text_parameter(*traced[n].trace_id),
+                               id_parameter(traced[n].payload_hash), id_parameter(traced[n].event_id)};
+        };
+        const auto key = [&](std::size_t n) {
+            return DeliveryKey{dev_id, *traced[n].trace_id, traced[n].payload_hash};
+        };
+        const std::vector<bool> is_new =
+            insert(deliveries_table, traced.size(), row, [&](std::size_t n) { return keys_of(key(n)); });
+        for (std::size_t n = 0; n < traced.size(); ++n)
+            if (!is_new[n])
+                give_up(traced[n], find_delivery(key(n)));
     }
     for (const Delivered& delivery : deliveries) {
         if (!delivery.signed_content || repeated.contains(delivery.event_id) ||
