@@ -11,13 +11,18 @@ from measure import progress
 HERE = Path(__file__).parent
 PEER = HERE / "peer.sql"
 AGREEMENT = HERE / "agreement.sql"
-TABLES = {"ours": "terra_identity.events", "bare": "bench.events"} | ({"peer": "peer.events"} if PEER.exists() else {})
+# Into what each variant inserts events without headers, and deliveries as Terra sends them.
+TABLES = {"ours": "terra_identity.events (payload)", "bare": "bench.events (payload)"}
+TRACED = {"ours": "terra_identity.events (payload, headers)",
+          "bare": "bench.traced_events (payload, headers, trace_id)"}
+if PEER.exists():
+    TABLES["peer"], TRACED["peer"] = "peer.events (payload)", "peer.events (payload, headers)"
 KNOWN = 10_000
 
 
 @functools.cache
 def empty():
-    """The extension, the bare table, plain copies of the extension's tables and, if it is there, the peer."""
+    """The extension, the bare tables, plain copies of the extension's tables and, if it is there, the peer."""
     server.create_database("empty")
     server.psql("empty", "CREATE EXTENSION terra_identity")
     for tables in ("bare", "plain"):

@@ -73,4 +73,21 @@ class Line:
         return f"| {self.row} | {self.what} | {self.goal} | {median} | {between} | {self.figures} |"
 
 
+def without_headers(variants):
+    """Under the names of variants that are given no headers."""
+    return {f"{name} without headers": variant for name, variant in variants.items()}
+
+
+def quotients(row, what, measured, unit, goals):
+    """A line for each quotient of two variants, such as "ours / bare", if both were measured; the figures of all
+    variants are in the first line. @param goals: by quotient"""
+    lines = []
+    for quotient, goal in goals.items():
+        above, below = quotient.split(" / ")
+        if {above, below} <= measured.keys():
+            lines.append(Line(row, f"{what} {quotient}", goal, ratio(measured[above], measured[below]),
+                              "" if lines else medians(measured, unit)))
+    return lines
+
+
 HEADING = "| row | what | goal | measured | min to max | figures |\n|--:|---|---|--:|---|---|"

@@ -1,10 +1,15 @@
-"""Webhooks in Terra's shape, as templates in which marks stand for numbers, and files of them for COPY."""
+"""Webhooks in Terra's shape, as templates in which marks stand for what differs, and files of them for COPY."""
 
 import json
+import random
+import time
+import uuid
 from datetime import datetime, timedelta, timezone
 
-# The user of the event; another number, if one is needed.
+# The number of the event's user; another number, if one is needed.
 U, V = "@", "~"
+# Of the headers: the trace id, the ordering timestamp in milliseconds, and the signature.
+TRACE, ORDERING, SIGNATURE = "^", "#", "%"
 
 # The number of the n-th user: twelve digits, all different and scattered. population.sql and pgbench compute the same.
 FIRST, FACTOR, MODULUS = 100_000_000_000, 618_033_988_747, 900_000_000_000
@@ -27,6 +32,19 @@ def user(user_id, reference_id, **more):
     return {"user_id": user_id, "provider": "GARMIN", "reference_id": reference_id,
             "scopes": SCOPES, "active": True,
             "last_webhook_update": "2026-02-27T21:14:05.120000+00:00", **more}
+
+
+def headers(signature):
+    """Those by which Terra tells its deliveries apart; a handler passes them on as an object of strings."""
+    return compact({
+        "content-type": "application/json", "dev-id": "acme-prod-AbCdEf123", "hook-type": "WEBHOOK",
+        "terra-reference": "b7c6a1de-52f0-4c1b-8a6e-3f0d9e5b7712", "terra-signature": signature,
+        "x-terra-ordering-timestamp": ORDERING, "x-terra-trace-id": TRACE})
+
+
+# The signature of the first is nobody's: it is for environments that require none.
+HEADERS = headers("t=1772442000,v1=dca55eca8f595bd4d80250ab9609c7cbecec8e581c5c3822294f7c2ee1c99377")
+SIGNED_HEADERS = headers(SIGNATURE)
 
 
 def auth(user_id, reference_id, created_at="2026-02-28T08:15:30.250000+00:00"):
@@ -97,6 +115,10 @@ def new_users(count):
     return (of(NEW_AUTH, number(n)) for n in range(1, count + 1))
 
 
+def known_data(count, known):
+    return (of(KNOWN_DATA[i % len(KNOWN_DATA)], number(i * 7919 % known + 1)) for i in range(count))
+
+
 def identity_event(k):
     """The k-th of ten: five users connect, three of them are identified, one reconnects and one leaves."""
     place = k % 10
@@ -118,16 +140,28 @@ def identity_event(k):
 
 def mixed(count, known, identity_one_in):
     """Data of `known` users, and every so many events an identity event."""
-    for i in range(count):
-        if i % identity_one_in == 0:
-            yield identity_event(i // identity_one_in)
-        else:
-            yield of(KNOWN_DATA[i % len(KNOWN_DATA)], number(i * 7919 % known + 1))
+    for i, event in enumerate(known_data(count, known)):
+        yield event if i % identity_one_in else identity_event(i // identity_one_in)
+
+
+def now():
+    """In milliseconds since 1970."""
+    return round(time.time() * 1000)
+
+
+def deliveries(payloads, ordering, step=1):
+    """Payload, headers and trace id of each. @param ordering: the first ordering timestamp; step: between two"""
+    generator = random.Random(1)
+    for i, payload in enumerate(payloads):
+        trace_id = str(uuid.UUID(int=generator.getrandbits(128), version=4))
+        yield payload, HEADERS.replace(TRACE, trace_id).replace(ORDERING, str(ordering + i * step)), trace_id
 
 
 def timed(payloads, start=datetime(2026, 3, 2, tzinfo=timezone.utc)):
-    """With a received_at before each, a second after the former's."""
-    return (f"{start + timedelta(seconds=i)}\t{payload}" for i, payload in enumerate(payloads))
+    """received_at, payload and headers of each: one is sent every second, and received a minute later."""
+    ordering = round(start.timestamp() * 1000)
+    for i, (payload, of_delivery, _) in enumerate(deliveries(payloads, ordering, 1000)):
+        yield str(start + timedelta(seconds=i + 60)), payload, of_delivery
 
 
 def large_data(count, known, size=140_000, bodies=8):
@@ -143,7 +177,7 @@ def large_data(count, known, size=140_000, bodies=8):
         yield of(templates[i % bodies], number(i % known + 1))
 
 
-def write(path, payloads):
+def write(path, lines):
     """A file for COPY: JSON written compactly has neither tabs nor line ends, and these texts no backslash."""
     with open(path, "w", encoding="utf-8", buffering=1 << 20) as file:
-        file.writelines(payload + "\n" for payload in payloads)
+        file.writelines(line + "\n" for line in lines)

@@ -12,10 +12,10 @@ from measure import Line, figure, progress, spread
 EVERY = 0.05
 
 
-def repeated(table, path, times):
+def repeated(target, path, times):
     """A COPY of the same file several times, the new users being others each time."""
     mark = payloads.NEW_MARK
-    return (f"COPY {table} (payload) FROM PROGRAM "
+    return (f"COPY {target} FROM PROGRAM "
             f"'for i in $(seq {times}); do sed \"s/{mark}/{mark[:-1]}$i/g\" {path}; done'")
 
 
@@ -48,9 +48,8 @@ def row_13(scale):
     template = databases.known(known)
     path = rows_copy.file_of("mixed.json", payloads.mixed(count, known, 50))
     peaks = {}
-    for name, table, times in (("bare", "bench.events", 1), ("ours", "terra_identity.events", 1),
-                               ("ours, four times the rows", "terra_identity.events", 4)):
-        peaks[name] = peak(template, repeated(table, path, times))
+    for name, variant, times in (("bare", "bare", 1), ("ours", "ours", 1), ("ours, four times the rows", "ours", 4)):
+        peaks[name] = peak(template, repeated(databases.TABLES[variant], path, times))
         progress(f"  {name} {figure(peaks[name])} MB")
     path.unlink()
     figures = ", ".join(f"{name} {figure(megabytes)} MB" for name, megabytes in peaks.items())

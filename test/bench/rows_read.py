@@ -37,7 +37,7 @@ def load_crowd(database, members):
     path = server.FILES / "crowd.json"
     events = (payloads.auth(CROWD, "crowd", None), payloads.athlete(CROWD, "crowd", "G-crowd"))
     payloads.write(path, (payloads.of(event, payloads.number(n)) for n in range(1, members + 1) for event in events))
-    server.psql(database, server.copy("terra_identity.events", path))
+    server.psql(database, server.copy(databases.TABLES["ours"], path))
     path.unlink()
     server.vacuum(database)
 

@@ -19,7 +19,7 @@ def identity_ledger(count):
     progress(f"  loading {count:,} identity events")
     payloads.write(path, (payloads.identity_event(k) for k in range(count)))
     server.create_database(name, databases.empty())
-    server.psql(name, server.copy("terra_identity.events", path))
+    server.psql(name, server.copy(databases.TABLES["ours"], path))
     path.unlink()
     server.vacuum(name)
     return name

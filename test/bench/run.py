@@ -63,7 +63,7 @@ def machine():
     names = [*server.SETTINGS, "fsync", "jit"]
     settings = ", ".join(f"{name} {server.psql('postgres', f'SHOW {name}')}" for name in names)
     return [f"- {os.cpu_count()} cores{f' ({processor[1]})' if processor else ''}, {memory:.0f} GB of memory",
-            f"- PostgreSQL {server.psql('postgres', 'SHOW server_version')}: {settings}"]
+            f"- PostgreSQL {server.psql('postgres', 'SHOW server_version')}: {settings}, collation {server.locale()}"]
 
 
 def measure(number, scale):

@@ -1,5 +1,6 @@
 """psql, pgbench and pg_ctl as subprocesses. The environment says which server they talk to."""
 
+import itertools
 import os
 import re
 import subprocess
@@ -72,9 +73,16 @@ def milliseconds(database, statement, before=""):
     return float(re.findall(r"^Time: ([0-9.]+) ms", output, re.MULTILINE)[-1])
 
 
-def create_database(name, template="template1"):
+def locale():
+    """What most Debian servers have, if this one has it."""
+    wanted = psql("postgres", "SELECT 1 FROM pg_collation WHERE collname = 'en_US.utf8'")
+    return "en_US.UTF-8" if wanted else "C.UTF-8"
+
+
+def create_database(name, template=None):
+    """@param template: null for an empty one"""
     run(["dropdb", "--if-exists", name])
-    run(["createdb", "-T", template, name])
+    run(["createdb", name, *(["-T", template] if template else ["-T", "template0", f"--locale={locale()}"])])
 
 
 def drop_database(name):
@@ -85,15 +93,18 @@ def vacuum(database):
     psql(database, "VACUUM ANALYZE")
 
 
-def copy(table, path, columns="payload"):
-    return f"COPY {table} ({columns}) FROM '{path}'"
+def copy(target, path):
+    return f"COPY {target} FROM '{path}'"
 
 
 class Script:
     """A pgbench script with the texts that it takes as variables."""
 
+    numbers = itertools.count(1)
+
     def __init__(self, name, lines, variables=None):
-        self.path = FILES / f"{name}.sql"
+        self.name = name
+        self.path = FILES / f"{name}_{next(self.numbers)}.sql"
         self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.variables = variables or {}
 
@@ -120,20 +131,49 @@ def any_known(count, stride=1):
             f"\\set u {payloads.FIRST} + :n * {payloads.FACTOR} % {payloads.MODULUS}"]
 
 
+# For headers: a trace id like a random UUID, which does not come twice, and an ordering timestamp that is a millisecond
+# after the client's last.
+NEXT_DELIVERY = ["\\set trace random(10000000, 99999999)", "\\set id random(100000000000, 999999999999)",
+                 "\\set ordering :ordering + 1"]
+TRACE_ID = "(:trace::text || '-7f3c-4b1e-8a52-' || :id::text)"
+# What the marks of a template stand for in a statement.
+OPERANDS = {payloads.U: ":u::text", payloads.V: ":v::text", payloads.TRACE: TRACE_ID,
+            payloads.ORDERING: ":ordering::text"}
+
+
+def joined(template, operands=None, name="piece"):
+    """A template as an expression, and the variables in it. It reaches the server as pieces of text, parameters all of
+    them, around the numbers: the server joins them at every execution. The joining, well below a microsecond, is the
+    same for every variant. @param operands: other than OPERANDS, by mark"""
+    operands = OPERANDS | (operands or {})
+    variables, pieces = {}, []
+    for i, piece in enumerate(re.split(f"([{re.escape(''.join(operands))}])", template)):
+        if piece in operands:
+            pieces.append(operands[piece])
+        else:
+            variables[f"{name}{i}"] = piece
+            pieces.append(f":{name}{i}::text")
+    return f"({' || '.join(pieces)})", variables
+
+
 def payload_of(template):
-    """An expression for the payload, and the variables in it. The payload reaches the server as pieces of text,
-    parameters all of them, around the numbers: the server joins them and parses the result as jsonb at every execution.
-    The joining, well below a microsecond, is the same for every variant."""
-    variables, operands = {}, []
-    for i, piece in enumerate(re.split(f"([{payloads.U}{payloads.V}])", template)):
-        variable = {payloads.U: "u", payloads.V: "v"}.get(piece, f"piece{i}")
-        operands.append(f":{variable}::text")
-        if variable.startswith("piece"):
-            variables[variable] = piece
-    return f"({' || '.join(operands)})::jsonb", variables
+    """The joined template, for the server to parse as jsonb at every execution, and the variables in it."""
+    text, variables = joined(template)
+    return f"{text}::jsonb", variables
 
 
-def insertion(name, table, template, picks):
-    """A script that inserts one event."""
-    payload, variables = payload_of(template)
-    return Script(name, [*picks, f"INSERT INTO {table} (payload) VALUES ({payload});"], variables)
+def headers_of(template=payloads.HEADERS, operands=None):
+    """The same of a delivery's headers."""
+    text, variables = joined(template, operands, "header")
+    return f"{text}::jsonb", variables | {"ordering": payloads.now()}
+
+
+def insertion(name, target, template, picks):
+    """A script that inserts one event. @param target: a table and its columns: of TABLES or TRACED in databases.py"""
+    values, variables = payload_of(template)
+    if "headers" in target:
+        headers, of_headers = headers_of()
+        values, variables, picks = f"{values}, {headers}", variables | of_headers, [*picks, *NEXT_DELIVERY]
+    if "trace_id" in target:
+        values += f", {TRACE_ID}"
+    return Script(name, [*picks, f"INSERT INTO {target} VALUES ({values});"], variables)

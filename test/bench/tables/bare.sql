@@ -9,3 +9,7 @@ CREATE TABLE bench.events (
     headers     jsonb,
     PRIMARY KEY (dev_id, event_id)
 );
+
+-- For deliveries with headers: no trace id comes twice.
+CREATE TABLE bench.traced_events (LIKE bench.events INCLUDING ALL, trace_id text COLLATE "C" NOT NULL);
+CREATE UNIQUE INDEX traced_events_trace_id_key ON bench.traced_events (dev_id, trace_id);
