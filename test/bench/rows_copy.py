@@ -1,9 +1,9 @@
-"""Rows 4, 5, 6 and 13: COPY."""
+"""Rows 4, 5, 6 and 17: COPY, and the disk space that it takes."""
 
 import databases
 import payloads
 import server
-from measure import alternate, quotients, without_headers
+from measure import Line, alternate, figure, quotients, spread, without_headers
 
 # The extension's tables that grow with the events.
 GROWING = ("events", "deliveries", "connections", "reauths", "changes")
@@ -99,6 +99,43 @@ def row_6(scale):
                          scale.runs)
     path.unlink()
     return quotients(6, f"COPY of {count:,} data events of 140 kB, time:", measured, "s", {"ours / bare": "≤ 1.05"})
+
+
+def sizes(database, tables):
+    """Bytes of tables with their indexes, by name."""
+    return {table: int(server.psql(database, f"SELECT pg_total_relation_size('{table}')")) for table in tables}
+
+
+def growth(target, path, template, tables):
+    """Bytes that a COPY adds, by table."""
+    with databases.Fresh(template) as database:
+        before = sizes(database, tables)
+        server.psql(database, server.copy(target, path))
+        after = sizes(database, tables)
+    return {table: after[table] - before[table] for table in tables}
+
+
+def disk_space(scale, what, count, events):
+    """@param events: returns an iterator over the payloads of `count` deliveries"""
+    template, files = databases.known(scale.size(databases.KNOWN)), traced_files(events)
+    tables = server.psql(template, "SELECT oid::regclass FROM pg_class "
+                         "WHERE relnamespace = 'terra_identity'::regnamespace AND relkind = 'r'").split("\n")
+    ours = growth(databases.TRACED["ours"], files["ours"], template, tables)
+    bare, = growth(databases.TRACED["bare"], files["bare"], template, ["bench.traced_events"]).values()
+    remove(files.values())
+    most_first = sorted(ours.items(), key=lambda grown: -grown[1])
+    by_table = ", ".join(f"{table.removeprefix('terra_identity.')} {figure(added / count)}"
+                         for table, added in most_first if added >= count)
+    return Line(17, f"bytes on disk for each of {count:,} {what}, indexes included: ours / bare", "",
+                spread([sum(ours.values()) / bare]),
+                f"ours {figure(sum(ours.values()) / count)} ({by_table}), bare {figure(bare / count)}")
+
+
+def row_17(scale):
+    count, known = scale.size(200_000), scale.size(databases.KNOWN)
+    return [disk_space(scale, "data events of known connections", count,
+                       lambda: payloads.known_data(count, known)),
+            disk_space(scale, "`auth` of new users", count, lambda: payloads.new_users(count))]
 
 
 def agreement(scale):

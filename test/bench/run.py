@@ -38,6 +38,7 @@ ROWS = {
     14: rows_whole.row_14,
     15: rows_insert.row_15,
     16: rows_insert.row_16,
+    17: rows_copy.row_17,
 }
 
 
