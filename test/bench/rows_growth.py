@@ -1,10 +1,12 @@
-"""Rows 10 and 11: events inserted one by one where there is much already."""
+"""Rows 10, 11 and 18: events inserted one by one where there is much already."""
+
+import itertools
 
 import databases
 import payloads
 import rows_read
 import server
-from measure import Line, alternate, medians, progress, ratio
+from measure import Line, alternate, medians, progress, ratio, spread
 
 OURS = databases.TABLES["ours"]
 
@@ -111,3 +113,62 @@ def row_11(scale):
     databases.verify_if_small("slots", 4 * members)
     server.drop_database("slots")
     return lines
+
+
+OLD = "01d01d01-91d6-4a58-8c0d-" + payloads.U
+
+
+def join(slot):
+    """The event that joins an old connection, which had no account until then, with the members of a slot."""
+    return payloads.of(payloads.athlete(OLD, SLOT, ACCOUNT), slot, slot)
+
+
+def lineages(members):
+    """Events that make two lineages of each slot: first an old connection, whose account is not known, and then as
+    many members as the slot has. @param members: their count, by slot"""
+    for slot in members:
+        yield payloads.of(payloads.auth(OLD, SLOT, None), slot, slot)
+    numbers = itertools.count(1)
+    for slot, count in members.items():
+        for u in map(payloads.number, itertools.islice(numbers, count)):
+            yield payloads.of(payloads.auth(rows_read.CROWD, SLOT, None), u, slot)
+            yield payloads.of(payloads.athlete(rows_read.CROWD, SLOT, ACCOUNT), u, slot)
+
+
+def joining(database, pairs, members):
+    """A variant: milliseconds of the event that joins the lineages of the second slot of the next pair. Before that,
+    the same session joins those of the first."""
+    def statement(slot):
+        return f"INSERT INTO {OURS} VALUES ('{join(slot)}')"
+
+    def measure():
+        first, second = next(pairs)
+        milliseconds = server.milliseconds(database, statement(second), f"{statement(first)};")
+        user_id = payloads.of(OLD, second)
+        joined = int(server.psql(database, f"SELECT count(*) FROM terra_identity.lineage('{user_id}')"))
+        if joined != members + 1:
+            raise server.Failed(f"the lineage of {user_id} has {joined} members instead of {members + 1}")
+        return milliseconds
+    return measure
+
+
+def row_18(scale):
+    counts = [10 ** i for i in range(5) if 10 ** i <= scale.size(10_000)]
+    slots, members, variants = itertools.count(CROWD_SLOT), {}, {}
+    for count in counts:
+        pairs = [(next(slots), next(slots)) for _ in range(scale.runs)]
+        for first, second in pairs:
+            members |= {first: 1, second: count}
+        variants[f"{count:,}"] = joining("lineages", iter(pairs), count)
+    progress(f"  loading {sum(members.values()):,} connections of {2 * len(members):,} lineages")
+    path = server.FILES / "lineages.txt"
+    payloads.write(path, lineages(members))
+    server.create_database("lineages", databases.empty())
+    server.psql("lineages", server.copy(OURS, path))
+    path.unlink()
+    server.vacuum("lineages")
+    measured = alternate(variants, scale.runs)
+    databases.verify_if_small("lineages", 2 * len(members) + 2 * sum(members.values()))
+    server.drop_database("lineages")
+    return [Line(18, f"an event that joins two lineages, the younger of {counts[-1]:,} connections, ms", "",
+                 spread(measured[f"{counts[-1]:,}"]), f"by its connections: {medians(measured, 'ms')}")]

@@ -39,6 +39,7 @@ ROWS = {
     15: rows_insert.row_15,
     16: rows_insert.row_16,
     17: rows_copy.row_17,
+    18: rows_growth.row_18,
 }
 
 
