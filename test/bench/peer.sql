@@ -9,6 +9,7 @@
 -- Left out, so the peer does less than the extension and the comparison leans to its side:
 --   * problems: a payload that is not as its type needs is stored and ignored, or is an error (a created_at that is no
 --     date); times too far ahead are believed; header names are read in the two usual spellings only;
+--   * a delivery is known by its trace id alone, without a hash of the payload; the header dev-id is not read;
 --   * the account policy "replace", providers with an SDK on a device (reference slots), transfers, cycles of reauths;
 --   * append-only protection, privileges, rebuild and verify;
 --   * deadlocks: connections are locked row by row, then their account, so two transactions may meet crosswise, and one
@@ -18,16 +19,17 @@ CREATE SCHEMA peer;
 
 CREATE TABLE peer.events (
     event_id   bigint GENERATED ALWAYS AS IDENTITY,
-    dev_id     text COLLATE "C" NOT NULL DEFAULT 'default',
+    dev_id     text NOT NULL DEFAULT 'default',
     received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     payload    jsonb NOT NULL,
     headers    jsonb,
-    event_type text COLLATE "C",
-    user_id    text COLLATE "C",
+    event_type text,
+    user_id    text,
     event_time timestamptz,
     PRIMARY KEY (dev_id, event_id)
 );
-CREATE INDEX events_user_id_idx ON peer.events (user_id, event_time) WITH (deduplicate_items = off);
+CREATE INDEX events_user_id_idx ON peer.events (user_id text_pattern_ops, event_type text_pattern_ops, event_time)
+    WITH (deduplicate_items = off);
 
 CREATE TABLE peer.deliveries (
     dev_id   text COLLATE "C" NOT NULL,
@@ -38,16 +40,16 @@ CREATE TABLE peer.deliveries (
 
 CREATE TABLE peer.connections (
     connection_id           bigint NOT NULL,
-    dev_id                  text COLLATE "C" NOT NULL,
-    user_id                 text COLLATE "C" NOT NULL,
+    dev_id                  text NOT NULL,
+    user_id                 text NOT NULL,
     lineage_id              bigint NOT NULL,
-    reference_id            text COLLATE "C",
-    provider                text COLLATE "C",
-    provider_user_id        text COLLATE "C",  -- its own, else that of the connection that it replaced
-    status                  text COLLATE "C" NOT NULL,
-    successor_user_id       text COLLATE "C",
+    reference_id            text,
+    provider                text,
+    provider_user_id        text,  -- its own, else that of the connection that it replaced
+    status                  text NOT NULL,
+    successor_user_id       text,
     confirmed               boolean NOT NULL,
-    scopes                  text COLLATE "C",
+    scopes                  text,
     created_at              timestamptz,
     first_seen_at           timestamptz NOT NULL,
     connected_at            timestamptz NOT NULL,
@@ -55,12 +57,12 @@ CREATE TABLE peer.connections (
     live                    boolean NOT NULL,  -- something else than an ending event named it
     alive_at                timestamptz,       -- the latest proof of life
     replaced_at             timestamptz,
-    replaced_by             text COLLATE "C",
+    replaced_by             text,
     deauthenticated_at      timestamptz,
     revoked_at              timestamptz,
     failed_at               timestamptz,
     degraded_at             timestamptz,
-    own_provider_user_id    text COLLATE "C",
+    own_provider_user_id    text,
     own_provider_user_id_at timestamptz,
     provider_at             timestamptz,       -- when it was said; by a data event only, if passing
     provider_passing        boolean NOT NULL,
@@ -70,47 +72,59 @@ CREATE TABLE peer.connections (
     scopes_passing          boolean NOT NULL,
     reauthenticated         boolean NOT NULL,  -- it replaced another, and may inherit its account
     duplicate               boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (dev_id, user_id)
+    user_uuid               uuid,
+    PRIMARY KEY (dev_id, connection_id)
 );
 CREATE SEQUENCE peer.connection_id_seq OWNED BY peer.connections.connection_id;
 
-CREATE UNIQUE INDEX connections_connection_id_idx ON peer.connections (dev_id, connection_id);
-CREATE INDEX connections_reference_id_idx ON peer.connections (reference_id, status);
-CREATE INDEX connections_lineage_idx ON peer.connections (dev_id, lineage_id, status, connected_at, user_id);
-CREATE UNIQUE INDEX connections_active_account_key
-    ON peer.connections (dev_id, provider, provider_user_id, reference_id) NULLS NOT DISTINCT
+CREATE INDEX connections_user_uuid_idx ON peer.connections (user_uuid) WITH (deduplicate_items = off);
+CREATE INDEX connections_reference_id_idx
+    ON peer.connections (reference_id text_pattern_ops, status text_pattern_ops);
+CREATE INDEX connections_lineage_idx ON peer.connections (
+    dev_id text_pattern_ops, lineage_id, status text_pattern_ops, connected_at, user_id COLLATE "C");
+CREATE UNIQUE INDEX connections_active_account_key ON peer.connections (
+    dev_id text_pattern_ops, provider text_pattern_ops, provider_user_id text_pattern_ops,
+    reference_id text_pattern_ops) NULLS NOT DISTINCT
     WHERE status = 'active' AND provider IS NOT NULL AND provider_user_id IS NOT NULL;
 -- The order of newness in a slot. No reference_id is an empty one: a plan can look up what is equal, not what is not
 -- distinct.
-CREATE INDEX connections_account_idx
-    ON peer.connections (dev_id, provider, provider_user_id, coalesce(reference_id, ''), live, connected_at, user_id)
+CREATE INDEX connections_account_idx ON peer.connections (
+    dev_id text_pattern_ops, provider text_pattern_ops, provider_user_id text_pattern_ops,
+    coalesce(reference_id, '') text_pattern_ops, live, connected_at, user_id COLLATE "C")
     WHERE provider_user_id IS NOT NULL;
-CREATE INDEX connections_duplicate_idx
-    ON peer.connections (dev_id, provider, provider_user_id, connected_at, user_id) WHERE duplicate;
-CREATE INDEX connections_superseded_idx
-    ON peer.connections (dev_id, provider, provider_user_id) WHERE status = 'superseded';
+CREATE INDEX connections_duplicate_idx ON peer.connections (
+    dev_id text_pattern_ops, provider text_pattern_ops, provider_user_id text_pattern_ops, connected_at,
+    user_id COLLATE "C")
+    WHERE duplicate;
+CREATE INDEX connections_superseded_idx ON peer.connections (
+    dev_id text_pattern_ops, provider text_pattern_ops, provider_user_id text_pattern_ops)
+    WHERE status = 'superseded';
+-- Last, because the planner takes the newest of the indexes that cost the same, as all do while the table is empty.
+CREATE UNIQUE INDEX connections_user_id_key ON peer.connections (user_id text_pattern_ops, dev_id text_pattern_ops);
 
 CREATE TABLE peer.reauths (
-    dev_id      text COLLATE "C" NOT NULL,
-    old_user_id text COLLATE "C" NOT NULL,
-    new_user_id text COLLATE "C" NOT NULL,
-    PRIMARY KEY (dev_id, old_user_id, new_user_id)
+    dev_id      text NOT NULL,
+    old_user_id text NOT NULL,
+    new_user_id text NOT NULL
 );
-CREATE INDEX reauths_new_user_id_idx ON peer.reauths (dev_id, new_user_id);
+CREATE UNIQUE INDEX reauths_key ON peer.reauths (
+    dev_id text_pattern_ops, old_user_id text_pattern_ops, new_user_id text_pattern_ops);
+CREATE INDEX reauths_new_user_id_idx ON peer.reauths (dev_id text_pattern_ops, new_user_id text_pattern_ops);
 
 CREATE TABLE peer.changes (
     change_id    bigint GENERATED ALWAYS AS IDENTITY,
     changed_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     event_id     bigint,
-    kind         text COLLATE "C" NOT NULL,
-    dev_id       text COLLATE "C" NOT NULL,
-    user_id      text COLLATE "C" NOT NULL,
+    kind         text NOT NULL,
+    dev_id       text NOT NULL,
+    user_id      text NOT NULL,
     lineage_id   bigint NOT NULL,
-    reference_id text COLLATE "C",
+    reference_id text,
     detail       jsonb,
     PRIMARY KEY (dev_id, change_id)
 );
-CREATE INDEX changes_user_id_idx ON peer.changes (user_id, change_id) WITH (deduplicate_items = off);
+CREATE INDEX changes_user_id_idx ON peer.changes (user_id text_pattern_ops, change_id)
+    WITH (deduplicate_items = off);
 
 -- Gives a lineage that lost a link its parts back: members that are still linked get their least connection_id.
 CREATE FUNCTION peer.split_lineage(split_dev_id text, split_lineage_id bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -178,7 +192,7 @@ DECLARE
     least_lineage_id bigint;
     newer record;
     older peer.connections;
-    heir_user_id text COLLATE "C";
+    heir_user_id text;
     others int;
 BEGIN
     c.provider_user_id := c.own_provider_user_id;
@@ -186,7 +200,7 @@ BEGIN
         SELECT p.provider_user_id INTO c.provider_user_id
         FROM peer.reauths r JOIN peer.connections p ON p.dev_id = r.dev_id AND p.user_id = r.old_user_id
         WHERE r.dev_id = c.dev_id AND r.new_user_id = c.user_id AND p.provider_user_id IS NOT NULL
-        ORDER BY p.connected_at DESC, p.user_id DESC LIMIT 1;
+        ORDER BY p.connected_at DESC, p.user_id COLLATE "C" DESC LIMIT 1;
     END IF;
     has_account := c.provider IS NOT NULL AND c.provider_user_id IS NOT NULL;
     left_account := had_account
@@ -216,8 +230,8 @@ BEGIN
             SELECT user_id, connected_at INTO newer FROM peer.connections
             WHERE dev_id = c.dev_id AND provider = c.provider AND provider_user_id = c.provider_user_id
               AND coalesce(reference_id, '') = coalesce(c.reference_id, '') AND live
-              AND (connected_at, user_id) > (c.connected_at, c.user_id) AND user_id <> c.user_id
-            ORDER BY connected_at, user_id LIMIT 1;
+              AND (connected_at, user_id COLLATE "C") > (c.connected_at, c.user_id) AND user_id <> c.user_id
+            ORDER BY connected_at, user_id COLLATE "C" LIMIT 1;
             IF FOUND THEN
                 c.status := 'superseded';
                 c.successor_user_id := newer.user_id;
@@ -229,8 +243,8 @@ BEGIN
             SELECT * INTO older FROM peer.connections
             WHERE dev_id = c.dev_id AND provider = c.provider AND provider_user_id = c.provider_user_id
               AND coalesce(reference_id, '') = coalesce(c.reference_id, '') AND live
-              AND (connected_at, user_id) < (c.connected_at, c.user_id) AND user_id <> c.user_id
-            ORDER BY connected_at DESC, user_id DESC LIMIT 1;
+              AND (connected_at, user_id COLLATE "C") < (c.connected_at, c.user_id) AND user_id <> c.user_id
+            ORDER BY connected_at DESC, user_id COLLATE "C" DESC LIMIT 1;
             IF older.status IN ('active', 'superseded') THEN
                 UPDATE peer.connections
                 SET status = 'superseded', successor_user_id = c.user_id, ended_at = c.connected_at, duplicate = false
@@ -295,8 +309,8 @@ BEGIN
         SELECT * INTO older FROM peer.connections
         WHERE dev_id = old.dev_id AND provider = old.provider AND provider_user_id = old.provider_user_id
           AND coalesce(reference_id, '') = coalesce(old.reference_id, '') AND live
-          AND (connected_at, user_id) < (old.connected_at, old.user_id) AND user_id <> c.user_id
-        ORDER BY connected_at DESC, user_id DESC LIMIT 1;
+          AND (connected_at, user_id COLLATE "C") < (old.connected_at, old.user_id) AND user_id <> c.user_id
+        ORDER BY connected_at DESC, user_id COLLATE "C" DESC LIMIT 1;
         IF FOUND THEN
             PERFORM peer.settle_again(older.dev_id, older.user_id, cause);
         END IF;
@@ -409,7 +423,7 @@ BEGIN
             connection_id, dev_id, user_id, lineage_id, reference_id, provider, status, successor_user_id, confirmed,
             scopes, created_at, first_seen_at, connected_at, ended_at, live, alive_at, replaced_at, replaced_by,
             deauthenticated_at, revoked_at, failed_at, degraded_at, provider_at, provider_passing, reference_id_at,
-            reference_id_passing, scopes_at, scopes_passing, reauthenticated)
+            reference_id_passing, scopes_at, scopes_passing, reauthenticated, user_uuid)
         VALUES (
             said.connection_id, said.dev_id, said.user_id, coalesce(linked_lineage_id, said.connection_id),
             said.reference_id, said.provider, said.status, said.replaced_by, said.confirmed, said.scopes,
@@ -418,7 +432,9 @@ BEGIN
             said.replaced_at, said.replaced_by, said.deauthenticated_at, said.revoked_at, said.failed_at,
             said.degraded_at, CASE WHEN said.provider IS NOT NULL THEN at END, passing,
             CASE WHEN said.reference_id IS NOT NULL THEN at END, passing,
-            CASE WHEN said.scopes IS NOT NULL THEN at END, passing, linked_lineage_id IS NOT NULL)
+            CASE WHEN said.scopes IS NOT NULL THEN at END, passing, linked_lineage_id IS NOT NULL,
+            CASE WHEN said.user_id ~ '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$'
+                 THEN said.user_id::uuid END)
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             INSERT INTO peer.changes (event_id, kind, dev_id, user_id, lineage_id, reference_id)
@@ -447,13 +463,14 @@ BEGIN
     c.degraded_at := greatest(c.degraded_at, said.degraded_at);
     c.reauthenticated := c.reauthenticated OR linked_lineage_id IS NOT NULL;
     IF said.replaced_at IS NOT NULL
-       AND (c.replaced_at IS NULL OR (said.replaced_at, said.replaced_by) > (c.replaced_at, c.replaced_by)) THEN
+       AND (c.replaced_at IS NULL
+            OR (said.replaced_at, said.replaced_by COLLATE "C") > (c.replaced_at, c.replaced_by)) THEN
         c.replaced_at := said.replaced_at;
         c.replaced_by := said.replaced_by;
     END IF;
     IF said.own_provider_user_id IS NOT NULL
        AND (c.own_provider_user_id IS NULL
-            OR (at, said.own_provider_user_id) > (c.own_provider_user_id_at, c.own_provider_user_id)) THEN
+            OR (at, said.own_provider_user_id COLLATE "C") > (c.own_provider_user_id_at, c.own_provider_user_id)) THEN
         c.own_provider_user_id := said.own_provider_user_id;
         c.own_provider_user_id_at := at;
     END IF;
@@ -461,8 +478,8 @@ BEGIN
     IF said.provider IS NOT NULL
        AND (c.provider IS NULL
             OR CASE WHEN passing <> c.provider_passing THEN c.provider_passing
-                    WHEN passing THEN (at, said.provider) < (c.provider_at, c.provider)
-                    ELSE (at, said.provider) > (c.provider_at, c.provider) END) THEN
+                    WHEN passing THEN (at, said.provider COLLATE "C") < (c.provider_at, c.provider)
+                    ELSE (at, said.provider COLLATE "C") > (c.provider_at, c.provider) END) THEN
         c.provider := said.provider;
         c.provider_at := at;
         c.provider_passing := passing;
@@ -470,8 +487,8 @@ BEGIN
     IF said.reference_id IS NOT NULL
        AND (c.reference_id IS NULL
             OR CASE WHEN passing <> c.reference_id_passing THEN c.reference_id_passing
-                    WHEN passing THEN (at, said.reference_id) < (c.reference_id_at, c.reference_id)
-                    ELSE (at, said.reference_id) > (c.reference_id_at, c.reference_id) END) THEN
+                    WHEN passing THEN (at, said.reference_id COLLATE "C") < (c.reference_id_at, c.reference_id)
+                    ELSE (at, said.reference_id COLLATE "C") > (c.reference_id_at, c.reference_id) END) THEN
         c.reference_id := said.reference_id;
         c.reference_id_at := at;
         c.reference_id_passing := passing;
@@ -479,8 +496,8 @@ BEGIN
     IF said.scopes IS NOT NULL
        AND (c.scopes IS NULL
             OR CASE WHEN passing <> c.scopes_passing THEN c.scopes_passing
-                    WHEN passing THEN (at, said.scopes) < (c.scopes_at, c.scopes)
-                    ELSE (at, said.scopes) > (c.scopes_at, c.scopes) END) THEN
+                    WHEN passing THEN (at, said.scopes COLLATE "C") < (c.scopes_at, c.scopes)
+                    ELSE (at, said.scopes COLLATE "C") > (c.scopes_at, c.scopes) END) THEN
         c.scopes := said.scopes;
         c.scopes_at := at;
         c.scopes_passing := passing;
@@ -528,7 +545,7 @@ DECLARE
     passing boolean;
     about jsonb;                    -- the user object that is read
     said peer.connections;
-    old_user_id text COLLATE "C";
+    old_user_id text;
     old_lineage_id bigint;
 BEGIN
     new.event_type := nullif(btrim(new.payload ->> 'type', space), '');
@@ -645,9 +662,10 @@ $$;
 CREATE TRIGGER read_event BEFORE INSERT ON peer.events FOR EACH ROW EXECUTE FUNCTION peer.read_event();
 
 CREATE VIEW peer.duplicate_connections AS
-SELECT dev_id, provider, provider_user_id, user_id, reference_id, lineage_id, connected_at,
+SELECT dev_id, provider, provider_user_id, user_id, user_uuid, reference_id, lineage_id, connected_at,
        row_number() OVER newest_first = 1 AS newest,
        count(*) OVER (PARTITION BY dev_id, provider, provider_user_id) AS connections
 FROM peer.connections
 WHERE duplicate
-WINDOW newest_first AS (PARTITION BY dev_id, provider, provider_user_id ORDER BY connected_at DESC, user_id DESC);
+WINDOW newest_first AS (PARTITION BY dev_id, provider, provider_user_id
+                        ORDER BY connected_at DESC, user_id COLLATE "C" DESC);

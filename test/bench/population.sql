@@ -20,9 +20,9 @@ CREATE FUNCTION pg_temp.account(n bigint) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN 'G-' || pg_temp.number(n - CASE WHEN n <= :duplicates THEN (n + 1) % 2 ELSE 0 END);
 
 INSERT INTO terra_identity.events (
-    event_id, received_at, payload, event_type, user_id, reference_id, provider, event_time, contributes)
+    event_id, dev_id, received_at, payload, event_type, user_id, reference_id, provider, event_time, contributes)
 OVERRIDING SYSTEM VALUE
-SELECT e.event_id, e.received_at,
+SELECT e.event_id, 'default', e.received_at,
        (kind.head || e.user_id || '","provider":"GARMIN","reference_id":"' || e.reference_id || '"' ||
         kind.tail || CASE kind.place WHEN 1 THEN pg_temp.account(e.n) || '"}}' ELSE '' END)::jsonb,
        kind.event_type, e.user_id, e.reference_id, 'GARMIN', e.received_at, kind.place < 2
@@ -41,12 +41,12 @@ INSERT INTO terra_identity.connections (
     connection_id, dev_id, user_id, lineage_id, reference_id, provider, provider_user_id, status, confirmed, scopes,
     first_seen_at, connected_at, live, dated, own_provider_user_id, own_provider_user_id_at, provider_at,
     reference_id_at,
-    scopes_at, duplicate)
+    scopes_at, duplicate, user_uuid)
 OVERRIDING SYSTEM VALUE
 SELECT n, 'default', :'known' || pg_temp.number(n), n, 'member-' || pg_temp.number(n), 'GARMIN', pg_temp.account(n),
        'active', true, :'scopes', pg_temp.received(n), pg_temp.received(n), true, true, pg_temp.account(n),
        identified_at,
-       identified_at, identified_at, identified_at, n <= :duplicates
+       identified_at, identified_at, identified_at, n <= :duplicates, (:'known' || pg_temp.number(n))::uuid
 FROM generate_series(1, :connections) n, LATERAL (SELECT pg_temp.received(:connections + n) AS identified_at) at;
 
 INSERT INTO terra_identity.changes (change_id, changed_at, event_id, kind, dev_id, user_id, lineage_id, reference_id)
