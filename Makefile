@@ -32,7 +32,7 @@ help:
 	@echo 'make check-fresh      make demo and make check where little or half of it is installed (root only);'
 	@echo '                      DISTRIBUTIONS="bookworm trixie", MACHINES="minimal client foreign" to choose'
 	@echo 'make demo             run test/demo/demo.sql; KEEP=1 leaves its server running'
-	@echo 'make bench            measure against a bare table, on a private server; 40 GB of disk, 40 minutes, less with'
+	@echo 'make bench            measure against a bare table, on a private server; 65 GB of disk, 90 minutes, less with'
 	@echo '                      ROWS="1 2 4" to choose, SCALE=0.01 for sizes times that; RUNS=5 rounds'
 	@echo 'make fuzz             run the fuzz targets with libFuzzer; SECONDS=60 for each of them,'
 	@echo '                      MERGE=1 to add what they reach to test/fuzz/corpus, which make check replays'

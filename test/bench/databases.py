@@ -47,15 +47,8 @@ def known(count):
     return name
 
 
-@functools.cache
-def working(count):
-    """Known connections, for rows that insert event by event: it grows from row to row."""
-    server.create_database("working", known(count))
-    return "working"
-
-
 class Fresh:
-    """A copy of a database for one step."""
+    """A copy of a database, which is gone afterwards."""
 
     def __init__(self, template):
         self.template = template
@@ -78,7 +71,7 @@ def enough_space(gigabytes):
 def population(connections, each, duplicates):
     """Made set-wise: see population.sql."""
     name = f"population_{connections}"
-    enough_space(4 + 7e-7 * connections * each)
+    enough_space(8 + 1.1e-6 * connections * each) # 7e-7 of it the tables; the log, and what is inserted later
     progress(f"  making {connections:,} connections and {connections * each:,} ledger rows")
     server.restart(wal_level="minimal")
     server.create_database(name, empty())

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs test/bench/run.py against a private server, which is removed afterwards, and prints its table, which is also kept
 # in build/results/bench.md. Settings from the environment: ROWS="1 2 4" selects rows, SCALE=0.01 reduces the sizes,
-# RUNS=5 sets the rounds. The server's data may need 40 GB. It lies in /var/tmp, because /tmp may not be on a disk.
+# RUNS=5 sets the rounds. The server's data may need 65 GB. It lies in /var/tmp, because /tmp may not be on a disk.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
