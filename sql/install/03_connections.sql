@@ -90,10 +90,10 @@ CREATE INDEX connections_duplicate_idx ON terra_identity.connections (
     user_id COLLATE "C")
     WHERE duplicate;
 
--- For transferred_accounts: transfers are looked for among superseded connections.
-CREATE INDEX connections_superseded_idx ON terra_identity.connections (
-    dev_id text_pattern_ops, provider text_pattern_ops, provider_user_id text_pattern_ops)
-    WHERE status = 'superseded';
+-- For transferred_accounts: what took the place of a connection on an account that only one can hold.
+CREATE INDEX connections_successor_idx
+    ON terra_identity.connections (successor_user_id text_pattern_ops, dev_id text_pattern_ops)
+    WHERE account_exclusive AND successor_user_id IS NOT NULL;
 
 COMMENT ON TABLE terra_identity.connections IS
     'The state: one row per connection (a Terra user), derived from the ledger by the extension. Join your own data '

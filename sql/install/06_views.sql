@@ -57,22 +57,21 @@ COMMENT ON COLUMN terra_identity.duplicate_connections.connected_at IS 'When it 
 COMMENT ON COLUMN terra_identity.duplicate_connections.newest IS 'True for the newest connection of the account';
 COMMENT ON COLUMN terra_identity.duplicate_connections.connections IS 'Number of active connections of the account';
 
+-- Each SELECT of the pairs is of one table and has no WHERE: only into such ones does a join look by index.
 CREATE VIEW terra_identity.transferred_accounts WITH (security_invoker = true) AS
 SELECT o.dev_id, o.provider, o.provider_user_id, o.reference_id AS from_reference_id, o.user_id AS from_user_id,
        o.user_uuid AS from_user_uuid, n.reference_id AS to_reference_id, n.user_id AS to_user_id,
        n.user_uuid AS to_user_uuid, o.ended_at AS transferred_at
-FROM terra_identity.connections o
-JOIN terra_identity.connections n ON n.dev_id = o.dev_id AND n.user_id = o.successor_user_id
-WHERE o.status = 'superseded' AND o.account_exclusive
-  AND n.provider = o.provider AND n.provider_user_id = o.provider_user_id
-  AND n.reference_id IS DISTINCT FROM o.reference_id
-UNION ALL
-SELECT o.dev_id, o.provider, o.provider_user_id, o.reference_id, o.user_id, o.user_uuid, n.reference_id, n.user_id,
-       n.user_uuid, o.ended_at
-FROM terra_identity.reauths r
-JOIN terra_identity.connections o ON o.dev_id = r.dev_id AND o.user_id = r.old_user_id
-JOIN terra_identity.connections n ON n.dev_id = r.dev_id AND n.user_id = r.new_user_id
-WHERE r.transfer AND o.status = 'replaced' AND o.successor_user_id = r.new_user_id;
+FROM (SELECT c.dev_id, c.user_id, c.successor_user_id, c.account_exclusive, false FROM terra_identity.connections c
+      UNION ALL
+      SELECT r.dev_id, r.old_user_id, r.new_user_id, r.transfer, true FROM terra_identity.reauths r)
+    pair (dev_id, old_user_id, new_user_id, transfer, reauth)
+JOIN terra_identity.connections o ON o.dev_id = pair.dev_id AND o.user_id = pair.old_user_id
+JOIN terra_identity.connections n ON n.dev_id = pair.dev_id AND n.user_id = pair.new_user_id
+WHERE pair.transfer AND pair.new_user_id IS NOT NULL AND o.successor_user_id = pair.new_user_id
+  AND pair.reauth = (o.status = 'replaced')
+  AND (pair.reauth OR (n.provider = o.provider AND n.provider_user_id = o.provider_user_id
+                       AND n.reference_id IS DISTINCT FROM o.reference_id));
 COMMENT ON VIEW terra_identity.transferred_accounts IS
     'Provider accounts that moved from one end user to another: a newer connection took the account over (account '
     'policy replace), or a user_reauth names two people. From then on the account''s data belongs to the other person.';
