@@ -67,6 +67,15 @@ CMAKE
 #endif"
 }
 
+# Whether test/t/joins.sh can make the locale that it needs.
+has_locales() {
+    local folder status=0
+    folder=$(mktemp -d)
+    localedef --no-archive -i en_US -f UTF-8 "$folder/en_US.utf8" || status=1
+    rm -rf "$folder"
+    return "$status"
+}
+
 # Whether pg_repack is installed, or has no package for this PostgreSQL: then the test runs without it.
 has_repack_if_any() {
     local major
@@ -176,6 +185,7 @@ check_all() {
     need postgresql-NN-repack "repacks tables beside writers" has_repack_if_any
     need nodejs "runs the example handler, 18 or newer" has_node
     need node-pg "the example handler's driver" has_node_pg
+    need locales "the locale en_US.UTF-8, for a database with its collation" has_locales
     need openssl "signs, in the README's example" command -v openssl
     need curl "posts, in the README's example" command -v curl
     if [[ $options == *--tools* ]]; then
