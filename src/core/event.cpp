@@ -2,20 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
 
 namespace terra_identity {
 
 EventKind kind_of_type(std::string_view type) {
-    static constexpr std::array<std::pair<std::string_view, EventKind>, 7> identity_types{{
-        {"auth", EventKind::auth_success},
-        {"user_reauth", EventKind::user_reauth},
-        {"deauth", EventKind::deauth},
-        {"access_revoked", EventKind::access_revoked},
-        {"permission_change", EventKind::permission_change},
-        {"connection_error", EventKind::connection_error},
-        {"athlete", EventKind::athlete},
-    }};
     for (const auto& [name, kind] : identity_types)
         if (name == type)
             return kind;

@@ -3,9 +3,11 @@
 
 #include "core/time.h"
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace terra_identity {
 
@@ -61,7 +63,19 @@ struct Event {
     bool operator==(const Event&) const = default;
 };
 
-/// The kind of an event of this type before its payload is read. `auth` is `auth_success` until its status is read.
+/// The types of identity events, and the kind of each before its payload is read: `auth` is `auth_success` until its
+/// status is read.
+inline constexpr std::array<std::pair<std::string_view, EventKind>, 7> identity_types{{
+    {"auth", EventKind::auth_success},
+    {"user_reauth", EventKind::user_reauth},
+    {"deauth", EventKind::deauth},
+    {"access_revoked", EventKind::access_revoked},
+    {"permission_change", EventKind::permission_change},
+    {"connection_error", EventKind::connection_error},
+    {"athlete", EventKind::athlete},
+}};
+
+/// The kind of an event of this type before its payload is read.
 EventKind kind_of_type(std::string_view type);
 
 /// Whether an event of this type that names no user has a problem.

@@ -48,11 +48,6 @@ void keep_winner(Register& mine, const Writing& other) {
 
 Writing writing_of(const Written& written) { return {written.value, written.at, written.passing}; }
 
-void keep_winner(Register& mine, const Register& other) {
-    if (other)
-        keep_winner(mine, writing_of(*other));
-}
-
 /// Whether keep_min (keep_max, keep_winner) of the two would leave `mine` as it is.
 bool covers_min(const std::optional<Micros>& mine, const std::optional<Micros>& other) {
     return !other || (mine && *mine <= *other);
@@ -67,6 +62,11 @@ bool covers_winner(const Register& mine, const Register& other) {
 }
 
 } // namespace
+
+void keep_winner(Register& mine, const Register& other) {
+    if (other)
+        keep_winner(mine, writing_of(*other));
+}
 
 void Facts::add_object(const UserObject& object, const Event& event) {
     const bool passing = event.kind == EventKind::passing;

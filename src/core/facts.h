@@ -23,6 +23,9 @@ struct Written {
 /// wins, at equal times the lesser value: what was known first stays until an identity event contradicts it.
 using Register = std::optional<Written>;
 
+/// Writes another value to a register: the winner of the two stays.
+void keep_winner(Register& mine, const Register& other);
+
 /// The facts of one connection, or those that one event adds. Times are microseconds since 1970.
 struct Facts {
     std::optional<Micros> created_at;    ///< least `created_at` in any of its user objects

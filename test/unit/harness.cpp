@@ -1,5 +1,7 @@
 #include "harness.h"
 
+#include "core/reference_history.h"
+
 #include <sstream>
 
 namespace terra_identity::test {
@@ -170,7 +172,7 @@ void World::spoil() { store_.spoil(); }
 
 std::string World::faults() {
     return difference(expected(), truths()) + faults_against_everything() + faults_of_reauths() +
-           faults_of_lineage_ids();
+           faults_of_lineage_ids() + faults_of_histories();
 }
 
 Truths World::expected() const { return brute_force(ledger_, rules_); }
@@ -217,6 +219,25 @@ std::string World::faults_of_lineage_ids() const {
         if (lineage_id != connection_id)
             result += "lineage " + std::to_string(lineage_id) + " has the least connection_id " +
                       std::to_string(connection_id) + "\n";
+    return result;
+}
+
+std::string World::faults_of_histories() const {
+    std::map<std::string, ReferenceHistory> histories;
+    for (const Event& event : ledger_)
+        for (const Contribution& contribution : contributions_of(event))
+            histories.try_emplace(contribution.user_id, contribution.user_id).first->second.add(event);
+    std::string result;
+    for (const auto& [user_id, history] : histories) {
+        const auto stored = store_.stored().find(user_id);
+        if (stored == store_.stored().end())
+            continue; // which other faults tell
+        const std::optional<std::string> now = stored->second.reference_id();
+        const std::vector<ReferencePeriod> periods = history.periods(now);
+        const auto last = periods.empty() ? std::nullopt : std::optional(periods.back().reference_id);
+        if (last != now)
+            result += user_id + " is of " + text(now) + ", but its history ends with " + text(last) + "\n";
+    }
     return result;
 }
 

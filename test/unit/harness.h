@@ -54,7 +54,8 @@ public:
     /// Spoils everything that is derived, as a bug or an older version might have left it.
     void spoil();
 
-    /// Where the stored state differs from `derive_everything` and from the brute force; empty if nowhere.
+    /// Where the stored state differs from `derive_everything` and from the brute force, or is not where the histories
+    /// of the end users end; empty if nowhere.
     std::string faults();
 
     Truths truths() const { return truths_of(store_.stored()); }
@@ -70,6 +71,7 @@ private:
     std::string faults_against_everything();
     std::string faults_of_reauths() const;
     std::string faults_of_lineage_ids() const;
+    std::string faults_of_histories() const;
 
     Rules rules_;
     MemoryStore store_;
