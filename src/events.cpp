@@ -22,6 +22,7 @@
 #include "tables/event_row.h"
 #include "tables/ids.h"
 #include "tables/known_connections.h"
+#include "tables/ledger.h"
 #include "tables/routes.h"
 #include "tables/settings.h"
 #include "tables/sqlstates.h"
@@ -272,9 +273,8 @@ PG_FUNCTION(terra_identity_collect_event) {
         news.deliveries.push_back(std::move(delivered));
     }
     if (DatumGetBool(contributes.value)) {
-        const Micros received_at = micros_of(attribute(row, relation, event_received_at).value);
-        const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
-        const Event event = read_event(JsonbView(payload()), headers, received_at);
+        const Event event = event_of(attribute(row, relation, event_received_at).value, PointerGetDatum(payload()),
+                                     attribute(row, relation, event_headers));
         for (Contribution& contribution : contributions_of(event))
             news.items.push_back({std::move(contribution), event_id});
         if (auto reauth = reauth_of(event))

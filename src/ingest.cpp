@@ -4,6 +4,7 @@
 
 #include "pg/function.h"
 #include "pg/json_input.h"
+#include "pg/result_rows.h"
 #include "receive.h"
 #include "tables/locks.h"
 #include "tables/routes.h"
@@ -74,8 +75,7 @@ PG_FUNCTION(terra_identity_webhook) {
 }
 
 PG_FUNCTION(terra_identity_replay_rejected) {
-    call([fcinfo] { InitMaterializedSRF(fcinfo, 0); });
-    auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+    ResultRows rows(fcinfo);
     const std::string dev_id = dev_id_argument(argument(fcinfo, 0));
     const std::vector<std::int64_t> ids = rejected_ids(dev_id);
     // The memory of one row is freed before the next, because there may be many large bodies.
@@ -86,13 +86,11 @@ PG_FUNCTION(terra_identity_replay_rejected) {
         const std::optional<Answer> answer = replay(dev_id, rejected_id);
         if (!answer)
             continue;
-        std::array<Datum, 4> values{Int64GetDatum(rejected_id), text_of(answer->outcome),
-                                    Int64GetDatum(answer->event_id.value_or(0)), text_of(answer->detail)};
-        std::array<bool, 4> nulls{false, false, !answer->event_id, answer->detail.empty()};
-        call([&] {
-            tuplestore_putvalues(result->setResult, result->setDesc, values.data(), nulls.data());
-            MemoryContextReset(one_row);
-        });
+        rows.add({Int64GetDatum(rejected_id),
+                  text_of(answer->outcome),
+                  {Int64GetDatum(answer->event_id.value_or(0)), !answer->event_id},
+                  {text_of(answer->detail), answer->detail.empty()}});
+        call([one_row] { MemoryContextReset(one_row); });
     }
     MemoryContextSwitchTo(caller);
     call([one_row] { MemoryContextDelete(one_row); });

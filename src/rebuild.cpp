@@ -2,10 +2,9 @@
 #include "core/differences.h"
 #include "core/everything.h"
 
-#include <array>
-
 #include "pg/function.h"
 #include "pg/query.h"
+#include "pg/result_rows.h"
 #include "tables/derived_writer.h"
 #include "tables/known_connections.h"
 #include "tables/ledger.h"
@@ -64,20 +63,9 @@ PG_FUNCTION(terra_identity_rebuild) {
 }
 
 PG_FUNCTION(terra_identity_verify) {
-    call([fcinfo] { InitMaterializedSRF(fcinfo, 0); });
-    auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    for (const Difference& difference : verify(dev_id_argument(argument(fcinfo, 0)))) {
-        const std::array<NullableValue, 4> columns{NullableValue(text_of(difference.user_id)),
-                                                   NullableValue(text_of(difference.column)),
-                                                   NullableValue(difference.stored), NullableValue(difference.derived)};
-        std::array<Datum, 4> values{};
-        std::array<bool, 4> nulls{};
-        for (std::size_t i = 0; i < columns.size(); ++i) {
-            values[i] = columns[i].value;
-            nulls[i] = columns[i].is_null;
-        }
-        call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values.data(), nulls.data()); });
-    }
+    ResultRows rows(fcinfo);
+    for (const Difference& difference : verify(dev_id_argument(argument(fcinfo, 0))))
+        rows.add({text_of(difference.user_id), text_of(difference.column), difference.stored, difference.derived});
     return Datum{0};
 }
 

@@ -8,9 +8,7 @@
 #include "tables/connection_row.h"
 
 extern "C" {
-#include "utils/acl.h"
 #include "utils/datum.h"
-#include "utils/rls.h"
 }
 
 namespace terra_identity {
@@ -44,19 +42,12 @@ constexpr int status_column = connection_column("status");
 
 using Value = std::optional<Datum>;
 
-bool caller_reads_all(const Table& table) {
-    return call([oid = RelationGetRelid(table.relation())] {
-        return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
-               check_enable_rls(oid, InvalidOid, true) != RLS_ENABLED;
-    });
-}
-
 /// Reads `connections` with the privileges and the row security of the caller. For a caller who may read the whole
 /// table it uses index scans, because a query would cost several times as much.
 class Connections {
 public:
     explicit Connections(Datum dev_id)
-        : table_("connections", AccessShareLock), dev_id_(dev_id), all_(caller_reads_all(table_)) {}
+        : table_("connections", AccessShareLock), dev_id_(dev_id), all_(table_.caller_reads_all()) {}
 
     /// The user_id itself if its connection is active, else that of the newest active connection of its lineage.
     Value resolve(Datum user_id) {

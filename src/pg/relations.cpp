@@ -16,8 +16,10 @@ extern "C" {
 #include "executor/executor.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
+#include "utils/acl.h"
 #include "utils/datum.h"
 #include "utils/inval.h"
+#include "utils/rls.h"
 }
 
 namespace terra_identity::pg {
@@ -129,6 +131,13 @@ Oid lock_relation(const char* name, LOCKMODE mode) {
 Table::Table(const char* name, LOCKMODE mode) {
     const Oid oid = lock_relation(name, mode);
     relation_ = call([=] { return table_open(oid, NoLock); });
+}
+
+bool Table::caller_reads_all() const {
+    return call([oid = RelationGetRelid(relation_)] {
+        return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+               check_enable_rls(oid, InvalidOid, true) != RLS_ENABLED;
+    });
 }
 
 HeapTuple Table::form_row(std::span<const NullableValue> values, HeapTuple present) const {

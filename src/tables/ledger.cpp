@@ -23,12 +23,15 @@ Event event_of(HeapTuple row, TupleDesc columns) {
     std::array<Datum, 3> values{};
     std::array<bool, 3> nulls{};
     heap_deform_tuple(row, columns, values.data(), nulls.data());
-    const Micros received_at = micros_of(values[0]);
-    const JsonbView headers = view_of({values[2], nulls[2]});
-    return read_event(JsonbView(detoasted_jsonb(values[1])), read_headers(headers, received_at), received_at);
+    return tables::event_of(values[0], values[1], {values[2], nulls[2]});
 }
 
 } // namespace
+
+Event event_of(Datum received_at, Datum payload, const NullableValue& headers) {
+    const Micros received = micros_of(received_at);
+    return read_event(JsonbView(detoasted_jsonb(payload)), read_headers(view_of(headers), received), received);
+}
 
 Fold fold_ledger(const std::string& dev_id, Reads reads) {
     Datum parameter = text_of(dev_id);

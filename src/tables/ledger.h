@@ -1,4 +1,4 @@
-// Reads the ledger of one environment, from its first event to its last.
+// Reads events that are in the ledger: single ones, and those of one environment from the first to the last.
 #pragma once
 
 #include "core/fold.h"
@@ -10,6 +10,9 @@
 namespace terra_identity::tables {
 
 using namespace pg;
+
+/// Reads an event again from what was delivered. What is out of line is fetched into the current memory context.
+Event event_of(Datum received_at, Datum payload, const NullableValue& headers);
 
 /// Folds all events of the environment. Must run within `as_owner`.
 Fold fold_ledger(const std::string& dev_id, Reads reads);
