@@ -172,3 +172,9 @@ SELECT count(*) BETWEEN 100 AND 1100 AS few_locks FROM pg_locks WHERE pid = pg_b
 COMMIT;
 SELECT count(*) FROM terra_identity.connections WHERE dev_id = 'knots statements' AND status = 'active';
 SELECT * FROM terra_identity.verify('knots statements');
+
+-- The history of every connection ends with the end user that it has.
+SELECT count(*) > 1000 AS connections, count(*) FILTER (WHERE h.reference_id IS DISTINCT FROM c.reference_id) AS that_end_otherwise
+FROM terra_identity.connections c
+LEFT JOIN LATERAL terra_identity.reference_history(c.user_id, c.dev_id) h ON h."to" = 'infinity'
+WHERE c.dev_id LIKE 'knots%';

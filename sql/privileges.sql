@@ -22,7 +22,7 @@ INSERT INTO pg_temp.matrix VALUES
     ('regress_writer', 'USAGE', '{terra_identity}'),
     ('regress_writer', 'EXECUTE', '{"ingest(bytea,jsonb,text)","ingest(text,jsonb,text)",webhook(json)}'),
     ('regress Reader', 'USAGE', '{terra_identity}'),
-    ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)",_built_in_sdk_providers()}'),
+    ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)","user_ids(text,text,text)","reference_history(text,text)","reference_at(text,timestamp with time zone,text)",_built_in_sdk_providers()}'),
     ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,environments,providers,environment_settings,provider_settings,signatures,rejected,refusal_counters,refusals,
         current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,problems,stale_events}');
 
@@ -116,7 +116,8 @@ RESET ROLE;
 -- A reader reads every view, and writes nothing.
 SET ROLE "regress Reader";
 SELECT reference_id, user_id, provider_user_id, degraded FROM terra_identity.current_connections WHERE dev_id = 'privileges';
-SELECT terra_identity.resolve('u1'), terra_identity.user_of(terra_identity.lineage_of('u1')), (SELECT count(*) FROM terra_identity.lineage('u1')) AS lineage;
+SELECT terra_identity.resolve('u1'), terra_identity.user_of(terra_identity.lineage_of('u1')), (SELECT count(*) FROM terra_identity.lineage('u1')) AS lineage,
+       (SELECT count(*) FROM terra_identity.user_ids('alice')) AS user_ids, (SELECT count(*) FROM terra_identity.reference_history('u1')) AS periods, terra_identity.reference_at('u1', now());
 SELECT trace_id FROM terra_identity.rejected WHERE dev_id = 'privileges';
 SELECT * FROM terra_identity.signing_secrets;
 SELECT * FROM terra_identity.verify();
@@ -153,6 +154,8 @@ SET ROLE "regress Reader";
 SELECT relation, dev_ids FROM pg_temp.environments_seen();
 SELECT terra_identity.resolve('u1', 'privileges a') AS of_another, terra_identity.resolve('u1', 'privileges b') AS of_its_own,
        (SELECT count(*) FROM terra_identity.lineage('u1', 'privileges a')) AS of_another, (SELECT count(*) FROM terra_identity.lineage('u1', 'privileges b')) AS of_its_own;
+SELECT dev_id, (SELECT count(*) FROM terra_identity.user_ids('alice', NULL, dev_id)) AS user_ids, (SELECT count(*) FROM terra_identity.reference_history('u1', dev_id)) AS periods,
+       terra_identity.reference_at('u1', now(), dev_id) FROM unnest('{privileges a,privileges b}'::text[]) dev_id;
 RESET ROLE;
 -- Another environment, by running it again.
 \set dev_id 'privileges c'

@@ -162,3 +162,9 @@ INSERT INTO terra_identity.events (dev_id, received_at, payload, headers) VALUES
 SELECT outcome FROM unnest('{"{\"type\": \"lab_report.completed\", \"n\": 2}", "{\"type\": \"lab_report.completed\", \"n\": 3}"}'::text[]) body,
     terra_identity.ingest(body, '{"x-terra-trace-id": "lab"}', 'stories seen');
 SELECT count(*) AS wrong FROM terra_identity.verify('stories seen');
+
+-- The history of every connection ends with the end user that it has.
+SELECT count(*) > 1000 AS connections, count(*) FILTER (WHERE h.reference_id IS DISTINCT FROM c.reference_id) AS that_end_otherwise
+FROM terra_identity.connections c
+LEFT JOIN LATERAL terra_identity.reference_history(c.user_id, c.dev_id) h ON h."to" = 'infinity'
+WHERE c.dev_id LIKE '%}' OR c.dev_id LIKE 'stories %';

@@ -1,15 +1,16 @@
 // The module's table of contents: which file has which of the functions that SQL calls.
 //
-//   events.cpp           triggers of the ledger `events`: reading events that are inserted, by INSERT or COPY
-//   apply.cpp            applying the news of a statement: lock, read, derive, write
-//   ingest.cpp           ingest, webhook, replay_rejected: deliveries as they come over HTTP
-//   receive.cpp          how a delivery over HTTP is stored, rejected or refused
-//   signature_check.cpp  verify_signature, and the check that ingest makes
-//   signing_secrets.cpp  set_signing_secret
-//   rule_edits.cpp       edits of the views `environments` and `providers`
-//   rule_changes.cpp     deriving connections again when rules change
-//   resolving.cpp        resolve, lineage_of, user_of
-//   rebuild.cpp          rebuild, verify
+//   events.cpp            triggers of the ledger `events`: reading events that are inserted, by INSERT or COPY
+//   apply.cpp             applying the news of a statement: lock, read, derive, write
+//   ingest.cpp            ingest, webhook, replay_rejected: deliveries as they come over HTTP
+//   receive.cpp           how a delivery over HTTP is stored, rejected or refused
+//   signature_check.cpp   verify_signature, and the check that ingest makes
+//   signing_secrets.cpp   set_signing_secret
+//   rule_edits.cpp        edits of the views `environments` and `providers`
+//   rule_changes.cpp      deriving connections again when rules change
+//   resolving.cpp         resolve, lineage_of, user_of
+//   reference_history.cpp reference_history, reference_at
+//   rebuild.cpp           rebuild, verify
 #include "core/interrupts.h"
 
 #include "events.h"

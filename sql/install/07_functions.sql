@@ -43,6 +43,54 @@ COMMENT ON FUNCTION terra_identity.lineage(text, text) IS
     'The connections of the lineage of a user_id, oldest first: every user_id that this end user has had for this '
     'provider account. No rows if it is unknown.';
 
+CREATE FUNCTION terra_identity.user_ids(
+    reference_id text, provider text DEFAULT NULL,
+    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
+RETURNS TABLE (user_id text, user_uuid uuid) LANGUAGE sql STABLE PARALLEL SAFE ROWS 5
+BEGIN ATOMIC
+    -- One SELECT without ORDER BY, so that the planner puts it into the query that calls it.
+    SELECT n.user_id, n.user_uuid
+    FROM (SELECT m.lineage_id, bool_and(m.reference_id = user_ids.reference_id) AS is_hers_alone -- nulls do not count
+          FROM terra_identity.connections m
+          WHERE m.dev_id = user_ids.dev_id
+            AND m.lineage_id IN (SELECT c.lineage_id FROM terra_identity.connections c
+                                 WHERE c.dev_id = user_ids.dev_id AND c.reference_id = user_ids.reference_id)
+          GROUP BY m.lineage_id) l
+    JOIN terra_identity.connections n ON n.dev_id = user_ids.dev_id AND n.lineage_id = l.lineage_id
+    WHERE (l.is_hers_alone OR n.reference_id = user_ids.reference_id)
+      AND (user_ids.provider IS NULL OR n.provider = upper(user_ids.provider COLLATE "C"));
+END;
+COMMENT ON FUNCTION terra_identity.user_ids(text, text, text) IS
+    'Every user_id that an end user has had, whatever became of it, for one provider or for all: join your own table '
+    'with it to get all of her data, by user_id, or by user_uuid if your column is of type uuid (it is null for an id '
+    'that is none). These are the connections whose reference_id is hers, and those of their lineages that have none, '
+    'except in a lineage in which another end user has a connection. An id that came to another end user is the last '
+    'one''s: see reference_history. In no order. No rows if the end user is unknown, or if reference_id or dev_id is '
+    'null.';
+
+CREATE FUNCTION terra_identity.reference_history(
+    user_id text,
+    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
+RETURNS TABLE (reference_id text, "from" timestamptz, "to" timestamptz)
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 500 ROWS 1
+    AS 'MODULE_PATHNAME', 'terra_identity_reference_history';
+COMMENT ON FUNCTION terra_identity.reference_history(text, text) IS
+    'Whose a connection was and when, oldest first: the end user (reference_id) from a time until just before another. '
+    'At each time it is the one that the last identity event (auth, user_reauth, deauth, access_revoked, '
+    'permission_change, connection_error, athlete) with an end user names, by event time; of several at the same time '
+    'the greatest. The first period begins at -infinity and the last one ends at infinity. One period, the '
+    'connection''s reference_id, if only passing events name an end user. No rows if no event does, if the user_id is '
+    'unknown, or if an argument is null. Events that row level security hides from the caller do not count.';
+
+CREATE FUNCTION terra_identity.reference_at(
+    user_id text, at timestamptz,
+    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
+RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 500 AS 'MODULE_PATHNAME', 'terra_identity_reference_at';
+COMMENT ON FUNCTION terra_identity.reference_at(text, timestamptz, text) IS
+    'The end user whose a connection was at a time: the reference_id of the period of reference_history that the time '
+    'is in. Null if there is none, or if an argument is null.';
+
 CREATE VIEW terra_identity.stale_events WITH (security_invoker = true) AS
 SELECT e.event_id, e.dev_id, e.user_id, c.user_uuid, e.event_type, e.event_time, e.received_at, c.status,
        c.ended_at, e.event_time > c.ended_at AS after_end, c.lineage_id,

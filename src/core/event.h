@@ -63,11 +63,13 @@ struct Event {
     bool operator==(const Event&) const = default;
 };
 
+inline constexpr std::string_view reauth_type = "user_reauth";
+
 /// The types of identity events, and the kind of each before its payload is read: `auth` is `auth_success` until its
 /// status is read.
 inline constexpr std::array<std::pair<std::string_view, EventKind>, 7> identity_types{{
     {"auth", EventKind::auth_success},
-    {"user_reauth", EventKind::user_reauth},
+    {reauth_type, EventKind::user_reauth},
     {"deauth", EventKind::deauth},
     {"access_revoked", EventKind::access_revoked},
     {"permission_change", EventKind::permission_change},

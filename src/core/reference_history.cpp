@@ -14,7 +14,7 @@ void ReferenceHistory::add(const Event& event) {
             keep_winner(written_[event.time], contribution.facts.reference_id);
 }
 
-std::vector<ReferencePeriod> ReferenceHistory::periods(const std::optional<std::string>& fallback) const {
+std::vector<ReferencePeriod> ReferenceHistory::periods(const Register& reference_id) const {
     std::vector<ReferencePeriod> result;
     for (const auto& [time, writer] : interruptible(written_)) {
         if (!result.empty() && result.back().reference_id == writer->value)
@@ -23,8 +23,8 @@ std::vector<ReferencePeriod> ReferenceHistory::periods(const std::optional<std::
             result.back().to = time;
         result.push_back({writer->value, result.empty() ? std::nullopt : std::optional(time), std::nullopt});
     }
-    if (result.empty() && fallback)
-        result.push_back({*fallback, std::nullopt, std::nullopt});
+    if (result.empty() && reference_id && reference_id->passing)
+        result.push_back({reference_id->value, std::nullopt, std::nullopt});
     return result;
 }
 

@@ -32,10 +32,10 @@ public:
 
     /// The periods, oldest first: each time belongs to exactly one, and neighbours are of different end users. What the
     /// first event says holds also before it, because the id did not exist then, and Terra sends data of the years
-    /// before. Its last end user is the connection's reference_id.
-    /// @param fallback the connection's reference_id, which counts if no identity event names one; without it there are
-    /// no periods then
-    std::vector<ReferencePeriod> periods(const std::optional<std::string>& fallback) const;
+    /// before. The last end user is the connection's reference_id.
+    /// @param reference_id what the connection has: if no identity event names an end user, it holds for all times if
+    /// it is from a passing event, and else, because an event is missing, nothing is known
+    std::vector<ReferencePeriod> periods(const Register& reference_id) const;
 
 private:
     std::string user_id_;

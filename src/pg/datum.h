@@ -4,6 +4,8 @@
 #include "core/time.h"
 #include "core/uuid.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +19,11 @@ namespace terra_identity::pg {
 inline constexpr Micros postgres_epoch = static_cast<Micros>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * micros_per_day;
 
 inline Micros micros_of(Datum timestamptz) { return DatumGetTimestampTz(timestamptz) + postgres_epoch; }
+
+/// Also for an infinite time, or one that does not fit 64 bits of microseconds since 1970: the nearest that does.
+inline Micros nearest_micros_of(Datum timestamptz) {
+    return std::min(DatumGetTimestampTz(timestamptz), INT64_MAX - postgres_epoch) + postgres_epoch;
+}
 
 inline Datum timestamptz_of(Micros time) { return TimestampTzGetDatum(time - postgres_epoch); }
 

@@ -22,6 +22,30 @@ QUERIES = {
     "connections": select("connections", (*CONNECTION_COLUMNS, "connection_id", "lineage_id")),
     "resolve": "SELECT dev_id, user_id, terra_identity.resolve(user_id, dev_id) AS resolves_to"
                " FROM terra_identity.connections WHERE dev_id = ANY (%s)",
+    "histories": "SELECT c.dev_id, c.user_id, h.reference_id,"
+                 " (extract(epoch FROM nullif(h.\"from\", '-infinity')) * 1000000)::bigint AS \"from\","
+                 " (extract(epoch FROM nullif(h.\"to\", 'infinity')) * 1000000)::bigint AS \"to\""
+                 " FROM terra_identity.connections c, LATERAL terra_identity.reference_history(c.user_id, c.dev_id) h"
+                 " WHERE c.dev_id = ANY (%s)",
+    # The last period is what the connection says, and reference_at of a period's first and last moment the period.
+    "histories that end otherwise":
+        "SELECT c.dev_id, c.user_id, c.reference_id, h.reference_id AS last FROM terra_identity.connections c LEFT JOIN"
+        " LATERAL terra_identity.reference_history(c.user_id, c.dev_id) h ON h.\"to\" = 'infinity'"
+        " WHERE c.dev_id = ANY (%s) AND h.reference_id IS DISTINCT FROM c.reference_id",
+    "moments of others":
+        "SELECT c.dev_id, c.user_id, h.reference_id, at, found FROM terra_identity.connections c, LATERAL"
+        " terra_identity.reference_history(c.user_id, c.dev_id) h, LATERAL"
+        " (VALUES (h.\"from\"), (h.\"to\" - interval '1 microsecond')) m (at), LATERAL"
+        " terra_identity.reference_at(c.user_id, at, c.dev_id) found"
+        " WHERE c.dev_id = ANY (%s) AND found IS DISTINCT FROM h.reference_id",
+    "user_ids": "SELECT p.dev_id, p.reference_id, p.provider, array("
+                "   SELECT u.user_id FROM terra_identity.user_ids("
+                "       p.reference_id, lower(p.provider COLLATE \"C\"), p.dev_id) u"
+                "   ORDER BY u.user_id COLLATE \"C\") AS user_ids"
+                " FROM (SELECT DISTINCT c.dev_id, c.reference_id, o.provider FROM terra_identity.connections c"
+                "       JOIN (SELECT DISTINCT dev_id, provider FROM terra_identity.connections"
+                "             UNION SELECT DISTINCT dev_id, NULL FROM terra_identity.connections) o USING (dev_id)"
+                "       WHERE c.dev_id = ANY (%s) AND c.reference_id IS NOT NULL) p",
     "current_connections": select("current_connections", (
         "user_id", "reference_id", "provider", "provider_user_id", "connected_at", "scopes", "confirmed", "degraded")),
     "duplicate_connections": select("duplicate_connections", (
@@ -79,6 +103,10 @@ def expected(state):
         "lineages": [{"user_ids": sorted(lineage), "lineage_id is the least connection_id": True}
                      for lineage in state.lineages],
         "resolve": [{"user_id": asked, "resolves_to": found} for asked, found in state.resolve.items()],
+        "histories": state.histories,
+        "histories that end otherwise": [],
+        "moments of others": [],
+        "user_ids": state.user_ids,
         "current_connections": state.current,
         "duplicate_connections": state.duplicates,
         "transferred_accounts": state.transfers,

@@ -49,6 +49,8 @@ class State:
     connections: dict = field(default_factory=dict)   # user_id -> the columns of `connections`
     lineages: set = field(default_factory=set)        # frozensets of user_ids
     resolve: dict = field(default_factory=dict)       # user_id -> user_id or None
+    histories: list = field(default_factory=list)     # whose each connection was, from when to when
+    user_ids: list = field(default_factory=list)      # (reference_id, provider or None for all) -> user_ids
     current: list = field(default_factory=list)
     duplicates: list = field(default_factory=list)
     transfers: list = field(default_factory=list)
@@ -119,6 +121,15 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers
         return sorted((c for c in active if (c.reference_id, c.provider) == (reference_id, provider)),
                       key=lambda c: c.age)
 
+    def ids_of(reference_id, provider):
+        """Her own connections, and those without a person in lineages that have no other person."""
+        return sorted(
+            c.user_id for lineage in lineages for c in map(facts.get, lineage)
+            if reference_id in {facts[member].reference_id for member in lineage}
+            and (c.reference_id == reference_id or c.reference_id is None
+                 and {facts[member].reference_id for member in lineage} == {reference_id, None})
+            and provider in (None, c.provider))
+
     def transferred_to(c):
         """The connection of another person to which the account moved, or None."""
         if status(c) == "replaced" and (c.user_id, c.replaced_by) not in of_one_person:
@@ -138,6 +149,11 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers
             connected_at=c.connected_at, ended_at=ended_at(c)) for c in facts.values()},
         lineages=lineages,
         resolve={user_id: resolved(user_id, lineage) for lineage in lineages for user_id in lineage},
+        histories=[dict(user_id=user_id, **period) for user_id in facts
+                   for period in history_of(user_id, mentions, facts[user_id].reference_id)],
+        user_ids=[dict(reference_id=reference_id, provider=provider, user_ids=ids_of(reference_id, provider))
+                  for reference_id in {c.reference_id for c in facts.values()} - {None}
+                  for provider in {c.provider for c in facts.values()} | {None}],
         current=[dict(
             user_id=c.user_id, reference_id=c.reference_id, provider=c.provider,
             provider_user_id=accounts[c.user_id], connected_at=c.connected_at, scopes=c.scopes,
@@ -200,6 +216,24 @@ def facts_of(user_id, all_mentions):
         ended=bool(ended_facts) and (alive_at is None or alive_at <= max(ended_facts.values())),
         degraded=degraded_at is not None and not any(
             m.time > degraded_at for m in mine if m.role != "old_user" and m.type in CURES))
+
+
+def history_of(user_id, mentions, known):
+    """
+    Whose the connection was: at each time the last writer among its identity events, and before them the first; at
+    equal times the greater value. `known` is its reference_id, for a connection that no identity event gives one.
+    """
+    written = {(m.time, m.reference_id) for m in mentions if m.user_id == user_id and m.identity and m.reference_id}
+    if not written:
+        return [{"reference_id": known, "from": None, "to": None}] if known else []
+
+    def at(time):
+        return max(w for w in written if w[0] <= time)[1]
+
+    times = sorted({time for time, _ in written})
+    changes = [time for before, time in zip(times, times[1:]) if at(before) != at(time)]
+    return [{"reference_id": at(times[0] if begin is None else begin), "from": begin, "to": end}
+            for begin, end in zip([None, *changes], [*changes, None])]
 
 
 def cycle_of(user_id, reauths):

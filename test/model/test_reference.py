@@ -577,6 +577,51 @@ class Persons(unittest.TestCase):
         self.assertEqual((statuses(result)["b"], lineages(result)), ("replaced", [["a"], ["b", "c"]]))
 
 
+class WhoseItWas(unittest.TestCase):
+
+    def told(self, events, user_id="u"):
+        return [(p["reference_id"], p["from"], p["to"]) for p in state(events).histories if p["user_id"] == user_id]
+
+    def test_at_each_time_the_last_writer_and_before_all_the_first(self):
+        events = [event(9, auth("u", "ann")), event(1, auth("u", "ann"), ordering=1), event(5, auth("u", "bob")),
+                  event(6, says("deauth", "u", None)), event(7, auth("u", "bob")), event(20, auth("v", "eve"))]
+        self.assertEqual(self.told(events), [("ann", None, at(5)), ("bob", at(5), at(9)), ("ann", at(9), None)])
+        self.assertEqual(self.told(events[1:2]), [("ann", None, None)])
+
+    def test_the_greater_value_at_one_time(self):
+        events = [event(1, auth("u", "cid")), event(1, auth("u", "ann")), event(5, says("deauth", "u", "ann")),
+                  event(5, auth("u", "bob"))]
+        self.assertEqual(self.told(events), [("cid", None, at(5)), ("bob", at(5), None)])
+
+    def test_the_old_user_of_a_reauth_too(self):
+        events = [event(1, auth("u", "ann")), event(5, reauth(user("u", "bob"), user("v", "cid")))]
+        self.assertEqual(self.told(events), [("ann", None, at(5)), ("bob", at(5), None)])
+        self.assertEqual(self.told(events, "v"), [("cid", None, None)])
+
+    def test_passing_events_only_if_there_is_nothing_else(self):
+        events = [event(1, says("daily", "u", "ann")), event(2, says("daily", "u", "bob"))]
+        self.assertEqual(self.told(events), [("ann", None, None)])
+        self.assertEqual(self.told([*events, event(3, auth("u", None))]), [("ann", None, None)])
+        self.assertEqual(self.told([*events, event(3, auth("u", "cid"))]), [("cid", None, None)])
+        self.assertEqual(self.told([event(3, auth("u", None))]), [])
+
+    def ids(self, events, reference_id, provider=None):
+        found, = [p["user_ids"] for p in state(events).user_ids
+                  if (p["reference_id"], p["provider"]) == (reference_id, provider)]
+        return found
+
+    def test_her_ids_are_hers_and_those_of_nobody_in_her_lineages(self):
+        events = [event(1, auth("a", "ann")), event(2, reauth(user("a", None), user("b", None))),
+                  event(3, auth("f", "ann", "FITBIT")), event(4, auth("x", "bob")), event(5, auth("y", None))]
+        self.assertEqual(self.ids(events, "ann"), ["a", "b", "f"])
+        self.assertEqual(self.ids(events, "ann", "FITBIT"), ["f"])
+        self.assertEqual(self.ids(events, "bob", "FITBIT"), [])
+        # A lineage in which two people are: each has her own, and nobody's belong to neither.
+        events.append(event(6, reauth(user("b", None), user("c", None))))
+        events.append(event(7, auth("c", "bob")))
+        self.assertEqual((self.ids(events, "ann"), self.ids(events, "bob")), (["a", "f"], ["c", "x"]))
+
+
 class Histories(unittest.TestCase):
 
     def test_the_same_seed_gives_the_same_history(self):

@@ -233,7 +233,7 @@ std::string World::faults_of_histories() const {
         if (stored == store_.stored().end())
             continue; // which other faults tell
         const std::optional<std::string> now = stored->second.reference_id();
-        const std::vector<ReferencePeriod> periods = history.periods(now);
+        const std::vector<ReferencePeriod> periods = history.periods(stored->second.facts.reference_id);
         const auto last = periods.empty() ? std::nullopt : std::optional(periods.back().reference_id);
         if (last != now)
             result += user_id + " is of " + text(now) + ", but its history ends with " + text(last) + "\n";

@@ -2,6 +2,7 @@
 // asks for interrupts at every member.
 #include "core/differences.h"
 #include "core/interrupts.h"
+#include "core/reference_history.h"
 #include "harness.h"
 
 #include <gtest/gtest.h>
@@ -86,6 +87,15 @@ TEST(InterruptsTest, NewsOfLongLineagesAskAtEveryMember) {
         world.insert(read_all(shape.deliveries));
         EXPECT_GT(asked, 5 * members) << shape.what;
     }
+}
+
+TEST(InterruptsTest, AHistoryAsksAtEveryTimeThatIsWritten) {
+    ReferenceHistory history(name(0));
+    for (int i = 0; i < members; ++i)
+        history.add(read(auth(name(0)).at(i)));
+    const Pending pending(0);
+    history.periods({});
+    EXPECT_GE(asked, members);
 }
 
 TEST(InterruptsTest, TheDerivationStopsWhereverItIs) {

@@ -14,11 +14,11 @@ namespace terra_identity::test {
 namespace {
 
 std::vector<ReferencePeriod> periods_of(const std::string& user_id, const std::vector<Event>& events,
-                                        const std::optional<std::string>& fallback = std::nullopt) {
+                                        const Register& reference_id = std::nullopt) {
     ReferenceHistory history(user_id);
     for (const Event& event : events)
         history.add(event);
-    return history.periods(fallback);
+    return history.periods(reference_id);
 }
 
 /// Periods as text: `anna <5 bert` was anna's before second 5, and bert's from then on.
@@ -107,10 +107,15 @@ TEST(ReferenceHistoryTest, AReferenceAtTheTopIsThatOfBoth) {
         EXPECT_EQ(told(periods_of(user_id, {read(delivery)})), "bert");
 }
 
-TEST(ReferenceHistoryTest, TheFallbackIsForWhoWasNeverNamed) {
-    EXPECT_EQ(told(periods_of("a", {}, "dora")), "dora");
-    EXPECT_EQ(told(periods_of("a", read_all({auth("a").at(1).reference("")}), "dora")), "dora");
-    EXPECT_EQ(told(periods_of("a", read_all({auth("a").at(1)}), "dora")), "anna");
+TEST(ReferenceHistoryTest, WhatAPassingEventSaysIsForWhoWasNeverNamed) {
+    const Written in_passing{"dora", second(1), true};
+    EXPECT_EQ(told(periods_of("a", {}, in_passing)), "dora");
+    EXPECT_EQ(told(periods_of("a", read_all({auth("a").at(1).reference("")}), in_passing)), "dora");
+    EXPECT_EQ(told(periods_of("a", read_all({auth("a").at(1)}), in_passing)), "anna");
+}
+
+TEST(ReferenceHistoryTest, NothingIsKnownIfTheEventThatNamedHerIsMissing) {
+    EXPECT_EQ(told(periods_of("a", {}, Written{"dora", second(1), false})), "");
 }
 
 TEST(ReferenceHistoryTest, APeriodBeginsWhereTheOneBeforeItEnds) {
