@@ -128,7 +128,13 @@ bool is_in_ledger(const DeliveryKey& key, std::int64_t event_id) {
 /// The event that a delivery repeats, of an earlier statement or of this one; null if there is none. Waits if another
 /// transaction is inserting the same delivery. A repeated delivery that is overlooked here is found when the deliveries
 /// are recorded.
-std::optional<std::int64_t> repeated_event(const DeliveryKey& key, std::int64_t event_id) {
+std::optional<std::int64_t> repeated_event(const std::string& dev_id, const Delivered& delivery) {
+    if (delivery.signed_content)
+        if (auto earlier = find_signature(dev_id, *delivery.signed_content))
+            return earlier;
+    if (!delivery.trace_id)
+        return std::nullopt;
+    const DeliveryKey key{dev_id, *delivery.trace_id, delivery.payload_hash};
     if (auto earlier = find_delivery(key))
         return earlier;
     std::map<DeliveryKey, std::int64_t>& coming = pending_or_new().coming;
@@ -136,7 +142,7 @@ std::optional<std::int64_t> repeated_event(const DeliveryKey& key, std::int64_t 
         return found->second;
     if (coming.size() == chunk_events)
         coming.clear();
-    coming.insert_or_assign(key, event_id);
+    coming.insert_or_assign(key, delivery.event_id);
     return std::nullopt;
 }
 
@@ -198,16 +204,26 @@ PG_FUNCTION(terra_identity_read_event) {
                     "Set terra_identity.strict to off to store it with this as its problem."};
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
     std::int64_t event_id = DatumGetInt64(attribute(row, relation, event_event_id).value);
-    if (DeliveryWatch::of(event_id) == nullptr) // `ingest` has checked the id that it watches
+    DeliveryWatch* const watch = DeliveryWatch::of(event_id);
+    if (watch == nullptr) // `ingest` has checked the id that it watches
         event_id = checked_id(event_ids, event_id);
-    if (headers.trace_id) {
-        last_hash = {event_id, hash_of(jsonb)};
-        if (const auto earlier = repeated_event({dev_id, *headers.trace_id, last_hash.hash}, event_id)) {
-            if (DeliveryWatch* const watch = DeliveryWatch::of(event_id))
-                watch->repeated = earlier;
-            return Datum{0};
-        }
+    const bool contributes = says_something_new(event, dev_id);
+    Delivered delivery{.event_id = event_id, .trace_id = headers.trace_id};
+    if (delivery.trace_id) {
+        delivery.payload_hash = hash_of(jsonb);
+        last_hash = {event_id, delivery.payload_hash};
     }
+    if (watch != nullptr)
+        delivery.signed_content = watch->signed_content();
+    // Keys come last in the order of locks. A delivery that `ingest` inserts and that has no news takes nothing else.
+    const bool is_taken = watch != nullptr && !contributes;
+    if (const auto earlier = is_taken ? take_delivery(dev_id, delivery) : repeated_event(dev_id, delivery)) {
+        if (watch != nullptr)
+            watch->repeated = earlier;
+        return Datum{0};
+    }
+    if (is_taken)
+        watch->taken = std::move(delivery);
 
     std::array<int, event_columns> columns{};
     std::array<Datum, event_columns> values{};
@@ -232,7 +248,7 @@ PG_FUNCTION(terra_identity_read_event) {
     set(event_trace_id, headers.trace_id);
     set(event_event_time, timestamptz_of(event.time));
     set(event_problem, text_or_null(event.problem));
-    set(event_contributes, BoolGetDatum(says_something_new(event, dev_id)));
+    set(event_contributes, BoolGetDatum(contributes));
     return call([&] {
         return PointerGetDatum(heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(),
                                                          values.data(), nulls.data()));
@@ -249,6 +265,8 @@ PG_FUNCTION(terra_identity_collect_event) {
     const std::int64_t event_id = DatumGetInt64(attribute(row, relation, event_event_id).value);
     const NullableValue trace_id = attribute(row, relation, event_trace_id);
     const DeliveryWatch* const watch = DeliveryWatch::of(event_id);
+    if (watch != nullptr && watch->taken)
+        return Datum{0};
     const bool is_signed = watch != nullptr && watch->signed_content();
     const NullableValue contributes = attribute(row, relation, event_contributes);
     if (contributes.is_null || (!DatumGetBool(contributes.value) && trace_id.is_null && !is_signed))

@@ -136,9 +136,11 @@ Answer store(const Delivery& delivery, const JsonInput& payload, const std::opti
             add_signature(delivery.dev_id, *delivery.signed_content, *watch.repeated);
         return duplicate_of(*watch.repeated);
     }
-    if (watch.removed)
-        throw Error{"40001", "the delivery that this one repeats was deleted meanwhile", "", "Try again."};
-    return answer ? *answer : reject(delivery, trace_id, "a trigger on terra_identity.events skipped the event");
+    if (answer)
+        return *answer;
+    if (watch.taken)
+        give_back_delivery(delivery.dev_id, *watch.taken);
+    return reject(delivery, trace_id, "a trigger on terra_identity.events skipped the event");
 }
 
 /// Stores a delivery whose signature is good or not required. Null if the route has changed: then look it up again.
@@ -149,12 +151,14 @@ std::optional<Answer> deliver(const Delivery& delivery, const Route& route, cons
     if (!payload.problem.empty())
         return reject(delivery, headers.trace_id, std::move(payload.problem));
 
-    if (delivery.signed_content)
-        if (const auto earlier = find_signature(delivery.dev_id, *delivery.signed_content))
-            return duplicate_of(*earlier);
-    // Not earlier: a repeated delivery under another header must not set the `terra_dev_id` of an environment.
-    if (!settle(route, headers.dev_id))
-        return std::nullopt;
+    if (route.kind != Route::known) {
+        // A repeated delivery under another header must not set the `terra_dev_id` of an environment.
+        if (delivery.signed_content)
+            if (const auto earlier = find_signature(delivery.dev_id, *delivery.signed_content))
+                return duplicate_of(*earlier);
+        if (!settle(route, headers.dev_id))
+            return std::nullopt;
+    }
     return store(delivery, payload, headers.trace_id);
 }
 

@@ -1,8 +1,9 @@
 #include "tables/deliveries.h"
 
 #include <algorithm>
-#include <array>
+#include <functional>
 #include <iterator>
+#include <span>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -46,6 +47,8 @@ Query insert_signature = R"(
 Query delete_delivery = R"(
     DELETE FROM terra_identity.deliveries d WHERE d.dev_id = $1 AND d.trace_id = $2 AND d.payload_hash = $3)";
 
+Query delete_signature = "DELETE FROM terra_identity.signatures s WHERE s.dev_id = $1 AND s.digest = $2";
+
 const KeyTable deliveries_table{"deliveries", "deliveries_pkey", 4, insert_delivery};
 const KeyTable signatures_table{"signatures", "signatures_pkey", 3, insert_signature};
 
@@ -74,49 +77,69 @@ std::optional<std::int64_t> find(const KeyTable& keys, const IndexKeys& key) {
 
 constexpr int max_attempts = 10;
 
-/// Inserts a key directly, because a query would cost several times as much. @return whether it was new
+/// Inserts a key, unless it is there. @return whether it was inserted
+using Insert = std::function<bool()>;
+
+/// The event that has a key already; null if the key was inserted. Looks again if another transaction has rolled back
+/// meanwhile, but not again and again: then it is another index that refuses the key.
 template <class KeysOf>
-bool insert_directly(const KeyTable& keys, const Table& table, RowWriter& writer,
-                     const std::vector<Query::Parameter>& row, const KeysOf& index_keys) {
-    std::vector<NullableValue> values;
-    for (const Query::Parameter& parameter : row)
-        values.push_back(parameter.value);
-    const HeapTuple formed = table.form_row(values);
-    // A conflict with a key that is gone by the next look is possible, but not again and again.
+std::optional<std::int64_t> insert_or_find(const KeyTable& keys, const Table& table, const Insert& insert,
+                                           const KeysOf& index_keys) {
     for (int attempt = 0; attempt < max_attempts; ++attempt) {
-        if (writer.insert_unless_there(formed))
-            return true;
-        if (find(keys, table, index_keys()))
-            return false;
+        if (insert())
+            return std::nullopt;
+        if (const auto earlier = find(keys, table, index_keys()))
+            return earlier;
     }
     throw Error{"23505",
                 std::string("a unique index that was added to terra_identity.") + keys.name + " refuses a new key", "",
                 "Drop the index."};
 }
 
-/// Inserts keys, one after the other. @param row_of the columns of the n-th @param index_keys_of the same for a look-up
-/// @return for each whether it was new
+/// Inserts keys, one after the other: directly, because a query would cost several times as much, or by a query if the
+/// table has triggers of others. @param row_of the columns of the n-th @param index_keys_of the same for a look-up
+/// @return for each the event that has the key already; null if the key is new
 template <class RowOf, class KeysOf>
-std::vector<bool> insert(const KeyTable& keys, std::size_t count, const RowOf& row_of, const KeysOf& index_keys_of) {
-    std::vector<bool> is_new(count);
+std::vector<std::optional<std::int64_t>> insert(const KeyTable& keys, std::size_t count, const RowOf& row_of,
+                                                const KeysOf& index_keys_of) {
+    std::vector<std::optional<std::int64_t>> earlier(count);
     Table table(keys.name, RowExclusiveLock);
     RowWriter writer(table);
     const bool is_plain = writer.is_plain();
-    for (std::size_t n = 0; is_plain && n < count; ++n)
-        is_new[n] = insert_directly(keys, table, writer, row_of(n), [&] { return index_keys_of(n); });
+    for (std::size_t n = 0; is_plain && n < count; ++n) {
+        std::vector<NullableValue> values;
+        for (const Query::Parameter& parameter : row_of(n))
+            values.push_back(parameter.value);
+        const HeapTuple row = table.form_row(values);
+        earlier[n] = insert_or_find(
+            keys, table, [&] { return writer.insert_unless_there(row); }, [&] { return index_keys_of(n); });
+    }
     writer.finish();
     if (!is_plain)
         as_owner(table.owner(), [&] {
-            for (std::size_t n = 0; n < count; ++n) {
-                keys.insert.run(row_of(n));
-                is_new[n] = Query::rows() > 0;
-            }
+            const auto by_query = [&](std::size_t n) { return keys.insert.run(row_of(n)), Query::rows() > 0; };
+            for (std::size_t n = 0; n < count; ++n)
+                earlier[n] = insert_or_find(
+                    keys, table, [&] { return by_query(n); }, [&] { return index_keys_of(n); });
         });
     table.close();
-    return is_new;
+    return earlier;
 }
 
-void delete_key(const std::string& dev_id, const Delivered& delivery) {
+/// Records the trace ids of deliveries that have one. @return for each the earlier event, if it is repeated
+std::vector<std::optional<std::int64_t>> add_trace_ids(const std::string& dev_id,
+                                                       std::span<const Delivered> deliveries) {
+    const auto row = [&](std::size_t n) {
+        return std::vector{text_parameter(dev_id), text_parameter(*deliveries[n].trace_id),
+                           id_parameter(deliveries[n].payload_hash), id_parameter(deliveries[n].event_id)};
+    };
+    const auto key = [&](std::size_t n) {
+        return keys_of(DeliveryKey{dev_id, *deliveries[n].trace_id, deliveries[n].payload_hash});
+    };
+    return insert(deliveries_table, deliveries.size(), row, key);
+}
+
+void delete_trace_id(const std::string& dev_id, const Delivered& delivery) {
     as_owner(owner_of_tables(), [&] {
         delete_delivery.run(
             {text_parameter(dev_id), text_parameter(*delivery.trace_id), id_parameter(delivery.payload_hash)});
@@ -145,11 +168,34 @@ std::optional<std::int64_t> find_signature(const std::string& dev_id, const Dige
     return find(signatures_table, keys_of(dev_id, signed_content));
 }
 
-bool add_signature(const std::string& dev_id, const Digest& signed_content, std::int64_t event_id) {
+std::optional<std::int64_t> add_signature(const std::string& dev_id, const Digest& signed_content,
+                                          std::int64_t event_id) {
     const auto row = [&](std::size_t) {
         return std::vector{text_parameter(dev_id), bytea_parameter(signed_content), id_parameter(event_id)};
     };
     return insert(signatures_table, 1, row, [&](std::size_t) { return keys_of(dev_id, signed_content); }).front();
+}
+
+std::optional<std::int64_t> take_delivery(const std::string& dev_id, const Delivered& delivery) {
+    note_deliveries();
+    std::optional<std::int64_t> earlier;
+    if (delivery.trace_id)
+        earlier = add_trace_ids(dev_id, {&delivery, 1}).front();
+    if (!earlier && delivery.signed_content) {
+        earlier = add_signature(dev_id, *delivery.signed_content, delivery.event_id);
+        if (earlier && delivery.trace_id)
+            delete_trace_id(dev_id, delivery);
+    }
+    return earlier;
+}
+
+void give_back_delivery(const std::string& dev_id, const Delivered& delivery) {
+    if (delivery.trace_id)
+        delete_trace_id(dev_id, delivery);
+    if (delivery.signed_content)
+        as_owner(owner_of_tables(), [&] {
+            delete_signature.run({text_parameter(dev_id), bytea_parameter(*delivery.signed_content)});
+        });
 }
 
 std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<Delivered> deliveries) {
@@ -164,35 +210,25 @@ std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<De
 
     std::set<std::int64_t> repeated;
     std::vector<ItemPointerData> places;
-    const auto give_up = [&](const Delivered& delivery, std::optional<std::int64_t> earlier) {
+    const auto give_up = [&](const Delivered& delivery, std::int64_t earlier) {
         repeated.insert(delivery.event_id);
         places.push_back(delivery.place);
-        if (DeliveryWatch* const watch = DeliveryWatch::of(delivery.event_id)) {
+        if (DeliveryWatch* const watch = DeliveryWatch::of(delivery.event_id))
             watch->repeated = earlier;
-            watch->removed = true;
-        }
     };
-    if (!traced.empty()) {
-        const auto row = [&](std::size_t n) {
-            return std::vector{text_parameter(dev_id), text_parameter(*traced[n].trace_id),
-                               id_parameter(traced[n].payload_hash), id_parameter(traced[n].event_id)};
-        };
-        const auto key = [&](std::size_t n) {
-            return DeliveryKey{dev_id, *traced[n].trace_id, traced[n].payload_hash};
-        };
-        const std::vector<bool> is_new =
-            insert(deliveries_table, traced.size(), row, [&](std::size_t n) { return keys_of(key(n)); });
-        for (std::size_t n = 0; n < traced.size(); ++n)
-            if (!is_new[n])
-                give_up(traced[n], find_delivery(key(n)));
-    }
+    const std::vector<std::optional<std::int64_t>> earlier = add_trace_ids(dev_id, traced);
+    for (std::size_t n = 0; n < traced.size(); ++n)
+        if (earlier[n])
+            give_up(traced[n], *earlier[n]);
     for (const Delivered& delivery : deliveries) {
-        if (!delivery.signed_content || repeated.contains(delivery.event_id) ||
-            add_signature(dev_id, *delivery.signed_content, delivery.event_id))
+        if (!delivery.signed_content || repeated.contains(delivery.event_id))
             continue;
-        give_up(delivery, find_signature(dev_id, *delivery.signed_content));
+        const auto earlier = add_signature(dev_id, *delivery.signed_content, delivery.event_id);
+        if (!earlier)
+            continue;
+        give_up(delivery, *earlier);
         if (delivery.trace_id)
-            delete_key(dev_id, delivery);
+            delete_trace_id(dev_id, delivery);
     }
     note_deliveries();
     if (!places.empty())

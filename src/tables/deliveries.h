@@ -39,7 +39,7 @@ std::optional<std::int64_t> find_signature(const std::string& dev_id, const Dige
 /// An event that was inserted into the ledger, with its keys, which no other event of the environment may have.
 struct Delivered {
     std::int64_t event_id;
-    ItemPointerData place; ///< the place of its row in the ledger
+    ItemPointerData place = {}; ///< the place of its row in the ledger
     std::optional<std::string> trace_id = {};
     std::int64_t payload_hash = 0;             ///< if there is a trace id
     std::optional<Digest> signed_content = {}; ///< null if no signature was required
@@ -49,7 +49,16 @@ struct Delivered {
 /// transaction has recorded meanwhile is removed from the ledger. @return the ids of the removed events
 std::set<std::int64_t> take_deliveries(const std::string& dev_id, std::vector<Delivered> deliveries);
 
-/// Records signed content for an event, unless it is recorded for one. @return whether it was not
-bool add_signature(const std::string& dev_id, const Digest& signed_content, std::int64_t event_id);
+/// Records the keys of a delivery that is about to be inserted, the only one of its statement. Then no other
+/// transaction can insert it. @return the earlier event if it is repeated; then nothing is recorded
+std::optional<std::int64_t> take_delivery(const std::string& dev_id, const Delivered& delivery);
+
+/// Takes that back, because the delivery was not inserted.
+void give_back_delivery(const std::string& dev_id, const Delivered& delivery);
+
+/// Records signed content for an event, unless it is recorded already. @return the event that it is recorded for
+/// already; null if there was none
+std::optional<std::int64_t> add_signature(const std::string& dev_id, const Digest& signed_content,
+                                          std::int64_t event_id);
 
 } // namespace terra_identity::tables

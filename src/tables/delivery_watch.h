@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "tables/deliveries.h"
+
 namespace terra_identity::tables {
 
 /// The event that `ingest` inserts: what was signed, which the triggers read, and what became of the event, which they
@@ -23,7 +25,7 @@ public:
     const std::optional<Digest>& signed_content() const { return signed_content_; }
 
     std::optional<std::int64_t> repeated; ///< the earlier event, if the delivery is repeated
-    bool removed = false;                 ///< the event was in the ledger, and has been removed again
+    std::optional<Delivered> taken;       ///< its keys, if they were recorded before it was inserted
 
 private:
     std::int64_t event_id_;
