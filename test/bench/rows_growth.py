@@ -4,11 +4,25 @@ import itertools
 
 import databases
 import payloads
+import rows_insert
 import rows_read
 import server
 from measure import Line, alternate, medians, progress, ratio, spread
 
 OURS = databases.TABLES["ours"]
+
+
+WITHOUT_TRIGGERS = "-c session_replication_role=replica"
+
+
+def plain_data(name, picks):
+    """The ledger's row of a data event, for where no trigger fires: what the same table and indexes cost alone."""
+    payload, variables = server.payload_of(payloads.KNOWN_DATA[0])
+    statement = f"""INSERT INTO terra_identity.events (dev_id, payload, event_type, user_id, reference_id, provider,
+                        event_time, contributes)
+                    VALUES ('default', {payload}, 'daily', {rows_insert.sql(payloads.KNOWN)}, {rows_insert.MEMBER},
+                        'GARMIN', clock_timestamp(), false);"""
+    return server.Script(name, [*picks, rows_insert.one_line(statement)], variables)
 
 
 def insertions(connections, known):
@@ -19,15 +33,19 @@ def insertions(connections, known):
         "data, few": (server.insertion("data_few", OURS, data, server.any_known(known)), False),
         "data, many": (server.insertion("data_many", OURS, data, server.any_known(known, stride)), True),
         "data of any, many": (server.insertion("data_any", OURS, data, server.any_known(connections)), True),
+        "plain, few": (plain_data("plain_few", server.any_known(known)), False),
+        "plain of any, many": (plain_data("plain_any", server.any_known(connections)), True),
         "auth, few": (server.insertion("auth_few", OURS, payloads.NEW_AUTH, server.ANY_NEW), False),
         "auth, many": (server.insertion("auth_many", OURS, payloads.NEW_AUTH, server.ANY_NEW), True)}
 
 
 def among(scale, scripts, few, many):
-    steps = {name: script.step(many if in_many else few, scale.seconds) for name, (script, in_many) in scripts.items()}
+    steps = {name: script.step(many if in_many else few, scale.seconds,
+                               options=WITHOUT_TRIGGERS if name.startswith("plain") else "")
+             for name, (script, in_many) in scripts.items()}
     server.checkpoint()
-    for script, in_many in scripts.values():
-        script.tps(many if in_many else few, scale.seconds)
+    for step in steps.values():
+        step()
     return alternate(steps, scale.runs)
 
 
@@ -48,10 +66,12 @@ def row_10(scale):
         measured = among(scale, scripts, "few", many)
         for what, one, other in ((f"data of {known:,} connections", "data, few", "data, many"),
                                  ("data of any connection", "data, few", "data of any, many"),
+                                 ("the same row without triggers", "plain, few", "plain of any, many"),
                                  ("`auth` of a new user", "auth, few", "auth, many")):
             figures = medians({name: measured[name] for name in (one, other)}, "tps")
             quotient = ratio(measured[other], measured[one])
-            lines.append(Line(10, f"{what}, tps: {size}{remark}", "≥ 0.8", quotient, figures))
+            goal = "" if one.startswith("plain") else "≥ 0.8"
+            lines.append(Line(10, f"{what}, tps: {size}{remark}", goal, quotient, figures))
     server.reload(full_page_writes="on")
     server.drop_database("few")
     return lines
