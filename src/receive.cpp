@@ -192,12 +192,12 @@ Query select_rejected = R"(
 
 Query delete_rejected = "DELETE FROM terra_identity.rejected r WHERE r.dev_id = $1 AND r.rejected_id = $2";
 
-/// The digest in a column. If somebody has written a value of another length, the result matches no signed content.
-Digest digest_of(Datum bytes) {
-    Digest digest{};
+/// The signed content in a column. If somebody has written a value of another length, the result matches none.
+SignedContent signed_content_in(Datum bytes) {
+    SignedContent content{};
     const std::string_view found = bytes_of(bytes);
-    std::copy_n(found.begin(), std::min(found.size(), digest.size()), digest.begin());
-    return digest;
+    std::copy_n(found.begin(), std::min(found.size(), content.size()), content.begin());
+    return content;
 }
 
 /// Locks a rejected delivery and copies it into the current memory context. Null if it is gone, or locked by others.
@@ -222,7 +222,7 @@ std::optional<Delivery> lock_rejected(const std::string& dev_id, Query::Paramete
                     .body = copy(column(row, 0, 2).value),
                     .headers = headers.is_null ? headers : NullableValue(copy(headers.value))};
         if (const NullableValue digest = column(row, 0, 4); !digest.is_null)
-            delivery->signed_content = digest_of(digest.value);
+            delivery->signed_content = signed_content_in(digest.value);
         delivery->by_header = DatumGetBool(column(row, 0, 5).value);
     });
     return delivery;

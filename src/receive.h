@@ -2,13 +2,12 @@
 // keeps it in `rejected`, or refuses it (docs/rules.md, "Deliveries over HTTP").
 #pragma once
 
-#include "core/signature.h"
-
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "pg/datum.h"
+#include "tables/deliveries.h"
 
 namespace terra_identity {
 
@@ -18,8 +17,8 @@ struct Delivery {
     TimestampTz received_at;
     Datum body; ///< bytea or text, which have the same layout
     pg::NullableValue headers;
-    bool by_header = false;                    ///< the caller gave no dev_id
-    std::optional<Digest> signed_content = {}; ///< a hash of what was signed; null if no signature was required
+    bool by_header = false;                                   ///< the caller gave no dev_id
+    std::optional<tables::SignedContent> signed_content = {}; ///< null if no signature was required
 };
 
 /// The answer to the sender.

@@ -9,14 +9,14 @@ namespace terra_identity {
 using namespace pg;
 
 Verdict check_signature(const std::vector<std::string>& headers, const SignatureRules& rules, std::string_view body,
-                        Digest* signed_content) {
+                        SignedContent* signed_content) {
     const auto hmac = [body](std::string_view secret, std::string_view prefix) {
         return hmac_sha256(secret, prefix, body);
     };
-    std::string prefix;
-    const Verdict verdict = verify_signatures(headers, rules, hmac, &prefix);
+    Signature good_one;
+    const Verdict verdict = verify_signatures(headers, rules, hmac, &good_one);
     if (verdict == Verdict::good && signed_content != nullptr)
-        *signed_content = hmac("", prefix);
+        *signed_content = tables::signed_content_of(good_one, body);
     return verdict;
 }
 

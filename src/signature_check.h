@@ -9,12 +9,15 @@
 #include <string_view>
 #include <vector>
 
+#include "tables/deliveries.h"
+
 namespace terra_identity {
 
+using tables::SignedContent;
+
 /// Checks the signature headers of a body: whether any of them is good, else why not.
-/// @param signed_content if not null: receives a hash of what was signed, time and body, which is the same for every
-/// secret
+/// @param signed_content if not null: receives what a good signature has signed, which is the same for every secret
 Verdict check_signature(const std::vector<std::string>& headers, const SignatureRules& rules, std::string_view body,
-                        Digest* signed_content = nullptr);
+                        SignedContent* signed_content = nullptr);
 
 } // namespace terra_identity

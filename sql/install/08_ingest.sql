@@ -10,7 +10,7 @@ CREATE TABLE terra_identity.signing_secrets (
 ) USING heap;
 -- No key and no CHECK on the secret, because their error messages would show it; no statistics, which would sample it.
 ALTER TABLE terra_identity.signing_secrets ALTER COLUMN secret SET STATISTICS 0;
--- Sessions remember that an environment requires no signature.
+-- Sessions remember whether an environment requires signatures, and with which secrets.
 CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.signing_secrets
     FOR EACH ROW EXECUTE FUNCTION terra_identity._forget_rules_everywhere();
 ALTER TABLE terra_identity.signing_secrets ENABLE ALWAYS TRIGGER forget_rules;
@@ -34,7 +34,7 @@ COMMENT ON TABLE terra_identity.signatures IS
     'The signed content (time and body) of each delivery that had to be signed, so that it counts once. Terra signs no '
     'headers: otherwise somebody could deliver a signed body again under another trace id and ordering timestamp.';
 COMMENT ON COLUMN terra_identity.signatures.dev_id IS 'Environment (environments.dev_id)';
-COMMENT ON COLUMN terra_identity.signatures.digest IS 'Hash of the time and the body that were signed';
+COMMENT ON COLUMN terra_identity.signatures.digest IS 'The time that was signed, and a hash of the time and the body';
 COMMENT ON COLUMN terra_identity.signatures.event_id IS 'The event that the delivery became';
 
 CREATE TABLE terra_identity.rejected (
@@ -66,7 +66,7 @@ COMMENT ON COLUMN terra_identity.rejected.reason IS 'Why it was rejected';
 COMMENT ON COLUMN terra_identity.rejected.by_header IS
     'True: it was delivered without a dev_id, so replay_rejected() looks at its header dev-id again';
 COMMENT ON COLUMN terra_identity.rejected.digest IS
-    'Hash of the time and the body that were signed, if the delivery had to be signed: see signatures; else null';
+    'What was signed, if the delivery had to be signed: see signatures; else null';
 
 CREATE TABLE terra_identity.refusal_counters (
     counter_id bigint GENERATED ALWAYS AS IDENTITY,

@@ -47,10 +47,10 @@ bool is_timely(Micros time, const SignatureRules& rules);
 
 /// Checks the signatures of a body. The verdict is good if any of them is good, else that of the one that came closest.
 /// @param hmac hmac(secret, prefix) is the HMAC-SHA256 of prefix and body
-/// @param good_prefix if not null: receives the prefix of the good signature
+/// @param good_one if not null: receives the good signature
 template <class Hmac>
 Verdict verify_signatures(const std::vector<std::string>& headers, const SignatureRules& rules, const Hmac& hmac,
-                          std::string* good_prefix = nullptr) {
+                          Signature* good_one = nullptr) {
     Verdict verdict = Verdict::missing;
     for (const std::string& header : headers) {
         const std::optional<Signature> signature = parse_signature(header);
@@ -66,8 +66,8 @@ Verdict verify_signatures(const std::vector<std::string>& headers, const Signatu
                 good |= equal_in_constant_time(digest, expected);
             if (!good)
                 continue;
-            if (good_prefix != nullptr)
-                *good_prefix = prefix;
+            if (good_one != nullptr)
+                *good_one = *signature;
             return Verdict::good;
         }
         verdict = Verdict::wrong;

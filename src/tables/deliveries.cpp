@@ -25,8 +25,8 @@ using namespace pg;
 
 namespace {
 
-std::string_view bytes_of(const Digest& digest) {
-    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+std::string_view bytes_of(const SignedContent& content) {
+    return {reinterpret_cast<const char*>(content.data()), content.size()};
 }
 
 /// A table of keys: `deliveries` or `signatures`.
@@ -56,7 +56,7 @@ IndexKeys keys_of(const DeliveryKey& key) {
     return std::move(IndexKeys().equals(key.trace_id).equals(key.dev_id).equals(key.payload_hash));
 }
 
-IndexKeys keys_of(const std::string& dev_id, const Digest& signed_content) {
+IndexKeys keys_of(const std::string& dev_id, const SignedContent& signed_content) {
     return std::move(IndexKeys().equals(dev_id).equals_bytes(bytes_of(signed_content)));
 }
 
@@ -162,13 +162,26 @@ std::int64_t hash_of(const Jsonb* payload) {
                                                          static_cast<int>(VARSIZE(payload) - VARHDRSZ), 0));
 }
 
+SignedContent signed_content_of(const Signature& signature, std::string_view body) {
+    const auto hash = [](std::string_view text, std::uint64_t seed) {
+        return hash_bytes_extended(reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()),
+                                   seed);
+    };
+    const std::uint64_t words[] = {static_cast<std::uint64_t>(signature.time),
+                                   hash(body, hash(signature.timestamp, 0))};
+    SignedContent content{};
+    for (std::size_t byte = 0; byte < content.size(); ++byte)
+        content[byte] = static_cast<unsigned char>(words[byte / 8] >> (56 - 8 * (byte % 8)));
+    return content;
+}
+
 std::optional<std::int64_t> find_delivery(const DeliveryKey& key) { return find(deliveries_table, keys_of(key)); }
 
-std::optional<std::int64_t> find_signature(const std::string& dev_id, const Digest& signed_content) {
+std::optional<std::int64_t> find_signature(const std::string& dev_id, const SignedContent& signed_content) {
     return find(signatures_table, keys_of(dev_id, signed_content));
 }
 
-std::optional<std::int64_t> add_signature(const std::string& dev_id, const Digest& signed_content,
+std::optional<std::int64_t> add_signature(const std::string& dev_id, const SignedContent& signed_content,
                                           std::int64_t event_id) {
     const auto row = [&](std::size_t) {
         return std::vector{text_parameter(dev_id), bytea_parameter(signed_content), id_parameter(event_id)};

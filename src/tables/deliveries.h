@@ -5,10 +5,12 @@
 
 #include "core/signature.h"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pg/datum.h"
@@ -31,18 +33,25 @@ struct DeliveryKey {
 /// come under one trace id: nothing that a forger could use, because whoever can deliver anything needs none.
 std::int64_t hash_of(const Jsonb* payload);
 
+/// The time that was signed, and a hash of it and of the body: the same content has the same, whichever secret signed
+/// it. Nobody without a secret can have another content accepted that has the same hash. The time comes first, so that
+/// new entries of the index lie side by side.
+using SignedContent = std::array<unsigned char, 16>;
+
+SignedContent signed_content_of(const Signature& signature, std::string_view body);
+
 /// Return the event of a delivery with this key, or with this signed content; null if there is none. They wait if
 /// another transaction is about to insert one.
 std::optional<std::int64_t> find_delivery(const DeliveryKey& key);
-std::optional<std::int64_t> find_signature(const std::string& dev_id, const Digest& signed_content);
+std::optional<std::int64_t> find_signature(const std::string& dev_id, const SignedContent& signed_content);
 
 /// An event that was inserted into the ledger, with its keys, which no other event of the environment may have.
 struct Delivered {
     std::int64_t event_id;
     ItemPointerData place = {}; ///< the place of its row in the ledger
     std::optional<std::string> trace_id = {};
-    std::int64_t payload_hash = 0;             ///< if there is a trace id
-    std::optional<Digest> signed_content = {}; ///< null if no signature was required
+    std::int64_t payload_hash = 0;                    ///< if there is a trace id
+    std::optional<SignedContent> signed_content = {}; ///< null if no signature was required
 };
 
 /// Records the keys of these deliveries, in an order that is the same for all sessions. An event whose key another
@@ -58,7 +67,7 @@ void give_back_delivery(const std::string& dev_id, const Delivered& delivery);
 
 /// Records signed content for an event, unless it is recorded already. @return the event that it is recorded for
 /// already; null if there was none
-std::optional<std::int64_t> add_signature(const std::string& dev_id, const Digest& signed_content,
+std::optional<std::int64_t> add_signature(const std::string& dev_id, const SignedContent& signed_content,
                                           std::int64_t event_id);
 
 } // namespace terra_identity::tables

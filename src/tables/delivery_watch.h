@@ -14,7 +14,7 @@ namespace terra_identity::tables {
 /// set. There is a stack of watches, because triggers of the application may call `ingest` for other events meanwhile.
 class DeliveryWatch {
 public:
-    DeliveryWatch(std::int64_t event_id, const std::optional<Digest>& signed_content);
+    DeliveryWatch(std::int64_t event_id, const std::optional<SignedContent>& signed_content);
     ~DeliveryWatch();
     DeliveryWatch(const DeliveryWatch&) = delete;
     DeliveryWatch& operator=(const DeliveryWatch&) = delete;
@@ -22,14 +22,14 @@ public:
     /// The watch of this event; null if there is none.
     static DeliveryWatch* of(std::int64_t event_id);
 
-    const std::optional<Digest>& signed_content() const { return signed_content_; }
+    const std::optional<SignedContent>& signed_content() const { return signed_content_; }
 
     std::optional<std::int64_t> repeated; ///< the earlier event, if the delivery is repeated
     std::optional<Delivered> taken;       ///< its keys, if they were recorded before it was inserted
 
 private:
     std::int64_t event_id_;
-    std::optional<Digest> signed_content_;
+    std::optional<SignedContent> signed_content_;
     DeliveryWatch* outer_;
 };
 

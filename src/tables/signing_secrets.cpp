@@ -20,10 +20,21 @@ enum SecretColumn : AttrNumber { secret_secret_id = 1, secret_dev_id, secret_sec
 /// The default of `signature_tolerance`.
 constexpr Micros default_tolerance = micros_per_day;
 
+struct Secret {
+    std::string secret;
+    std::optional<Micros> valid_until; ///< null: it does not expire
+};
+
+/// What is stored of an environment's policy, whatever the time is.
+struct StoredPolicy {
+    bool required = false;
+    std::optional<Micros> tolerance = default_tolerance; ///< null: any
+    std::vector<Secret> secrets;                         ///< the newest first; read if signatures are required
+};
+
 /// Reads the tolerance, and whether the environment's row requires signatures; null if there is no row.
-std::optional<bool> read_environment(const std::string& dev_id, SignatureRules& rules) {
+std::optional<bool> read_environment(const std::string& dev_id, StoredPolicy& policy) {
     std::optional<bool> required;
-    rules.tolerance = default_tolerance;
     Table environments("environment_settings", AccessShareLock);
     const IndexScan by_key{.table = environments.relation(), .index = "environment_settings_pkey", .limit = 1};
     for (const HeapTuple row : by_key.fetch(IndexKeys().equals(dev_id))) {
@@ -31,26 +42,25 @@ std::optional<bool> read_environment(const std::string& dev_id, SignatureRules& 
         const NullableValue asked = attribute(row, environments.relation(), environment_signature_required);
         required = asked.is_null || DatumGetBool(asked.value);
         const NullableValue tolerance = attribute(row, environments.relation(), environment_signature_tolerance);
-        rules.tolerance = tolerance.is_null ? std::nullopt : std::optional(micros_of_interval(tolerance.value));
+        policy.tolerance = tolerance.is_null ? std::nullopt : std::optional(micros_of_interval(tolerance.value));
     }
     environments.close();
     return required;
 }
 
-/// Reads the valid secrets, the newest first. @return whether there are any secrets, valid or not
-bool read_secrets(const std::string& dev_id, SignatureRules& rules) {
+/// Reads the secrets, the newest first.
+std::vector<Secret> read_secrets(const std::string& dev_id) {
+    std::vector<Secret> result;
     Table secrets("signing_secrets", AccessShareLock);
     const IndexScan by_key{.table = secrets.relation(), .index = "signing_secrets_pkey", .backward = true};
-    const std::vector<HeapTuple> rows = by_key.fetch(IndexKeys().equals(dev_id));
-    for (const HeapTuple row : rows) {
+    for (const HeapTuple row : by_key.fetch(IndexKeys().equals(dev_id))) {
         const NullableValue valid_until = attribute(row, secrets.relation(), secret_valid_until);
-        const NullableValue secret = attribute(row, secrets.relation(), secret_secret);
-        if (!secret.is_null &&
-            (valid_until.is_null || DatumGetTimestampTz(valid_until.value) > rules.at - postgres_epoch))
-            rules.secrets.push_back(string_of(secret.value));
+        result.push_back(
+            {.secret = string_of(attribute(row, secrets.relation(), secret_secret).value),
+             .valid_until = valid_until.is_null ? std::nullopt : std::optional(nearest_micros_of(valid_until.value))});
     }
     secrets.close();
-    return !rows.empty();
+    return result;
 }
 
 /// Inserts an environment. If it exists, the trigger on the table makes it require signatures instead.
@@ -74,37 +84,46 @@ bool has_signatures(const std::string& dev_id) {
     return found;
 }
 
-/// Reads the policy of an environment, and its valid secrets if it requires signatures.
-SigningPolicy read_policy(const std::string& dev_id, Micros at) {
-    SigningPolicy policy;
-    policy.rules.at = at;
-    const std::optional<bool> required = read_environment(dev_id, policy.rules);
+StoredPolicy read_policy(const std::string& dev_id) {
+    StoredPolicy policy;
+    const std::optional<bool> required = read_environment(dev_id, policy);
+    if (!required.value_or(true))
+        return policy;
+    policy.secrets = read_secrets(dev_id);
     // If the row is lost (deleted, or not restored), signatures are required if there are secrets or if a signed
     // delivery was ever stored: a lost row must not allow unsigned deliveries.
-    if (required.value_or(true))
-        policy.required = read_secrets(dev_id, policy.rules) || required.has_value() || has_signatures(dev_id);
+    policy.required = required.has_value() || !policy.secrets.empty() || has_signatures(dev_id);
     return policy;
 }
 
-/// The environments that do not require signatures. An environment that begins to require them is forgotten, because
-/// `set_signing_secret` writes to `environment_settings`.
-constinit Remembered<bool> known_unsigned;
+/// The policies that this backend has read. A change of `environment_settings` or `signing_secrets` makes it forget
+/// them.
+constinit Remembered<StoredPolicy> remembered_policies;
 
-/// Reads the policy, unless this backend remembers that the environment requires no signatures.
-SigningPolicy read_or_remembered_policy(const std::string& dev_id, Micros at) {
-    if (known_unsigned.find(dev_id) != nullptr)
-        return {};
+/// Reads the policy, unless this backend remembers it.
+StoredPolicy read_or_remembered_policy(const std::string& dev_id) {
+    if (const StoredPolicy* const remembered = remembered_policies.find(dev_id))
+        return *remembered;
     const RuleReading reading;
-    SigningPolicy policy = read_policy(dev_id, at);
-    if (!policy.required)
-        known_unsigned.remember(reading, dev_id, true);
+    StoredPolicy policy = read_policy(dev_id);
+    remembered_policies.remember(reading, dev_id, policy);
+    return policy;
+}
+
+/// The policy at a time: with the secrets that are valid then.
+SigningPolicy at_time(const StoredPolicy& stored, Micros at) {
+    SigningPolicy policy{.required = stored.required,
+                         .rules = {.secrets = {}, .tolerance = stored.tolerance, .at = at}};
+    for (const Secret& secret : stored.secrets)
+        if (!secret.valid_until || *secret.valid_until > at)
+            policy.rules.secrets.push_back(secret.secret);
     return policy;
 }
 
 } // namespace
 
 SigningPolicy signing_policy(const std::string& dev_id, Micros at) {
-    SigningPolicy policy = read_or_remembered_policy(dev_id, at);
+    SigningPolicy policy = at_time(read_or_remembered_policy(dev_id), at);
     if (policy.required && policy.rules.secrets.empty())
         throw Error{no_signing_secret,
                     "environment \"" + dev_id + "\" requires signatures but has no valid signing secret",
@@ -115,14 +134,13 @@ SigningPolicy signing_policy(const std::string& dev_id, Micros at) {
 
 SigningPolicy signing_policy_by_header(const std::string& dev_id, const std::string& default_dev_id, Micros at) {
     SigningPolicy policy = signing_policy(dev_id, at);
-    if (policy.required || !read_or_remembered_policy(default_dev_id, at).required)
+    if (policy.required || !read_or_remembered_policy(default_dev_id).required)
         return policy;
     // The environment itself requires no signatures, or does not exist. Without a valid secret no signature is good.
-    policy = read_policy(dev_id, at);
-    policy.rules.secrets.clear();
-    read_secrets(dev_id, policy.rules);
-    policy.required = true;
-    return policy;
+    StoredPolicy stored = read_policy(dev_id);
+    stored.secrets = read_secrets(dev_id);
+    stored.required = true;
+    return at_time(stored, at);
 }
 
 std::int64_t set_signing_secret(const std::string& dev_id, Datum secret, const NullableValue& valid_until) {

@@ -35,36 +35,39 @@ def auth_scripts(targets, names=("ours", "bare")):
 
 
 def plain_delivery(template, user_id):
-    """The ledger's row of a delivery by plain SQL, which returns event_id and event_time; its row of `deliveries`; and
-    the variables in them. The extension computes the hash of the payload; here it is 0."""
+    """The rows of a delivery in `deliveries`, unless it is repeated, and in the ledger, by plain SQL: two statements, and
+    the variables in them. The extension computes the hash of the
+    payload; here it is 0."""
     payload, variables = server.payload_of(template)
     headers, of_headers = server.headers_of()
     kind = re.search('"type":"([^"]+)"', template)[1]
-    event = f"""
-        INSERT INTO plain.events (payload, headers, event_type, user_id, reference_id, provider, trace_id, event_time,
-            contributes)
-        VALUES ({payload}, {headers}, '{kind}', {user_id}, {MEMBER}, 'GARMIN', {server.TRACE_ID}, clock_timestamp(),
-            '{kind}' = 'auth')
-        RETURNING event_id, event_time"""
     delivery = f"""
         INSERT INTO plain.deliveries (dev_id, trace_id, event_id)
-        SELECT 'default', {server.TRACE_ID}, event_id FROM event"""
-    return event, delivery, variables | of_headers
+        VALUES ('default', {server.TRACE_ID}, nextval('plain.events_event_id_seq'))
+        ON CONFLICT DO NOTHING RETURNING event_id"""
+    event = f"""
+        INSERT INTO plain.events (event_id, payload, headers, event_type, user_id, reference_id, provider, trace_id,
+            event_time, contributes)
+        OVERRIDING SYSTEM VALUE
+        SELECT event_id, {payload}, {headers}, '{kind}', {user_id}, {MEMBER}, 'GARMIN', {server.TRACE_ID},
+            clock_timestamp(), '{kind}' = 'auth'
+        FROM delivery"""
+    return delivery, event, variables | of_headers
 
 
 def plain_data(known):
     """What a data event of a known connection writes: a row in each of two tables."""
-    event, delivery, variables = plain_delivery(payloads.KNOWN_DATA[0], sql(payloads.KNOWN))
+    delivery, event, variables = plain_delivery(payloads.KNOWN_DATA[0], sql(payloads.KNOWN))
     return server.Script("data_plain", [*server.any_known(known), *server.NEXT_DELIVERY,
-                                        one_line(f"WITH event AS ({event}) {delivery};")], variables)
+                                        one_line(f"WITH delivery AS ({delivery}) {event};")], variables)
 
 
 def plain_auth():
     """What an `auth` of a new user writes: a row in each of four tables."""
     user_id = sql(payloads.NEW)
-    event, delivery, variables = plain_delivery(payloads.NEW_AUTH, user_id)
+    delivery, event, variables = plain_delivery(payloads.NEW_AUTH, user_id)
     statement = one_line(f"""
-        WITH event AS ({event}), delivery AS ({delivery}), connection AS (
+        WITH delivery AS ({delivery}), event AS ({event} RETURNING event_id, event_time), connection AS (
             INSERT INTO plain.connections (dev_id, user_id, lineage_id, reference_id, provider, status, confirmed,
                 scopes, created_at, first_seen_at, connected_at, live, alive_at, provider_at, reference_id_at,
                 scopes_at, user_uuid)
