@@ -77,8 +77,7 @@ private:
     bool is_transferred() const {
         const Connection& now = node_->now;
         if (now.status == Status::superseded)
-            return now.account_exclusive && now.account() && now.account() == successor().account() &&
-                   now.reference_id() != successor().reference_id();
+            return is_taken_over(now, successor());
         return std::any_of(node_->successors.begin(), node_->successors.end(), [&now](const Link* link) {
             return link->transfer && link->new_node->now.user_id == now.successor_user_id;
         });

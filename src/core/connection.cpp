@@ -1,5 +1,6 @@
 #include "core/connection.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -49,6 +50,19 @@ std::vector<Group> groups_of(const Connection& connection) {
     for (Slot& slot : connection.slots())
         result.push_back({std::move(slot), connection.reference_id()});
     return result;
+}
+
+std::optional<Slot> shared_slot(const Connection& a, const Connection& b) {
+    const std::vector<Slot> others = b.slots();
+    for (Slot& slot : a.slots())
+        if (std::find(others.begin(), others.end(), slot) != others.end())
+            return std::move(slot);
+    return std::nullopt;
+}
+
+bool is_taken_over(const Connection& superseded, const Connection& successor) {
+    return superseded.account_exclusive && superseded.has_account() && superseded.account() == successor.account() &&
+           !has_same_reference(superseded, successor);
 }
 
 bool is_older(const Connection& a, const Connection& b) {

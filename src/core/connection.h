@@ -103,6 +103,13 @@ struct Group {
 /// The groups that a connection belongs to.
 std::vector<Group> groups_of(const Connection& connection);
 
+/// A slot that both connections hold, the account slot before the reference slot; null if they share none.
+std::optional<Slot> shared_slot(const Connection& a, const Connection& b);
+
+/// Whether the account of a superseded connection moved to another end user: its successor holds the same account slot
+/// and has another reference_id.
+bool is_taken_over(const Connection& superseded, const Connection& successor);
+
 /// Whether `a` comes before `b` in the order of newness.
 bool is_older(const Connection& a, const Connection& b);
 

@@ -9,8 +9,8 @@
 namespace terra_identity {
 namespace {
 
-std::optional<std::string> own_account(const Node& node) {
-    const Register& own = node.now.facts.provider_user_id;
+std::optional<std::string> own_account(const Connection& connection) {
+    const Register& own = connection.facts.provider_user_id;
     return own ? std::optional(own->value) : std::nullopt;
 }
 
@@ -21,15 +21,16 @@ bool inherits(const Node& node) { return !node.now.facts.provider_user_id && !no
 /// Finds the newest connection that has an account.
 class Newest {
 public:
-    void consider(const Node& node, bool has_account) {
-        if (has_account && (newest_ == nullptr || is_older(newest_->now, node.now)))
-            newest_ = &node;
+    void consider(const Connection& connection, bool has_account) {
+        if (has_account && (newest_ == nullptr || is_older(*newest_, connection)))
+            newest_ = &connection;
     }
 
-    const Node* node() const { return newest_; }
+    const Connection* found() const { return newest_; }
+    std::optional<std::string> account() const { return newest_ ? newest_->provider_user_id : std::nullopt; }
 
 private:
-    const Node* newest_ = nullptr;
+    const Connection* newest_ = nullptr;
 };
 
 /// The account for those members of a cycle that have none of their own: that of the newest member that has one, else
@@ -38,29 +39,27 @@ private:
 std::optional<std::string> account_of_cycle(const std::vector<Node*>& cycle) {
     Newest member, predecessor;
     for (const Node* const node : interruptible(cycle)) {
-        member.consider(*node, node->now.facts.provider_user_id.has_value());
+        member.consider(node->now, node->now.facts.provider_user_id.has_value());
         if (!node->now.sdk)
             for (const Link* const link : node->predecessors)
                 if (link->old_node->cycle != node->cycle)
-                    predecessor.consider(*link->old_node, link->old_node->now.provider_user_id.has_value());
+                    predecessor.consider(link->old_node->now, link->old_node->now.provider_user_id.has_value());
     }
-    if (member.node() != nullptr)
-        return own_account(*member.node());
-    return predecessor.node() != nullptr ? predecessor.node()->now.provider_user_id : std::nullopt;
+    return member.found() != nullptr ? own_account(*member.found()) : predecessor.account();
 }
 
 /// The effective account of the newest predecessor that has one.
 std::optional<std::string> account_of_predecessors(const Node& node) {
     Newest predecessor;
     for (const Link* const link : node.predecessors)
-        predecessor.consider(*link->old_node, link->old_node->now.provider_user_id.has_value());
-    return predecessor.node() != nullptr ? predecessor.node()->now.provider_user_id : std::nullopt;
+        predecessor.consider(link->old_node->now, link->old_node->now.provider_user_id.has_value());
+    return predecessor.account();
 }
 
 void derive_cycle(const std::vector<Node*>& cycle) {
     const std::optional<std::string> shared = account_of_cycle(cycle);
     for (Node* const node : interruptible(cycle))
-        node->now.provider_user_id = inherits(*node) ? shared : own_account(*node);
+        node->now.provider_user_id = inherits(*node) ? shared : own_account(node->now);
 }
 
 /// Derives the accounts of the nodes whose account may have changed, and of the heirs of each node whose account has:
@@ -142,7 +141,7 @@ private:
             neighbourhood_.require_reauths(derived);
             derive_cycle(derived);
         } else {
-            node.now.provider_user_id = inherits(node) ? account_of_predecessors(node) : own_account(node);
+            node.now.provider_user_id = inherits(node) ? account_of_predecessors(node) : own_account(node.now);
         }
         std::vector<Node*> changed;
         for (std::size_t i = 0; i < derived.size(); ++i)
@@ -163,9 +162,16 @@ private:
 
 } // namespace
 
+const Connection* account_giver(const std::vector<const Connection*>& predecessors) {
+    Newest newest;
+    for (const Connection* const predecessor : predecessors)
+        newest.consider(*predecessor, predecessor->provider_user_id.has_value());
+    return newest.found();
+}
+
 void derive_effective_accounts(Everything& everything) {
     for (Node& node : interruptible(everything.nodes))
-        node.now.provider_user_id = own_account(node);
+        node.now.provider_user_id = own_account(node.now);
     std::uint32_t derived_cycle = 0;
     for (Node* const node : interruptible(everything.predecessors_first))
         if (node->cycle == 0) {

@@ -9,6 +9,10 @@
 
 namespace terra_identity {
 
+/// The predecessor whose account a connection takes if it has none of its own: the newest that has an effective one.
+/// Null if none has. The members of a cycle take theirs by another rule.
+const Connection* account_giver(const std::vector<const Connection*>& predecessors);
+
 /// Sets `now.provider_user_id` of all connections.
 void derive_effective_accounts(Everything& everything);
 

@@ -157,11 +157,16 @@ std::optional<Settled> settled(const Facts& facts) {
     return Settled{*facts.first_seen_at, facts.created_at};
 }
 
-bool Facts::ended() const {
+std::optional<Micros> Facts::last_end() const {
     std::optional<Micros> end = replaced ? std::optional(replaced->at) : std::nullopt;
     keep_max(end, deauthenticated_at);
     keep_max(end, revoked_at);
     keep_max(end, failed_at);
+    return end;
+}
+
+bool Facts::ended() const {
+    const std::optional<Micros> end = last_end();
     return end && !(alive_at && *alive_at > *end);
 }
 

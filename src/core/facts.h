@@ -59,6 +59,9 @@ struct Facts {
     /// Whether it is known since when the connection exists: it has a `created_at`, or it is confirmed.
     bool dated() const { return created_at || confirmed; }
 
+    /// The latest ending fact; null if there is none.
+    std::optional<Micros> last_end() const;
+
     /// Whether the connection is ended: it has an ending fact, and no proof of life that is later than the latest of
     /// them.
     bool ended() const;
