@@ -1,5 +1,5 @@
 // Scenarios: a few events and the state that they must lead to, in any order and with any repetition. The tables are in
-// scenarios_of_*.cpp, by topic; scenarios_test.cpp plays them.
+// scenarios_of_*.cpp, by topic; scenarios_test.cpp plays them, explanation_test.cpp explains what they lead to.
 #pragma once
 
 #include "deliveries.h"
@@ -35,5 +35,8 @@ std::vector<Scenario> scenarios_of_reauths();
 std::vector<Scenario> scenarios_of_transfers();
 std::vector<Scenario> scenarios_of_shared_accounts();
 std::vector<Scenario> scenarios_of_changed_facts();
+
+/// Of all topics.
+std::vector<Scenario> all_scenarios();
 
 } // namespace terra_identity::test

@@ -99,14 +99,6 @@ private:
     Truths expected_;
 };
 
-std::vector<Scenario> all_scenarios() {
-    std::vector<Scenario> all;
-    for (const auto& topic : {scenarios_of_one_connection(), scenarios_of_reauths(), scenarios_of_transfers(),
-                              scenarios_of_shared_accounts(), scenarios_of_changed_facts()})
-        all.insert(all.end(), topic.begin(), topic.end());
-    return all;
-}
-
 class ScenariosTest : public testing::TestWithParam<Scenario> {};
 
 TEST_P(ScenariosTest, UnderKeep) {
@@ -125,4 +117,13 @@ INSTANTIATE_TEST_SUITE_P(All, ScenariosTest, testing::ValuesIn(all_scenarios()),
                          [](const auto& scenario) { return scenario.param.name; });
 
 } // namespace
+
+std::vector<Scenario> all_scenarios() {
+    std::vector<Scenario> all;
+    for (const auto& topic : {scenarios_of_one_connection(), scenarios_of_reauths(), scenarios_of_transfers(),
+                              scenarios_of_shared_accounts(), scenarios_of_changed_facts()})
+        all.insert(all.end(), topic.begin(), topic.end());
+    return all;
+}
+
 } // namespace terra_identity::test
