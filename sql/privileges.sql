@@ -22,7 +22,7 @@ INSERT INTO pg_temp.matrix VALUES
     ('regress_writer', 'USAGE', '{terra_identity}'),
     ('regress_writer', 'EXECUTE', '{"ingest(bytea,jsonb,text)","ingest(text,jsonb,text)",webhook(json)}'),
     ('regress Reader', 'USAGE', '{terra_identity}'),
-    ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)","user_ids(text,text,text)","reference_history(text,text)","reference_at(text,timestamp with time zone,text)",_built_in_sdk_providers()}'),
+    ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)","user_ids(text,text,text)","reference_history(text,text)","reference_at(text,timestamp with time zone,text)","explain(text,text)","explain_graph(text,text)",_built_in_sdk_providers()}'),
     ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,environments,providers,environment_settings,provider_settings,signatures,rejected,refusal_counters,refusals,
         current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,problems,stale_events}');
 

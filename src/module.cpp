@@ -10,6 +10,7 @@
 //   rule_changes.cpp      deriving connections again when rules change
 //   resolving.cpp         resolve, lineage_of, user_of
 //   reference_history.cpp reference_history, reference_at
+//   explaining.cpp        explain, explain_graph
 //   rebuild.cpp           rebuild, verify
 #include "core/interrupts.h"
 

@@ -36,13 +36,14 @@ BEGIN
                         terra_identity.user_of(bigint, text), terra_identity.lineage(text, text),
                         terra_identity.user_ids(text, text, text), terra_identity.reference_history(text, text),
                         terra_identity.reference_at(text, timestamptz, text),
+                        terra_identity.explain(text, text), terra_identity.explain_graph(text, text),
                         terra_identity._built_in_sdk_providers() TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION terra_identity.grant_reader(regrole) IS
     'Lets a role read every table and view except signing_secrets, payloads included, and call resolve, lineage_of, '
-    'user_of, lineage, user_ids, reference_history and reference_at. Row level security on the tables holds for all of '
-    'these. Error 22004 if the role is null.';
+    'user_of, lineage, user_ids, reference_history, reference_at, explain and explain_graph. Row level security on the '
+    'tables holds for all of these. Error 22004 if the role is null.';
 
 REVOKE ALL ON SCHEMA terra_identity FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA terra_identity FROM PUBLIC;

@@ -20,6 +20,13 @@ void set_planning() {
     set_local("jit", "off"); // what enable_seqscan adds to a cost would call for it
 }
 
+/// For queries that want the first rows of an index: what would read all of them, and sort, is off.
+void set_index_order() {
+    for (const char* name : {"enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort",
+                             "enable_hashjoin", "enable_mergejoin", "jit"})
+        set_local(name, "off");
+}
+
 } // namespace
 } // namespace raising
 
@@ -57,6 +64,21 @@ void as_caller(const std::function<void()>& body) {
     call([] { SPI_connect(); });
     body();
     call([] { SPI_finish(); });
+}
+
+void as_caller_by_index(const std::function<void()>& body) {
+    // What this sets is set back by the abort if the body throws.
+    const int nest_level = call([] {
+        const int level = NewGUCNestLevel();
+        raising::set_index_order();
+        SPI_connect();
+        return level;
+    });
+    body();
+    call([nest_level] {
+        SPI_finish();
+        AtEOXact_GUC(true, nest_level);
+    });
 }
 
 SPITupleTable* Query::run(std::span<const Parameter> parameters, Reads reads) {

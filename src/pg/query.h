@@ -24,6 +24,10 @@ void as_definer(Oid owner, const std::function<void()>& body);
 /// operator.
 void as_caller(const std::function<void()>& body);
 
+/// The same for look-ups of a bounded number of rows: their plans follow the order of an index, if there is one,
+/// whatever the statistics of young tables say.
+void as_caller_by_index(const std::function<void()>& body);
+
 /// A statement whose plan is kept: the types of its parameters are the same each time. Constant-initialised; of static
 /// storage.
 class Query {
