@@ -16,6 +16,14 @@ namespace {
 constexpr std::size_t most_of_lineage = 200;
 constexpr std::size_t most_beside = 20;
 
+/// GitHub draws at most 50,000 characters and 500 arrows.
+constexpr std::size_t most_node_characters = 30'000;
+constexpr std::size_t most_edge_characters = 18'000;
+constexpr std::size_t most_edges = 450;
+
+/// A line of a label after the first. Mermaid would break longer lines itself, where they look worse.
+std::string next_line(const std::string& text) { return "<br/>" + text; }
+
 /// An id longer than this is cut in the middle.
 constexpr std::size_t most_shown = 40;
 
@@ -115,32 +123,46 @@ private:
 
     /// Decides which connections fit, and gives each a name in the picture: n1, n2, ...
     void place() {
+        std::set<std::optional<std::string>> people;
         std::size_t size = 0;
         for (const Connection& connection : found_) {
             std::string node = label_of(connection);
-            // What a node costs with its edges, its class and its line to an account, whose label may be as long.
-            size += 2 * node.size() + 200;
-            if (size > most_graph_characters)
+            size += node.size() + 60; // with its name, and its class
+            if (people.insert(connection.reference_id()).second)
+                size += person_label(connection.reference_id()).size() + 40;
+            if (const auto account = connection.account(); account && shows_account(connection))
+                size += account_label(*account).size() + 30;
+            if (size > most_node_characters)
                 break;
             names_.emplace(connection.user_id, "n" + std::to_string(names_.size() + 1));
             labels_.push_back(std::move(node));
             drawn_.push_back(&connection);
         }
-        std::int64_t drawn_of_lineage = 0;
-        for (const Connection* const connection : drawn_)
-            drawn_of_lineage += connection->lineage_id == asked_.lineage_id ? 1 : 0;
-        left_out_ = std::max<std::int64_t>(0, in_lineage_ - drawn_of_lineage);
-        std::int64_t drawn_on_account = 0;
-        for (const Connection* const connection : drawn_)
-            drawn_on_account +=
-                connection->status == Status::active && connection->account() == asked_.account() ? 1 : 0;
-        others_left_out_ = std::max<std::int64_t>(0, on_account_ - drawn_on_account);
+        std::int64_t of_lineage = 0, on_account = 0;
+        for (const Connection* const connection : drawn_) {
+            of_lineage += connection->lineage_id == asked_.lineage_id ? 1 : 0;
+            on_account += connection->status == Status::active && connection->account() == asked_.account() ? 1 : 0;
+        }
+        left_out_ = std::max<std::int64_t>(0, in_lineage_ - of_lineage);
+        others_left_out_ = std::max<std::int64_t>(0, on_account_ - on_account);
+    }
+
+    bool shows_account(const Connection& connection) const {
+        return connection.status == Status::active || connection.user_id == asked_.user_id;
+    }
+
+    static std::string person_label(const std::optional<std::string>& reference_id) {
+        return label(reference_id ? "end user " + short_id(*reference_id) : "unknown end user");
+    }
+
+    static std::string account_label(const Account& account) {
+        return label(short_word(account.provider) + " account " + short_id(account.provider_user_id));
     }
 
     static std::string label_of(const Connection& connection) {
-        return label(short_id(connection.user_id)) + "<br/>" +
-               label(std::string(to_string(connection.status)) + " since " +
-                     minute(connection.ended_at.value_or(connection.connected_at)));
+        const Micros since = connection.ended_at.value_or(connection.connected_at);
+        return label(short_id(connection.user_id)) + next_line(label(to_string(connection.status))) +
+               next_line(label("since " + minute(since)));
     }
 
     void add_edges(const Connection& connection) {
@@ -151,29 +173,33 @@ private:
                 connection.status == Status::replaced && connection.successor_user_id == reauth.new_user_id;
             std::string text = "replaced";
             if (counts)
-                text += " " + minute(*connection.ended_at);
+                text += next_line(label(minute(*connection.ended_at)));
             if (reauth.transfer)
-                text += ", transferred";
+                text += next_line("transferred");
             add_edge(from, "-->", reauth.new_user_id, text);
             told.insert(reauth.new_user_id);
         }
         if (connection.successor_user_id && connection.status == Status::superseded)
             add_edge(from, "-.->", *connection.successor_user_id,
-                     "superseded" + (connection.ended_at ? " " + minute(*connection.ended_at) : ""));
+                     "superseded" + next_line(label(minute(*connection.ended_at))));
         else if (connection.successor_user_id && !told.contains(*connection.successor_user_id))
             add_edge(from, "-->", *connection.successor_user_id, "replaced");
         const auto account = connection.account();
-        if (account && (connection.status == Status::active || connection.user_id == asked_.user_id)) {
+        if (account && shows_account(connection)) {
             const auto [place, is_new] = accounts_.emplace(*account, "a" + std::to_string(accounts_.size() + 1));
-            if (edges_.size() < most_graph_edges)
-                edges_.push_back(from + " --- " + place->second);
+            add_edge(from + " --- " + place->second);
         }
     }
 
     void add_edge(const std::string& from, std::string_view arrow, const std::string& to, const std::string& text) {
-        const auto end = names_.find(to);
-        if (end != names_.end() && edges_.size() < most_graph_edges)
-            edges_.push_back(from + " " + std::string(arrow) + "|\"" + label(text) + "\"| " + end->second);
+        if (const auto end = names_.find(to); end != names_.end())
+            add_edge(from + " " + std::string(arrow) + "|\"" + text + "\"| " + end->second);
+    }
+
+    void add_edge(std::string edge) {
+        edge_characters_ += edge.size() + 5;
+        if (edges_.size() < most_edges && edge_characters_ < most_edge_characters)
+            edges_.push_back(std::move(edge));
     }
 
     std::string text() const {
@@ -183,15 +209,13 @@ private:
             people[drawn_[i]->reference_id()].push_back(i);
         std::size_t number = 0;
         for (const auto& [reference_id, members] : people) {
-            result += "    subgraph p" + std::to_string(++number) + "[\"" +
-                      label(reference_id ? "end user " + short_id(*reference_id) : "unknown end user") + "\"]\n";
+            result += "    subgraph p" + std::to_string(++number) + "[\"" + person_label(reference_id) + "\"]\n";
             for (const std::size_t i : members)
                 result += "        n" + std::to_string(i + 1) + "[\"" + labels_[i] + "\"]\n";
             result += "    end\n";
         }
         for (const auto& [account, name] : accounts_)
-            result += "    " + name + "([\"" +
-                      label(short_word(account.provider) + " account " + short_id(account.provider_user_id)) + "\"])\n";
+            result += "    " + name + "([\"" + account_label(account) + "\"])\n";
         for (const std::string& edge : edges_)
             result += "    " + edge + "\n";
         const auto add_left_out = [&](std::string_view name, std::int64_t count, std::int64_t of,
@@ -224,6 +248,7 @@ private:
     std::map<std::string, std::string> names_; ///< in the picture, by user_id
     std::map<Account, std::string> accounts_;  ///< and their names in the picture
     std::vector<std::string> edges_;
+    std::size_t edge_characters_ = 0;
 };
 
 } // namespace

@@ -8,14 +8,10 @@
 
 namespace terra_identity {
 
-/// What GitHub draws at most: 50,000 characters and 500 edges. The graph stays below: it says how many connections it
-/// leaves out, the oldest ones.
-inline constexpr std::size_t most_graph_characters = 45'000;
-inline constexpr std::size_t most_graph_edges = 450;
-
 /// End users are boxes around their connections. Solid arrow: replaced by a user_reauth. Dashed arrow: superseded.
 /// Round: a provider account, and lines without arrow from what is active on it. Of a user_id that was never seen: one
-/// node that says so.
+/// node that says so. It is never larger than what GitHub draws: 50,000 characters and 500 arrows. If there is more, it
+/// leaves out the oldest connections, and says how many.
 /// @param dev_id the environment, for the text
 std::string explanation_graph(ExplanationSource& source, const std::string& dev_id, const std::string& user_id);
 
