@@ -220,7 +220,9 @@ for suite in $suites; do
     esac
 done
 
-if ! "$harness/dependencies.sh"; then
+browser=()
+[[ " $suites " != *" t "* ]] || browser=(--browser)
+if ! "$harness/dependencies.sh" "${browser[@]}"; then
     report dependencies 0 1
     finish
 fi

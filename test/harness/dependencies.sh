@@ -4,6 +4,7 @@
 # install, it prints the command to run and exits with 1. It never creates or changes a database cluster of the system.
 # Where Debian's node-pg cannot be installed, because nodejs is another vendor's, npm installs the module into
 # examples/node.
+#   --browser also what test/t/graph.sh needs: a browser, and Mermaid, which npm installs into test/mermaid
 #   --tools   also what make format and make lint need
 #   --fuzz    also what make fuzz needs
 #   --matrix  also what make check-matrix needs
@@ -148,6 +149,28 @@ npm_install_pg() {
     mapfile -t packages < <(printf '%s\n' "${packages[@]}" | grep -vx node-pg)
 }
 
+has_mermaid() {
+    [[ -f $harness/../mermaid/node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js ]]
+}
+
+has_mermaid_or_npm() {
+    has_mermaid || command -v npm
+}
+
+# No package of Debian contains Mermaid.
+npm_install_mermaid() {
+    local output
+    if [[ $options != *--browser* ]] || has_mermaid; then
+        return 0
+    fi
+    echo "installing: Mermaid, by npm into test/mermaid" >&2
+    output=$(npm ci --prefix "$harness/../mermaid" --ignore-scripts --no-audit --no-fund 2>&1 </dev/null) || {
+        tail -n 30 <<<"$output" >&2
+        echo "dependencies.sh: npm ci failed" >&2
+        exit 1
+    }
+}
+
 has_fuzzer() {
     local program status=0
     program=$(mktemp)
@@ -188,6 +211,10 @@ check_all() {
     need locales "the locale en_US.UTF-8, for a database with its collation" has_locales
     need openssl "signs, in the README's example" command -v openssl
     need curl "posts, in the README's example" command -v curl
+    if [[ $options == *--browser* ]]; then
+        need chromium "draws what explain_graph returns" command -v chromium
+        need npm "installs Mermaid, which draws it" has_mermaid_or_npm
+    fi
     if [[ $options == *--tools* ]]; then
         need clang-format "formats" command -v clang-format
         need clang-tidy "lints" command -v clang-tidy
@@ -235,7 +262,10 @@ finish() {
 
 options=" $* "
 check_all
-((${#packages[@]})) || exit 0
+if ((${#packages[@]} == 0)); then
+    npm_install_mermaid
+    exit 0
+fi
 
 if ! command -v apt-get >/dev/null; then
     echo "dependencies.sh: this is no Debian; install the equivalents of: ${packages[*]}" >&2
@@ -268,9 +298,13 @@ if can_be_root; then
             "$("$harness/pg_config.sh" || echo none))" >&2
         exit 1
     fi
+    npm_install_mermaid
 else
     npm_install_pg
-    ((${#packages[@]})) || exit 0
+    if ((${#packages[@]} == 0)); then
+        npm_install_mermaid
+        exit 0
+    fi
     major=$(postgresql_major)
     if [[ -n $major ]]; then
         packages=("${packages[@]//NN/$major}")
