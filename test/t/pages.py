@@ -1,5 +1,5 @@
 """
-README.md and docs/*.md: every relative link leads to a file, and every #anchor to a heading of that page; every path of
+README.md and all pages of docs: every relative link leads to a file, and every #anchor to a heading of that page; every path of
 the project that they name exists. README.md has at most 180 lines. No line of prose is longer than 120 columns.
 """
 
@@ -67,7 +67,7 @@ def long_lines(page):
             yield f"line {number}: {len(line)} columns"
 
 
-pages = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
+pages = [Path("README.md"), *sorted(Path("docs").rglob("*.md"))]
 for page in pages:
     check_none(f"{page}: links lead to files and headings", list(broken_links(page)))
     check_none(f"{page}: the files that it names are there", list(missing_files(page)))

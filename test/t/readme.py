@@ -1,11 +1,13 @@
 """
 Runs the transcript of README.md and compares every statement's output with what stands there; then each other SQL
-block of the pages, after the transcript alone: what a block does is rolled back.
+block of the pages, after the transcript alone: what a block does is rolled back. The pages of docs/questions have more
+people to ask about.
 """
 
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from tap import check, finish
 
@@ -19,6 +21,29 @@ PAGES = {
     "docs/handler.md": "CREATE ROLE anon;",
     "docs/roles.md": "CREATE ROLE loader;",
 }
+
+# Beside the transcript's people: data of theirs; an account that moved from anna to bert, and goes on sending data for
+# anna; and paula, who installed the app on her iPhone again.
+QUESTIONS = """
+INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('replace', 'replace');
+CREATE FUNCTION pg_temp.event(type text, user_id text, provider text, reference_id text, rest jsonb = '{}') RETURNS jsonb
+LANGUAGE sql AS $$
+    SELECT jsonb_build_object('type', type, 'status', 'success', 'user', jsonb_build_object(
+        'user_id', user_id, 'provider', provider, 'reference_id', reference_id)) || rest
+$$;
+INSERT INTO terra_identity.events (payload) VALUES
+    (pg_temp.event('daily', 'id-1', 'GARMIN', 'alice')), (pg_temp.event('daily', 'id-2', 'GARMIN', 'alice')),
+    (pg_temp.event('sleep', 'id-3', 'GARMIN', 'bob'));
+INSERT INTO terra_identity.events (dev_id, received_at, payload) VALUES
+    ('replace', '2026-03-01 08:00Z',
+     pg_temp.event('athlete', 'r-1', 'GARMIN', 'anna', '{"athlete": {"provider_user_id": "G-7"}}')),
+    ('replace', '2026-03-02 08:00Z',
+     pg_temp.event('athlete', 'r-2', 'GARMIN', 'bert', '{"athlete": {"provider_user_id": "G-7"}}')),
+    ('replace', '2026-03-05 08:00Z', pg_temp.event('daily', 'r-1', 'GARMIN', 'anna')),
+    ('default', '2026-03-01 08:00Z', pg_temp.event('auth', 'phone-1', 'APPLE', 'paula')),
+    ('default', '2026-03-02 08:00Z', pg_temp.event('auth', 'phone-2', 'APPLE', 'paula')),
+    ('default', '2026-03-03 08:00Z', pg_temp.event('daily', 'phone-1', 'APPLE', 'paula'));
+"""
 
 
 def psql(script):
@@ -62,11 +87,21 @@ def run_blocks(page, before):
     ran = run.stdout.count(MARK)
     check(f"{page}: all of {len(blocks)} SQL blocks run", ran == len(blocks) > 0,
           "this one does not:", *blocks[ran:ran + 1], run.stderr)
-    if page == "README.md":
-        check("README.md: no query of its blocks is without rows", "(0 rows)" not in run.stdout, run.stdout)
+    if page == "README.md" or page.startswith("docs/questions/"):
+        check(f"{page}: no query of its blocks is without rows", "(0 rows)" not in run.stdout, run.stdout)
+
+
+def check_question(page):
+    """A page of docs/questions begins with the question, and then the query to paste."""
+    lines = Path(page).read_text().split("\n")
+    check(f"{page} begins with a query", re.match("# [A-Z]", lines[0]) and lines[1:3] == ["", "```sql"] and
+          lines[3].startswith("SELECT "), *lines[:4])
 
 
 run_transcript()
 for page, before in PAGES.items():
     run_blocks(page, before)
+for page in sorted(Path("docs/questions").glob("*.md")):
+    check_question(str(page))
+    run_blocks(str(page), QUESTIONS)
 sys.exit(finish())
