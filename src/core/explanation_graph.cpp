@@ -229,9 +229,12 @@ private:
         add_left_out("others", others_left_out_, on_account_, "older connections on the account");
         result += "    classDef active stroke:#2da44e,stroke-width:3px\n"
                   "    classDef asked stroke-dasharray:6 3\n";
+        std::string active;
         for (const Connection* const connection : drawn_)
             if (connection->status == Status::active)
-                result += "    class " + names_.at(connection->user_id) + " active\n";
+                active += (active.empty() ? "" : ",") + names_.at(connection->user_id);
+        if (!active.empty())
+            result += "    class " + active + " active\n";
         return result + "    class n1 asked\n";
     }
 
