@@ -190,6 +190,24 @@ SELECT terra_identity.resolve('a-monday') AS "a-monday", terra_identity.resolve(
 SELECT kind, user_id, lineage_id, reference_id, detail FROM terra_identity.changes
     WHERE dev_id = 'default' ORDER BY change_id;
 
+\echo '== 4. Why? =='
+\echo
+\echo 'Alice writes to support: her watch is gone. What happened to her last id? explain(''a-tuesday'') says it, in the'
+\echo 'order in which it happened, with the rule that decided:'
+\echo
+\pset format unaligned
+\pset tuples_only on
+\pset fieldsep '  '
+SELECT '    ' || coalesce(to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), 'So it is now:   '), sentence
+    FROM terra_identity.explain('a-tuesday');
+
+\echo
+\echo 'And as a picture, for a page that draws Mermaid, such as a comment on GitHub: explain_graph(''a-tuesday'')'
+\echo
+SELECT terra_identity.explain_graph('a-tuesday');
+\pset format aligned
+\pset tuples_only off
+
 \echo 'All this follows from the set of webhooks alone. A check of the state against the ledger finds differences:'
 \echo
 SELECT count(*) AS differences FROM terra_identity.verify();

@@ -154,9 +154,10 @@ def main():
     insert("hostile", [athlete(id, id, "G-42") for id in HOSTILE])
     insert("huge", [reauth(f"{'<' * 400}{n}", f"{'<' * 400}{n + 1}", "anna", "anna") for n in range(1, 1500)])
 
-    names = ["keep", "replace", "transfer", "long", "hostile", "huge", "never seen", "a mistake"]
+    names = ["keep", "replace", "transfer", "long", "hostile", "huge", "never seen", "README.md", "a mistake"]
     graphs = [graph_of("g2", "keep"), graph_of("b1", "replace"), graph_of("g1", "transfer"), graph_of("l200", "long"),
               graph_of(HOSTILE[0], "hostile"), graph_of("<" * 400 + "1500", "huge"), graph_of("<script>", "keep"),
+              re.search("```mermaid\n(.*?)```", Path("README.md").read_text(), re.DOTALL).group(1),
               "flowchart LR\n    n1[(\"]\n"]
     told = draw(graphs)
     drawn = dict(zip(names, told["results"]))

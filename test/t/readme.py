@@ -76,6 +76,16 @@ def run_transcript():
     check(f"README.md has a transcript ({len(steps)} statements)", len(steps) >= 10)
 
 
+def check_graph():
+    """README.md shows what explain_graph returns after the transcript; only the times are others."""
+    shown = re.search(r"`explain_graph\('([^']*)'\)`.*?```mermaid\n(.*?)```", open("README.md").read(), re.DOTALL)
+    drawn = psql(f"\\pset tuples_only on\n\\pset format unaligned\nSELECT terra_identity.explain_graph('{shown.group(1)}');")
+    graph = drawn.stdout[drawn.stdout.index("flowchart"):].strip()
+    minute = r"\d{4}-\d\d-\d\d \d\d:\d\d"
+    check("README.md: its picture is that of explain_graph",
+          re.sub(minute, "", shown.group(2)).strip() == re.sub(minute, "", graph) and re.search(minute, graph), graph)
+
+
 def runnable(block):
     """A block with parameters is only prepared: psql has no values for them."""
     return f"PREPARE s AS {block} DEALLOCATE s;" if "$1::" in block else block
@@ -99,6 +109,7 @@ def check_question(page):
 
 
 run_transcript()
+check_graph()
 for page, before in PAGES.items():
     run_blocks(page, before)
 for page in sorted(Path("docs/questions").glob("*.md")):
