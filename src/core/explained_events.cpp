@@ -107,7 +107,8 @@ private:
             matters_ = is_first("permission_change");
             return "A permission_change came for " + id_ + ".";
         case EventKind::connection_error:
-            matters_ = is_first("connection_error") | is_fact(facts.degraded_at == facts_.degraded_at, told_.degraded);
+            matters_if(is_first("connection_error"));
+            matters_if(is_fact(facts.degraded_at == facts_.degraded_at, told_.degraded));
             return "A connection_error came for " + id_ + ": its data could not be fetched, which ends nothing.";
         case EventKind::athlete:
             matters_ = is_first("athlete");
@@ -148,7 +149,8 @@ private:
 
     /// Notes an ending fact. @param is_the_fact the connection's fact was taken from this event
     std::string end(const Event& event, bool is_the_fact, bool& told) {
-        matters_ = matters_ | is_first("end by " + event.type) | is_fact(is_the_fact, told);
+        matters_if(is_first("end by " + event.type));
+        matters_if(is_fact(is_the_fact, told));
         if (facts_.ended() || !facts_.alive_at || *facts_.alive_at <= event.time)
             return "";
         return " It does not count, because " + id_ + " proved to be alive later, at " + utc(*facts_.alive_at) +
@@ -161,13 +163,13 @@ private:
         if (!last_end)
             return "";
         if (!facts_.ended() && facts.alive_at == facts_.alive_at) {
-            matters_ = matters_ | is_fact(true, told_.alive);
+            matters_if(is_fact(true, told_.alive));
             return " It proves that " + id_ + " was alive at " + utc(*facts_.alive_at) +
                    ", later than everything that ended it" + by_rule(rule_names::ended);
         }
         if (!facts_.ended() || (event.time <= *last_end && (!facts.alive_at || *facts.alive_at <= event.time)))
             return "";
-        matters_ = matters_ | is_first("no proof");
+        matters_if(is_first("no proof"));
         return (facts.alive_at ? " It was sent for what happened at " + utc(*facts.alive_at)
                                : " It has neither an ordering timestamp nor a created_at") +
                ", so it is no proof of life after the end of " + utc(*last_end) + by_rule(rule_names::ended);
@@ -179,7 +181,7 @@ private:
             std::pair<Value, Value> change{value_of(said), {}};
             keep_winner(said, written);
             change.second = value_of(said);
-            matters_ = matters_ || change.first != change.second;
+            matters_if(change.first != change.second);
             return change;
         };
         if (const auto [before, after] = change(said_.provider, facts.provider); before && before != after)
@@ -247,6 +249,8 @@ private:
                 add(named->at, "reference_id", id_ + " belongs to " + person(named->value) + ".");
         }
     }
+
+    void matters_if(bool condition) { matters_ = matters_ || condition; }
 
     bool is_first(const std::string& what) { return seen_.insert(what).second; }
 

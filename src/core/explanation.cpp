@@ -18,6 +18,7 @@ constexpr std::size_t most_named = 20;
 /// Names connections of which there may be more. @param count how many there are in all
 std::string named(const std::vector<Connection>& connections, std::int64_t count) {
     std::vector<std::string> names;
+    names.reserve(connections.size() + 1);
     for (const Connection& connection : connections)
         names.push_back(connection_of_person(connection));
     const std::int64_t more = count - static_cast<std::int64_t>(names.size());

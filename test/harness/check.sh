@@ -6,6 +6,8 @@
 # run counts as a failure. All suites except unit and fuzz use a private server (server.sh). They run as its user, in a
 # copy of the project's files.
 #
+# BROWSER=no: without the browser that test/t/graph.sh needs; the script is skipped if there is none.
+#
 # The model and each test/t/*.sh get an empty database of their own, as PGDATABASE (in_database.sh).
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -221,7 +223,9 @@ for suite in $suites; do
 done
 
 browser=()
-[[ " $suites " != *" t "* ]] || browser=(--browser)
+if [[ " $suites " == *" t "* && ${BROWSER:-} != no ]]; then
+    browser=(--browser)
+fi
 if ! "$harness/dependencies.sh" "${browser[@]}"; then
     report dependencies 0 1
     finish
