@@ -138,7 +138,7 @@ SELECT question, p.scans FROM unnest(ARRAY[
     $$SELECT * FROM terra_identity.deliveries WHERE dev_id = 'views many' AND trace_id = 't70'$$,
     $$SELECT * FROM terra_identity.changes WHERE dev_id = 'views many' AND user_id = 'u7'$$,
     $$SELECT * FROM terra_identity.changes WHERE dev_id = 'views many' AND change_id > 7 ORDER BY change_id LIMIT 10$$]) question, pg_temp.plan(question) p;
--- Duplicates are read from their own index alone: its cost follows their number.
+-- Duplicates are read from their own index, and what is accepted is looked up: its cost follows their number.
 SELECT question, p.indexes FROM unnest(ARRAY[
     $$SELECT * FROM terra_identity.duplicate_connections WHERE dev_id = 'views many'$$,
     $$SELECT * FROM terra_identity.duplicate_connections WHERE dev_id = 'views many' AND provider = 'GARMIN'$$]) question, pg_temp.plan(question) p;

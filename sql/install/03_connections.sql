@@ -233,5 +233,5 @@ COMMENT ON COLUMN terra_identity.changes.user_id IS 'The connection that changed
 COMMENT ON COLUMN terra_identity.changes.lineage_id IS 'Its lineage after the change';
 COMMENT ON COLUMN terra_identity.changes.reference_id IS 'Its end user after the change; null if none is known';
 COMMENT ON COLUMN terra_identity.changes.detail IS
-    'More about the change, depending on its kind: previous values, the successor, the old user_id. Null if there is '
-    'no more';
+    'More about the change, depending on its kind: previous values, the successor and the rule, who is on the account. '
+    'docs/rules.md has the keys of each kind. Null if there is no more';

@@ -88,3 +88,25 @@ COMMENT ON COLUMN terra_identity.providers.sdk IS
 COMMENT ON COLUMN terra_identity.providers.account_ids IS
     'unique, the default; or unusable: it reports the same provider_user_id for different people. Then its accounts '
     'are not compared: they supersede no connection, and there are no duplicates';
+
+CREATE TABLE terra_identity.accepted_duplicates (
+    dev_id           text NOT NULL
+        DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'),
+    provider         text NOT NULL CHECK (provider = pg_catalog.upper(pg_catalog.btrim(provider) COLLATE "C")),
+    provider_user_id text NOT NULL CHECK (provider_user_id = pg_catalog.btrim(provider_user_id)),
+    note             text,
+    accepted_by      text NOT NULL DEFAULT CURRENT_USER,
+    accepted_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (dev_id, provider, provider_user_id)
+) USING heap;
+COMMENT ON TABLE terra_identity.accepted_duplicates IS
+    'Provider accounts that several end users may share: duplicate_connections leaves them out, and the feed says '
+    'accepted in the detail of duplicate_opened and duplicate_closed. INSERT and DELETE rows. They change no '
+    'connection: everybody on the account stays what the account policy makes of them.';
+COMMENT ON COLUMN terra_identity.accepted_duplicates.dev_id IS
+    'Environment (environments.dev_id), by default the one that the setting terra_identity.dev_id names';
+COMMENT ON COLUMN terra_identity.accepted_duplicates.provider IS 'Name of the provider in upper case, as in connections';
+COMMENT ON COLUMN terra_identity.accepted_duplicates.provider_user_id IS 'The provider account, as in connections';
+COMMENT ON COLUMN terra_identity.accepted_duplicates.note IS 'Why it may be shared; null if nobody said so';
+COMMENT ON COLUMN terra_identity.accepted_duplicates.accepted_by IS 'The role that accepted it';
+COMMENT ON COLUMN terra_identity.accepted_duplicates.accepted_at IS 'When it was accepted';

@@ -38,11 +38,13 @@ SELECT c.dev_id, c.provider, c.provider_user_id, c.user_id, c.user_uuid, c.refer
        pg_catalog.count(*) OVER (PARTITION BY c.dev_id, c.provider, c.provider_user_id) AS connections
 FROM terra_identity.connections c
 WHERE c.duplicate
+  AND NOT EXISTS (SELECT FROM terra_identity.accepted_duplicates a
+                  WHERE a.dev_id = c.dev_id AND a.provider = c.provider AND a.provider_user_id = c.provider_user_id)
 WINDOW newest_first AS (PARTITION BY c.dev_id, c.provider, c.provider_user_id
                         ORDER BY c.dated DESC, c.connected_at DESC, c.user_id COLLATE "C" DESC);
 COMMENT ON VIEW terra_identity.duplicate_connections IS
     'Provider accounts on which several end users have an active connection: one wearable under several people. One '
-    'row per connection.';
+    'row per connection. Accounts in accepted_duplicates are left out.';
 COMMENT ON COLUMN terra_identity.duplicate_connections.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.duplicate_connections.provider IS
     'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE';

@@ -1,8 +1,10 @@
 #include "core/changes.h"
 
+#include "core/duplicates.h"
 #include "core/interrupts.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -17,9 +19,52 @@ bool comes_before(const Node* a, const Node* b) {
     return a->now.lineage_id != b->now.lineage_id ? a->now.lineage_id < b->now.lineage_id : is_older(a->now, b->now);
 }
 
+/// Everybody who is on an account at one moment, for the feed.
+class Holders {
+public:
+    using Side = const Connection* (*)(const Node&);
+
+    /// @param account_of the account on which a duplicate opens or closes on a node
+    /// @param side the state of a node at that moment; null if it has none
+    Holders(const Nodes& nodes, std::optional<Account> (*account_of)(const Node&), Side side) {
+        for (const Node& node : interruptible(nodes))
+            if (const auto account = account_of(node))
+                holders_[*account];
+        if (holders_.empty())
+            return;
+        for (const Node& node : interruptible(nodes)) {
+            const Connection* const connection = side(node);
+            if (connection == nullptr || connection->status != Status::active || !connection->has_account())
+                continue;
+            const auto found = holders_.find(*connection->account());
+            if (found != holders_.end() && found->second.size() <= max_named_holders)
+                found->second.push_back(connection);
+        }
+    }
+
+    /// The connections of an account, the newest first; null if there are more than are named.
+    json of(const Account& account) const {
+        std::vector<const Connection*> holders = holders_.at(account);
+        if (holders.size() > max_named_holders)
+            return {};
+        std::sort(holders.begin(), holders.end(),
+                  [](const Connection* a, const Connection* b) { return is_older(*b, *a); });
+        json result = json::array();
+        for (const Connection* holder : holders)
+            result.push_back({{"user_id", holder->user_id}, {"reference_id", or_null(holder->reference_id())}});
+        return result;
+    }
+
+private:
+    std::map<Account, std::vector<const Connection*>> holders_;
+};
+
 class Changes {
 public:
-    explicit Changes(const Derived& derived) : derived_(derived) {
+    explicit Changes(const Derived& derived)
+        : derived_(derived), opened_(derived.nodes, opened_duplicate, [](const Node& node) { return &node.now; }),
+          closed_(derived.nodes, closed_duplicate,
+                  [](const Node& node) -> const Connection* { return node.stored.get(); }) {
         for (const Node& node : interruptible(derived.nodes))
             by_lineage_.push_back(&node);
         std::sort(by_lineage_.begin(), by_lineage_.end(), comes_before);
@@ -60,14 +105,19 @@ private:
             else if (!stored)
                 add("connected", json());
         } else if (!stored || stored->status != now.status) {
-            add(to_string(now.status), {{"successor_user_id", or_null(now.successor_user_id)},
-                                        {"previous_status", stored ? json(to_string(stored->status)) : json()}});
+            json detail{{"successor_user_id", or_null(now.successor_user_id)},
+                        {"previous_status", stored ? json(to_string(stored->status)) : json()}};
+            if (const auto slot = now.status == Status::superseded ? shared_slot(now, successor()) : std::nullopt)
+                detail["rule"] = rule_of(*slot);
+            add(to_string(now.status), std::move(detail));
         }
         const bool has_new_successor = now.successor_user_id && (!stored || stored->status != now.status ||
                                                                  stored->successor_user_id != now.successor_user_id);
         if (has_new_successor && is_transferred())
-            add("transferred",
-                {{"to_user_id", *now.successor_user_id}, {"to_reference_id", or_null(successor().reference_id())}});
+            add("transferred", {{"from_user_id", now.user_id},
+                                {"from_reference_id", or_null(now.reference_id())},
+                                {"to_user_id", *now.successor_user_id},
+                                {"to_reference_id", or_null(successor().reference_id())}});
     }
 
     const Connection& successor() const { return derived_.nodes.at(*node_->now.successor_user_id).now; }
@@ -118,18 +168,15 @@ private:
     }
 
     void add_duplicate() {
-        const auto& stored = node_->stored;
-        const Connection& now = node_->now;
-        const bool was = stored && stored->duplicate;
-        const bool moved = was && now.duplicate && stored->account() != now.account();
-        const auto account = [](const Connection& connection) -> json {
-            return {{"provider", or_null(connection.provider())},
-                    {"provider_user_id", or_null(connection.provider_user_id)}};
+        const auto detail = [](const Account& account, const Holders& holders) -> json {
+            return {{"provider", account.provider},
+                    {"provider_user_id", account.provider_user_id},
+                    {"connections", holders.of(account)}};
         };
-        if (was && (moved || !now.duplicate))
-            add("duplicate_closed", account(*stored));
-        if (now.duplicate && (moved || !was))
-            add("duplicate_opened", account(now));
+        if (const auto account = closed_duplicate(*node_))
+            add("duplicate_closed", detail(*account, closed_));
+        if (const auto account = opened_duplicate(*node_))
+            add("duplicate_opened", detail(*account, opened_));
     }
 
     /// The newest loaded connection of the same lineage that is older than this one; null if there is none.
@@ -150,6 +197,8 @@ private:
     }
 
     const Derived& derived_;
+    const Holders opened_; ///< after the derivation
+    const Holders closed_; ///< before it
     const Node* node_ = nullptr;
     std::vector<const Node*> by_lineage_; ///< sorted by lineage, within a lineage the oldest first
     std::set<std::pair<std::int64_t, std::int64_t>> told_lineages_;

@@ -45,6 +45,20 @@ std::vector<Slot> Connection::slots() const {
     return result;
 }
 
+std::optional<Slot> shared_slot(const Connection& a, const Connection& b) {
+    const std::vector<Slot> others = b.slots();
+    for (Slot& slot : a.slots())
+        if (std::find(others.begin(), others.end(), slot) != others.end())
+            return std::move(slot);
+    return std::nullopt;
+}
+
+std::string_view rule_of(const Slot& slot) {
+    if (!slot.is_account())
+        return "reference slot";
+    return slot.per_reference ? "account slot of one end user" : "account slot under replace";
+}
+
 std::vector<Group> groups_of(const Connection& connection) {
     std::vector<Group> result;
     for (Slot& slot : connection.slots())

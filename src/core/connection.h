@@ -100,6 +100,12 @@ struct Group {
     auto operator<=>(const Group&) const = default;
 };
 
+/// The first slot that both connections hold; null if they share none.
+std::optional<Slot> shared_slot(const Connection& a, const Connection& b);
+
+/// What kind of slot it is, in the words of docs/rules.md: whose newer connection supersedes an older one.
+std::string_view rule_of(const Slot& slot);
+
 /// The groups that a connection belongs to.
 std::vector<Group> groups_of(const Connection& connection);
 

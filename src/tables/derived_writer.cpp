@@ -10,6 +10,7 @@
 #include "pg/query.h"
 #include "pg/row_versions.h"
 #include "pg/row_writer.h"
+#include "tables/accepted_duplicates.h"
 #include "tables/connection_row.h"
 #include "tables/ids.h"
 
@@ -153,9 +154,10 @@ Datum jsonb_of(const nlohmann::json& json) {
 }
 
 void write_changes(const Derived& derived, const std::string& dev_id) {
-    const std::vector<Change> changes = changes_of(derived);
+    std::vector<Change> changes = changes_of(derived);
     if (changes.empty())
         return;
+    tell_accepted(changes, dev_id);
     Table table("changes", RowExclusiveLock);
     std::vector<HeapTuple> rows;
     rows.reserve(changes.size());

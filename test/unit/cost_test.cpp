@@ -271,5 +271,17 @@ TEST_F(CostTest, ManyPredecessorsOfOneHeirCostTheirNumberWhereTheyCount) {
     expect_state_of_everything();
 }
 
+TEST_F(CostTest, WhoComesToACrowdOrLeavesItCostsLittle) {
+    constexpr int number = 4000;
+    std::vector<Delivery> deliveries;
+    for (int i = 0; i < number; ++i)
+        deliveries.push_back(athlete(name(i), "x").reference(name(i)).at(i));
+    insert(deliveries);
+    expect_small(insert({athlete("new", "x").reference("new").at(number)}));
+    EXPECT_TRUE(store_.stored().at("new").duplicate);
+    expect_small(insert({deauth(name(7)).reference(name(7)).at(number)}));
+    expect_state_of_everything();
+}
+
 } // namespace
 } // namespace terra_identity::test

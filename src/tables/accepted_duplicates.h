@@ -1,0 +1,15 @@
+// Accounts that may be shared: table `accepted_duplicates`.
+#pragma once
+
+#include "core/changes.h"
+
+#include <string>
+#include <vector>
+
+namespace terra_identity::tables {
+
+/// Adds `accepted` to the detail of each row of the feed that reports a duplicate: whether its account may be shared.
+/// Looks up nothing if there is no such row.
+void tell_accepted(std::vector<Change>& changes, const std::string& dev_id);
+
+} // namespace terra_identity::tables
