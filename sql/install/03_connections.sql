@@ -90,6 +90,10 @@ CREATE INDEX connections_duplicate_idx ON terra_identity.connections (
     user_id COLLATE "C")
     WHERE duplicate;
 
+-- For unidentified_connections, the newest last.
+CREATE INDEX connections_unidentified_idx ON terra_identity.connections (dev_id text_pattern_ops, connected_at)
+    WHERE status = 'active' AND provider_user_id IS NULL AND NOT account_unusable;
+
 -- For transferred_accounts: what took the place of a connection on an account that only one can hold.
 CREATE INDEX connections_successor_idx
     ON terra_identity.connections (successor_user_id text_pattern_ops, dev_id text_pattern_ops)

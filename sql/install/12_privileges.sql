@@ -26,24 +26,27 @@ BEGIN
                         terra_identity.reauths, terra_identity.changes, terra_identity.environments,
                         terra_identity.providers,
                         terra_identity.environment_settings, terra_identity.provider_settings,
+                        terra_identity.accepted_duplicates,
                         terra_identity.signatures, terra_identity.rejected, terra_identity.refusal_counters,
                         terra_identity.refusals,
                         terra_identity.current_connections,
                         terra_identity.duplicate_connections, terra_identity.transferred_accounts,
                         terra_identity.dashboard_connections, terra_identity.shared_references, terra_identity.problems,
-                        terra_identity.stale_events TO %s', role);
+                        terra_identity.stale_events, terra_identity.unidentified_connections, terra_identity.freshness,
+                        terra_identity.overview TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION terra_identity.resolve(text, text), terra_identity.lineage_of(text, text),
                         terra_identity.user_of(bigint, text), terra_identity.lineage(text, text),
                         terra_identity.user_ids(text, text, text), terra_identity.reference_history(text, text),
                         terra_identity.reference_at(text, timestamptz, text),
                         terra_identity.explain(text, text), terra_identity.explain_graph(text, text),
-                        terra_identity._built_in_sdk_providers() TO %s', role);
+                        terra_identity.would_duplicate(text, text, text, text),
+                        terra_identity._built_in_sdk_providers(), terra_identity._recent_deliveries(text) TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION terra_identity.grant_reader(regrole) IS
     'Lets a role read every table and view except signing_secrets, payloads included, and call resolve, lineage_of, '
-    'user_of, lineage, user_ids, reference_history, reference_at, explain and explain_graph. Row level security on the '
-    'tables holds for all of these. Error 22004 if the role is null.';
+    'user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph and would_duplicate. Row level '
+    'security on the tables holds for all of these. Error 22004 if the role is null.';
 
 REVOKE ALL ON SCHEMA terra_identity FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA terra_identity FROM PUBLIC;
@@ -60,6 +63,7 @@ SELECT pg_catalog.pg_extension_config_dump('terra_identity.changes', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.changes_change_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.environment_settings', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.provider_settings', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.accepted_duplicates', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.signatures', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected_rejected_id_seq', '');

@@ -9,7 +9,8 @@ import json
 CONNECTION_COLUMNS = ("user_id", "reference_id", "provider", "provider_user_id", "status", "successor_user_id",
                       "confirmed",
                       "dated", "scopes", "created_at", "first_seen_at", "connected_at", "ended_at")
-TIMES = {"created_at", "first_seen_at", "connected_at", "ended_at", "transferred_at", "received_at"}
+TIMES = {"created_at", "first_seen_at", "connected_at", "ended_at", "transferred_at", "received_at", "last_event_at",
+         "last_data_at"}
 
 
 def select(relation, columns):
@@ -54,6 +55,8 @@ QUERIES = {
         "provider", "provider_user_id", "from_reference_id", "from_user_id", "to_reference_id", "to_user_id",
         "transferred_at")),
     "shared_references": select("shared_references", ("reference_id", "provider", "user_ids")),
+    "unidentified_connections": select("unidentified_connections", ("user_id", "reference_id", "provider", "sdk")),
+    "freshness": select("freshness", ("user_id", "reference_id", "last_event_at", "last_data_at")),
     "problems": select("problems", ("payload", "received_at")),
     "ledger": "SELECT dev_id, count(*) AS events FROM terra_identity.events WHERE dev_id = ANY (%s) GROUP BY dev_id",
     "verify": "SELECT d.dev_id, to_jsonb(v) AS difference"
@@ -111,6 +114,8 @@ def expected(state):
         "duplicate_connections": state.duplicates,
         "transferred_accounts": state.transfers,
         "shared_references": state.shared_references,
+        "unidentified_connections": state.unidentified,
+        "freshness": state.freshness,
         "problems": distinct({"payload": event.payload, "received_at": event.received_at}
                              for event, _ in state.problems),
         "ledger": [{"events": state.stored}] if state.stored else [],

@@ -13,10 +13,10 @@ IDENTITY_TYPES = {"auth", "user_reauth", "deauth", "access_revoked", "permission
 PASSING_TYPES = {"activity", "body", "daily", "sleep", "nutrition", "menstruation", "planned_workout", "hormone",
                  "health_observation", "google_no_datasource", "large_request_processing", "large_request_sending",
                  "processing", "rate_limit_hit"}
+DATA = {"activity", "body", "daily", "sleep", "nutrition", "menstruation", "planned_workout", "hormone",
+        "health_observation"}
 # The event types that end a degraded state after a connection_error. Progress notices and unknown types do not.
-CURES = {"activity", "body", "daily", "sleep", "nutrition", "menstruation", "planned_workout", "hormone",
-         "health_observation",
-         "athlete", "auth", "user_reauth"}
+CURES = DATA | {"athlete", "auth", "user_reauth"}
 DAY = 24 * 3600 * 1_000_000
 EARLIEST = 1_420_070_400 * 1_000_000  # 2015-01-01T00:00:00Z
 LONGEST = 512  # bytes, after trimming

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple, Optional
 
-from reading import CURES, Event, read  # noqa: F401  (Event is part of this module's face)
+from reading import CURES, DATA, Event, read  # noqa: F401  (Event is part of this module's face)
 
 SDK_PROVIDERS = frozenset({"APPLE", "SAMSUNG", "HEALTH_CONNECT", "GOOGLEFIT", "FREESTYLELIBRESDK"})
 ENDINGS = ("replaced", "deauthenticated", "revoked", "failed")  # the first that applies is the status
@@ -32,6 +32,8 @@ class Connection(NamedTuple):
     replaced_by: Optional[str]
     ended: bool
     degraded: bool
+    last_event_at: Optional[int]
+    last_data_at: Optional[int]
 
     @property
     def dated(self):
@@ -55,6 +57,8 @@ class State:
     duplicates: list = field(default_factory=list)
     transfers: list = field(default_factory=list)
     shared_references: list = field(default_factory=list)
+    unidentified: list = field(default_factory=list)
+    freshness: list = field(default_factory=list)
     problems: list = field(default_factory=list)      # (event, problem)
     stored: int = 0                                   # rows in the ledger
 
@@ -174,6 +178,11 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers
             for reference_id, provider in {(c.reference_id, c.provider) for c in active}
             if reference_id is not None and provider is not None
             and len(actives_of_reference(reference_id, provider)) > 1],
+        unidentified=[dict(user_id=c.user_id, reference_id=c.reference_id, provider=c.provider,
+                           sdk=c.provider in sdk_providers)
+                      for c in active if accounts[c.user_id] is None and c.provider not in unusable_providers],
+        freshness=[dict(user_id=c.user_id, reference_id=c.reference_id, last_event_at=c.last_event_at,
+                        last_data_at=c.last_data_at) for c in active],
         problems=[(event, reading.problem) for event, reading in zip(events, readings) if reading.problem],
         stored=len({(reading.trace_id, json.dumps(event.payload, sort_keys=True))
                     for event, reading in zip(events, readings) if reading.trace_id})
@@ -215,7 +224,9 @@ def facts_of(user_id, all_mentions):
         replaced_by=max(((m.time, m.replaced_by) for m in mine if m.role == "old_user"), default=(0, None))[1],
         ended=bool(ended_facts) and (alive_at is None or alive_at <= max(ended_facts.values())),
         degraded=degraded_at is not None and not any(
-            m.time > degraded_at for m in mine if m.role != "old_user" and m.type in CURES))
+            m.time > degraded_at for m in mine if m.role != "old_user" and m.type in CURES),
+        last_event_at=latest(m.time for m in mine if m.role != "old_user"),
+        last_data_at=latest(m.time for m in mine if m.role != "old_user" and m.type in DATA))
 
 
 def history_of(user_id, mentions, known):

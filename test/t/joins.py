@@ -53,11 +53,11 @@ OF_FEW = {"connections_duplicate_idx", "events_problem_idx"}
 
 # What functions are asked about a person, by the names of their arguments.
 ARGUMENTS = {
-    "user_id": "md5('first {}')::uuid::text",
-    "lineage_id": "{}",
-    "reference_id": "'p{}'",
+    "user_id": "md5('first {0}')::uuid::text",
+    "lineage_id": "{0}",
+    "reference_id": "'p{0}'",
     "provider": "'GARMIN'",
-    "provider_user_id": "'account {}'",
+    "provider_user_id": "'account {0}'",
     "at": "'2026-01-08 00:00Z'",
 }
 # What is delivered, of a connection that is known and of one that is not.
@@ -264,8 +264,8 @@ def check_joins(locale, database, asked, right):
 
 def calls(database):
     """
-    By name, a call of each function that is asked about somebody, and deliveries; {} is the number of the person. It is
-    None if a function has an argument that ARGUMENTS does not have.
+    By name, a call of each function that is asked about somebody, and deliveries; {0} or {} is the number of the
+    person. It is None if a function has an argument that ARGUMENTS does not have.
     """
     found = {}
     for name, arguments in rows(database, """
