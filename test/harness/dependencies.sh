@@ -200,6 +200,7 @@ check_all() {
     need nlohmann-json3-dev "JSON in the core" has_nlohmann_json
     need libgtest-dev "GoogleTest, for the unit tests" has_gtest
     need python3 "runs the model, 3.9 or newer" has_python
+    need python3-yaml "reads the files of examples/prometheus" python3 -c "import yaml"
     need perl "prove, which runs test/t" command -v prove
     need postgresql-NN "the server that the tests start privately, and pgbench" \
         has_programs postgres initdb pg_ctl pgbench

@@ -54,7 +54,7 @@ make_chroot() {
     fi
     # shellcheck disable=SC2016  # $1 and $headers belong to the hooks
     version=$version headers=$install_server_headers make_debian "$suite" "$chroot".new "${hooks[@]}" \
-        --include="g++,make,cmake,nlohmann-json3-dev,libgtest-dev,perl,python3,postgresql-$version" \
+        --include="g++,make,cmake,nlohmann-json3-dev,libgtest-dev,perl,python3,python3-yaml,postgresql-$version" \
         --include="nodejs,node-pg,openssl,curl,iproute2,locales" \
         --essential-hook='mkdir -p "$1/etc/postgresql-common/createcluster.d"' \
         --essential-hook='echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.d/none.conf"' \
