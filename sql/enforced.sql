@@ -115,7 +115,9 @@ SELECT change, t.* FROM unnest(ARRAY[
     $$replaced_at = NULL, replaced_by = NULL WHERE user_id = 'o'$$, $$deauthenticated_at = NULL WHERE user_id = 'd'$$,
     $$revoked_at = NULL WHERE user_id = 'd'$$, $$failed_at = NULL WHERE user_id = 'd'$$, $$degraded_at = NULL WHERE user_id = 'n'$$,
     $$dated = false WHERE user_id = 'w2'$$, $$sdk = false WHERE user_id = 'p2'$$, $$account_unusable = true WHERE user_id = 'w2'$$, $$account_exclusive = true WHERE user_id = 'w2'$$, $$duplicate = true WHERE user_id = 'w2'$$,
-    $$cyclic = true WHERE user_id = 'n'$$, $$user_uuid = 'c0ffee00-0000-4000-8000-000000000000' WHERE user_id = 'n'$$]) change,
+    $$cyclic = true WHERE user_id = 'n'$$, $$user_uuid = 'c0ffee00-0000-4000-8000-000000000000' WHERE user_id = 'n'$$,
+    $$same_person_as = 'w3' WHERE user_id = 'w2'$$, $$same_person_as_at = '2024-03-01 12:00Z' WHERE user_id = 'w2'$$,
+    $$same_person_as = '', same_person_as_at = '2024-03-01 12:00Z' WHERE user_id = 'w2'$$]) change,
     pg_temp.tampered(format('UPDATE terra_identity.connections SET %s AND dev_id = ''enforced''', change)) t;
 -- No column of connections was left out: all others are keys.
 SELECT string_agg(attname, ', ' ORDER BY attnum) AS keys FROM pg_attribute
@@ -123,7 +125,7 @@ WHERE attrelid = 'terra_identity.connections'::regclass AND attnum > 0
   AND attname NOT IN ('status', 'ended_at', 'lineage_id', 'reference_id', 'provider', 'provider_user_id', 'successor_user_id', 'confirmed',
     'scopes', 'created_at', 'first_seen_at', 'connected_at', 'live', 'alive_at', 'replaced_at', 'replaced_by', 'deauthenticated_at',
     'revoked_at', 'failed_at', 'degraded_at', 'own_provider_user_id', 'own_provider_user_id_at', 'provider_at', 'provider_passing',
-    'reference_id_at', 'reference_id_passing', 'scopes_at', 'scopes_passing', 'dated', 'sdk', 'account_exclusive', 'account_unusable', 'duplicate', 'cyclic', 'user_uuid');
+    'reference_id_at', 'reference_id_passing', 'scopes_at', 'scopes_passing', 'dated', 'sdk', 'account_exclusive', 'account_unusable', 'duplicate', 'cyclic', 'user_uuid', 'same_person_as', 'same_person_as_at');
 -- Rows that are added, and reauths that are added or gone.
 SELECT t.* FROM pg_temp.tampered($$INSERT INTO terra_identity.connections (dev_id, user_id, lineage_id, status, confirmed, first_seen_at, connected_at, live, dated)
     VALUES ('enforced', 'ghost', 1, 'active', true, '2024-03-01', '2024-03-01', true, true)$$) t;

@@ -2,6 +2,7 @@
 // statement.
 #include "events.h"
 
+#include "core/correction.h"
 #include "core/event_reader.h"
 #include "core/facts.h"
 #include "core/headers.h"
@@ -26,6 +27,10 @@
 #include "tables/routes.h"
 #include "tables/settings.h"
 #include "tables/sqlstates.h"
+
+extern "C" {
+#include "utils/acl.h"
+}
 
 namespace terra_identity {
 namespace {
@@ -69,12 +74,19 @@ HeapTuple with(HeapTuple row, Relation relation, EventColumn column, const Nulla
     });
 }
 
+bool is_owner(Relation relation) {
+    return call([owner = relation->rd_rel->relowner] { return has_privs_of_role(GetUserId(), owner); });
+}
+
 /// For a row that has been read before, and so comes from a dump: it contributes nothing, because the state to which it
-/// led is restored too, in any order. Version 0.1.0 kept types of any length.
+/// led is restored too, in any order. Version 0.1.0 kept types of any length. Only the owner of the table, who restores
+/// dumps, can say that it was a correction: otherwise everybody who may INSERT could forge one for the next rebuild().
 HeapTuple without_contribution(HeapTuple row, Relation relation) {
     const NullableValue type = attribute(row, relation, event_event_type);
     if (!type.is_null && bytes_of(type.value).size() > max_id_bytes)
         row = with(row, relation, event_event_type, {});
+    if (!attribute(row, relation, event_corrected_by).is_null && !is_owner(relation))
+        row = with(row, relation, event_corrected_by, {});
     return with(row, relation, event_contributes, {});
 }
 
@@ -197,14 +209,16 @@ PG_FUNCTION(terra_identity_read_event) {
     const Micros received_at = received_at_of(attribute(row, relation, event_received_at));
     const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
     const Jsonb* const jsonb = detoasted_jsonb(payload.value);
-    const Event event = read_event(JsonbView(jsonb), headers, received_at);
+    std::int64_t event_id = DatumGetInt64(attribute(row, relation, event_event_id).value);
+    DeliveryWatch* const watch = DeliveryWatch::of(event_id);
+    const bool is_correction = watch != nullptr && !watch->corrected_by().empty();
+    const Event event = is_correction ? read_correction(JsonbView(jsonb), received_at)
+                                      : read_event(JsonbView(jsonb), headers, received_at);
     if (!event.problem.empty() && setting_strict())
         throw Error{invalid_event, "invalid Terra event: " + event.problem,
                     event.type.empty() ? "" : "The event's type is \"" + event.type + "\".",
                     "Set terra_identity.strict to off to store it with this as its problem."};
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
-    std::int64_t event_id = DatumGetInt64(attribute(row, relation, event_event_id).value);
-    DeliveryWatch* const watch = DeliveryWatch::of(event_id);
     if (watch == nullptr) // `ingest` has checked the id that it watches
         event_id = checked_id(event_ids, event_id);
     const bool contributes = says_something_new(event, dev_id);
@@ -249,6 +263,7 @@ PG_FUNCTION(terra_identity_read_event) {
     set(event_event_time, timestamptz_of(event.time));
     set(event_problem, text_or_null(event.problem));
     set(event_contributes, BoolGetDatum(contributes));
+    set(event_corrected_by, text_or_null(is_correction ? watch->corrected_by() : std::string()));
     return call([&] {
         return PointerGetDatum(heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(),
                                                          values.data(), nulls.data()));
@@ -291,8 +306,9 @@ PG_FUNCTION(terra_identity_collect_event) {
         news.deliveries.push_back(std::move(delivered));
     }
     if (DatumGetBool(contributes.value)) {
-        const Event event = event_of(attribute(row, relation, event_received_at).value, PointerGetDatum(payload()),
-                                     attribute(row, relation, event_headers));
+        const Event event =
+            event_of(attribute(row, relation, event_received_at).value, PointerGetDatum(payload()),
+                     attribute(row, relation, event_headers), !attribute(row, relation, event_corrected_by).is_null);
         for (Contribution& contribution : contributions_of(event))
             news.items.push_back({std::move(contribution), event_id});
         if (auto reauth = reauth_of(event))

@@ -11,6 +11,7 @@
 //   resolving.cpp         resolve, lineage_of, user_of
 //   reference_history.cpp reference_history, reference_at
 //   explaining.cpp        explain, explain_graph
+//   correcting.cpp        correct
 //   rebuild.cpp           rebuild, verify
 #include "core/interrupts.h"
 

@@ -131,7 +131,7 @@ private:
     void add(const NullableValue& received_at, const NullableValue& payload, const NullableValue& headers) {
         check_for_interrupts();
         const MemoryContext caller = MemoryContextSwitchTo(one_event_);
-        history_.add(event_of(received_at.value, payload.value, headers));
+        history_.add(event_of(received_at.value, payload.value, headers, false)); // no identity type is a correction
         MemoryContextSwitchTo(caller);
         call([this] { MemoryContextReset(one_event_); });
     }

@@ -14,6 +14,7 @@ CREATE TABLE terra_identity.events (
     event_time   timestamptz,
     problem      text,
     contributes  boolean,
+    corrected_by text,
     PRIMARY KEY (dev_id, event_id)
 ) USING heap;
 
@@ -62,6 +63,10 @@ COMMENT ON COLUMN terra_identity.events.problem IS
 COMMENT ON COLUMN terra_identity.events.contributes IS
     'Filled in: whether the event could change a connection when it was inserted. False for most data events; null for '
     'rows from a dump.';
+COMMENT ON COLUMN terra_identity.events.corrected_by IS
+    'Filled in: the role that called correct(), if that inserted the event. Null for every webhook, also for one of '
+    'type correction, which anybody can send, and which says nothing of what correct() can say. What an INSERT gives '
+    'is not kept, except in the row of a dump that the owner of the table restores';
 
 CREATE TABLE terra_identity.deliveries (
     dev_id       text COLLATE "C" NOT NULL,

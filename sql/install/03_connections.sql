@@ -40,6 +40,8 @@ CREATE TABLE terra_identity.connections (
     duplicate               boolean NOT NULL DEFAULT false,
     cyclic                  boolean NOT NULL DEFAULT false,
     user_uuid               uuid,
+    same_person_as          text,
+    same_person_as_at       timestamptz,
     PRIMARY KEY (dev_id, connection_id)
 ) USING heap;
 
@@ -83,6 +85,11 @@ CREATE INDEX connections_reference_idx ON terra_identity.connections (
     dev_id text_pattern_ops, provider text_pattern_ops, reference_id text_pattern_ops, live, dated, connected_at,
     user_id COLLATE "C")
     WHERE sdk;
+
+-- The connections that a correction says are of the same person as another.
+CREATE INDEX connections_same_person_as_idx
+    ON terra_identity.connections (same_person_as text_pattern_ops, dev_id text_pattern_ops)
+    WHERE same_person_as <> '';
 
 -- For duplicate_connections and dashboard_connections: holds only duplicates.
 CREATE INDEX connections_duplicate_idx ON terra_identity.connections (
@@ -182,6 +189,11 @@ COMMENT ON COLUMN terra_identity.connections.duplicate IS
 COMMENT ON COLUMN terra_identity.connections.cyclic IS 'True: user_reauth events lead from it back to itself';
 COMMENT ON COLUMN terra_identity.connections.user_uuid IS
     'user_id as a uuid, for joins with your columns of that type; null if it is none';
+COMMENT ON COLUMN terra_identity.connections.same_person_as IS
+    'Fact: the user_id that correct() says is of the same person. It puts both into one lineage, if they have the same '
+    'reference_id and their providers do not differ. Empty: that was taken back; null if it was never said';
+COMMENT ON COLUMN terra_identity.connections.same_person_as_at IS
+    'Fact: event time of the correction that same_person_as was taken from';
 
 CREATE TABLE terra_identity.reauths (
     dev_id      text NOT NULL,

@@ -91,6 +91,11 @@ bool has_same_reference(const Connection& a, const Connection& b) {
     return a_reference && b_reference ? a_reference->value == b_reference->value : !a_reference && !b_reference;
 }
 
+bool may_be_same_person(const Connection& a, const Connection& b) {
+    const Register &a_provider = a.facts.provider, &b_provider = b.facts.provider;
+    return has_same_reference(a, b) && (!a_provider || !b_provider || a_provider->value == b_provider->value);
+}
+
 void derive_status(Connection& connection, const Connection* successor) {
     const Facts& facts = connection.facts;
     connection.successor_user_id.reset();

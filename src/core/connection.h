@@ -122,6 +122,11 @@ bool is_older(const Connection& a, const Connection& b);
 /// Whether both connections have the same reference_id. Null equals null.
 bool has_same_reference(const Connection& a, const Connection& b);
 
+/// Whether a correction can say that both connections are of the same person: they have the same reference_id, where
+/// null equals null, and their providers do not differ. So no chain of corrections leads from one person to another,
+/// whoever turns out to be somebody else.
+bool may_be_same_person(const Connection& a, const Connection& b);
+
 /// Sets `status`, `successor_user_id` and `ended_at`: from the facts if they end the connection, else from its
 /// successor.
 /// @param successor the oldest of the newer live connections that share a slot with `connection`, or null

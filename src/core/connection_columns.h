@@ -118,6 +118,8 @@ inline constexpr std::tuple connection_columns{
     column::Derived{"duplicate", &Connection::duplicate},
     column::Derived{"cyclic", &Connection::cyclic},
     column::AsUuid{"user_uuid", &Connection::user_id},
+    column::Value{"same_person_as", &Facts::same_person_as},
+    column::WrittenAt{"same_person_as_at", &Facts::same_person_as},
 };
 
 /// Whether the type of a member is that of a time. Ids have the same type, but are columns of the kind `Id`.

@@ -23,6 +23,10 @@ enum class EventKind {
     permission_change,
     connection_error,
     athlete,
+    corrected_active, ///< the corrections: a person's decisions, which no webhook can be (core/correction.h)
+    corrected_ended,
+    corrected_same_person,
+    corrected_not_same_person,
 };
 
 constexpr bool is_identity(EventKind kind) { return kind != EventKind::nothing && kind != EventKind::passing; }
@@ -52,8 +56,9 @@ struct Headers {
 struct Event {
     std::string type; ///< as sent, trimmed; `athlete` for an answer of GET /athlete
     EventKind kind = EventKind::nothing;
-    std::optional<UserObject> user;     ///< the user that the event names; of a `user_reauth` the new one
-    std::optional<UserObject> old_user; ///< of a `user_reauth`, if it names a user_id other than that of `user`
+    std::optional<UserObject> user;           ///< the user that the event names; of a `user_reauth` the new one
+    std::optional<UserObject> old_user;       ///< of a `user_reauth`, if it names a user_id other than that of `user`
+    std::optional<std::string> other_user_id; ///< the other connection that a correction is about
     std::optional<std::string> provider_user_id;
     std::optional<std::string> reference_id; ///< at the top level of the payload
     std::string problem; ///< empty, or why the payload is not what its type needs; then `kind` is `nothing`

@@ -86,6 +86,8 @@ void Facts::add_old_user(const Event& event) {
     keep_winner(replaced, {event.user->user_id, event.time, false});
 }
 
+void Facts::add_other(const Event& event) { keep_min(first_seen_at, event.time); }
+
 void Facts::add_user(const Event& event) {
     add_object(*event.user, event);
     switch (event.kind) {
@@ -118,6 +120,19 @@ void Facts::add_user(const Event& event) {
     case EventKind::permission_change:
     case EventKind::passing:
         live = true;
+        break;
+    case EventKind::corrected_active:
+        live = true;
+        keep_max(alive_at, event.time);
+        break;
+    case EventKind::corrected_ended:
+        keep_max(deauthenticated_at, event.time);
+        break;
+    case EventKind::corrected_same_person:
+        keep_winner(same_person_as, {*event.other_user_id, event.time, false});
+        break;
+    case EventKind::corrected_not_same_person:
+        keep_winner(same_person_as, {std::string(), event.time, false});
         break;
     }
 }
@@ -180,6 +195,10 @@ std::vector<Contribution> contributions_of(const Event& event) {
     }
     result.push_back({event.user->user_id, {}});
     result.back().facts.add_user(event);
+    if (event.other_user_id) {
+        result.push_back({*event.other_user_id, {}});
+        result.back().facts.add_other(event);
+    }
     return result;
 }
 

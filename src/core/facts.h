@@ -42,10 +42,13 @@ struct Facts {
     Register reference_id;
     Register scopes;
     Register provider_user_id; ///< the connection's own, from athlete events
+    Register same_person_as;   ///< the connection that a correction says is of the same person; empty: taken back
 
-    /// Add what an event contributes to the connection of its `user`; to that of its `old_user`.
+    /// Add what an event contributes to the connection of its `user`; to that of its `old_user`; to its
+    /// `other_user_id`.
     void add_user(const Event& event);
     void add_old_user(const Event& event);
+    void add_other(const Event& event);
 
     /// Adds other facts about the same connection.
     void merge(const Facts& other);
@@ -56,10 +59,15 @@ struct Facts {
     /// When the connection was made, according to its own events.
     Micros connected_at() const { return created_at ? *created_at : first_seen_at.value_or(0); }
 
+    /// The connection that a correction says is of the same person; null if there is none.
+    const std::string* same_person() const {
+        return same_person_as && !same_person_as->value.empty() ? &same_person_as->value : nullptr;
+    }
+
     /// Whether it is known since when the connection exists: it has a `created_at`, or it is confirmed.
     bool dated() const { return created_at || confirmed; }
 
-    /// The latest ending fact; null if there is none.
+    /// The time of the latest ending fact; null if there is none.
     std::optional<Micros> last_end() const;
 
     /// Whether the connection is ended: it has an ending fact, and no proof of life that is later than the latest of
@@ -101,8 +109,8 @@ struct Contribution {
     Facts facts;
 };
 
-/// The contributions of one event to the connections that it names: none, one, or (a `user_reauth`) two, the old
-/// connection first.
+/// The contributions of one event to the connections that it names: none, one, or two: of a `user_reauth`, the old
+/// connection first; of a correction that names two, the other connection last.
 std::vector<Contribution> contributions_of(const Event& event);
 
 /// Whether a `user_reauth` that names two connections names two different end users.

@@ -12,13 +12,15 @@ constexpr std::size_t block_events = 128;
 
 void add_block(Nodes& nodes, std::span<const Event> events) {
     std::vector<std::string_view> named;
-    named.reserve(2 * events.size());
+    named.reserve(2 * events.size()); // an event has an old_user or an other_user_id, or neither
     for (const Event& event : events) {
         if (event.kind == EventKind::nothing)
             continue;
         if (event.old_user)
             named.push_back(event.old_user->user_id);
         named.push_back(event.user->user_id);
+        if (event.other_user_id)
+            named.push_back(*event.other_user_id);
     }
     const std::vector<Node*> found = nodes.add(named);
     auto next = found.begin();
@@ -32,6 +34,8 @@ void add_block(Nodes& nodes, std::span<const Event> events) {
             nodes.link(*old_node, *node, is_transfer(event));
         }
         node->now.facts.add_user(event);
+        if (event.other_user_id)
+            (*next++)->now.facts.add_other(event);
     }
 }
 

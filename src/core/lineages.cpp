@@ -27,23 +27,87 @@ bool stays_in_lineage(const Neighbourhood& neighbourhood, const Node& node) {
 }
 
 /// Whether a connection that leaves its only group can leave its lineage without breaking it. The other members stay
-/// linked to one another because no reauth goes through this connection, and they keep their lineage_id because it is
-/// not the connection_id of this one.
+/// linked to one another because neither a reauth nor a correction goes through this connection, and they keep their
+/// lineage_id because it is not the connection_id of this one. (Who names it in a correction, the caller asks.)
 bool hangs_by_one_group(const Node& node) {
     return groups_of(*node.stored).size() == 1 && node.stored->connection_id != node.stored->lineage_id &&
-           node.predecessors.empty() && node.successors.empty();
+           node.predecessors.empty() && node.successors.empty() && node.stored->facts.same_person() == nullptr;
 }
 
-/// Dissolves every lineage that lost a link and so may fall apart: it is derived again from its members. A group
-/// without any other member was no link.
-void dissolve_broken(Neighbourhood& neighbourhood) {
+/// The connection that a correction names as of the same person as this one; null if there is none, or if the
+/// correction does not count.
+template <class Find>
+const Connection* same_person(const Connection& connection, const Find& find) {
+    const std::string* const named = connection.facts.same_person();
+    const Connection* const other = named == nullptr ? nullptr : find(*named);
+    return other != nullptr && may_be_same_person(connection, *other) ? other : nullptr;
+}
+
+const Connection* stored_same_person(const Nodes& nodes, const Node& node) {
+    if (!node.stored)
+        return nullptr;
+    return same_person(*node.stored, [&](const std::string& user_id) {
+        const Node* const other = nodes.find(user_id);
+        return other == nullptr ? nullptr : other->stored.get();
+    });
+}
+
+const Node* same_person_now(const Nodes& nodes, const Node& node) {
+    const Node* other = nullptr;
+    const Connection* const found = same_person(node.now, [&](const std::string& user_id) {
+        other = nodes.find(user_id);
+        return other == nullptr ? nullptr : &other->now;
+    });
+    return found == nullptr ? nullptr : other;
+}
+
+/// Loads the other ends of the corrections that may begin or cease to count: because they are new, or because an end
+/// has another reference_id or provider now.
+void load_same_persons(Neighbourhood& neighbourhood) {
+    std::vector<std::string> named, changed;
+    for (const Node& node : interruptible(neighbourhood.nodes())) {
+        if (!node.touched)
+            continue;
+        const bool is_other = node.stored && (node.stored->reference_id() != node.now.reference_id() ||
+                                              node.stored->provider() != node.now.provider());
+        if (is_other)
+            changed.push_back(node.now.user_id);
+        if (!is_other && node.stored && node.stored->facts.same_person_as == node.now.facts.same_person_as)
+            continue;
+        if (const std::string* const before = node.stored ? node.stored->facts.same_person() : nullptr)
+            named.push_back(*before);
+        if (const std::string* const now = node.now.facts.same_person())
+            named.push_back(*now);
+    }
+    if (!named.empty() || !changed.empty())
+        neighbourhood.require_same_persons(named, changed);
+}
+
+/// The lineages that lost a link that a correction had made.
+std::set<std::int64_t> lineages_without_correction(const Neighbourhood& neighbourhood) {
+    const Nodes& nodes = neighbourhood.nodes();
+    std::set<std::int64_t> result;
+    for (const Node& node : interruptible(nodes)) {
+        const Connection* const before = stored_same_person(nodes, node);
+        if (before == nullptr)
+            continue;
+        const Node* const now = same_person_now(nodes, node);
+        if (now == nullptr || now->now.user_id != before->user_id)
+            result.insert(node.stored->lineage_id);
+    }
+    return result;
+}
+
+/// The lineages that lost a link because a connection left a group, and that may fall apart. A group without any other
+/// member was no link.
+std::set<std::int64_t> lineages_without_group(Neighbourhood& neighbourhood) {
     std::map<Group, std::vector<Node*>> left;
     for (Node& node : interruptible(neighbourhood.nodes()))
         if (node.touched && node.stored)
             for (const Group& group : groups_only_of(*node.stored, node.now))
                 left[group].push_back(&node);
     if (left.empty())
-        return;
+        return {};
     std::vector<Group> groups;
     groups.reserve(left.size());
     for (const auto& [group, nodes] : left)
@@ -57,13 +121,29 @@ void dissolve_broken(Neighbourhood& neighbourhood) {
     for (const auto& [group, nodes] : left)
         if (members[group].size() > 1)
             leavers.insert(leavers.end(), nodes.begin(), nodes.end());
+    if (leavers.empty())
+        return {};
     neighbourhood.require_reauths(leavers);
+    std::vector<std::string> user_ids;
+    for (const Node* const node : leavers)
+        user_ids.push_back(node->now.user_id);
+    UserIds named;
+    for (const Connection& naming : neighbourhood.require_same_persons({}, user_ids))
+        named.insert(*naming.facts.same_person());
     std::set<std::int64_t> broken;
     for (Node* const node : interruptible(leavers))
-        if (hangs_by_one_group(*node))
+        if (hangs_by_one_group(*node) && !named.contains(node->now.user_id))
             node->detached = true;
         else
             broken.insert(node->stored->lineage_id);
+    return broken;
+}
+
+/// Dissolves every lineage that lost a link and so may fall apart: it is derived again from its members.
+void dissolve_broken(Neighbourhood& neighbourhood) {
+    load_same_persons(neighbourhood);
+    std::set<std::int64_t> broken = lineages_without_group(neighbourhood);
+    broken.merge(lineages_without_correction(neighbourhood));
     neighbourhood.dissolve(broken);
 }
 
@@ -98,6 +178,9 @@ void join_all_linked(DisjointSets& lineages, const Nodes& nodes, const SharedSlo
     for (const Link& link : interruptible(nodes.links()))
         if (!link.transfer)
             lineages.join(link.old_node->number, link.new_node->number);
+    for (const Node& node : interruptible(nodes))
+        if (const Node* const other = same_person_now(nodes, node))
+            lineages.join(node.number, other->number);
 }
 
 /// Sets the `lineage_id` of all nodes: the least id that the members of its lineage bring in.

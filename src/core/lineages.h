@@ -1,5 +1,5 @@
-// Lineages: the connected components of connections that are linked by a reauth that is no transfer, or by a slot that
-// they share under one reference_id.
+// Lineages: the connected components of connections that are linked by a reauth that is no transfer, by a slot that
+// they share under one reference_id, or by a correction.
 #pragma once
 
 #include "core/everything.h"

@@ -59,6 +59,28 @@ void Neighbourhood::require_reauths(const std::vector<Node*>& nodes) {
     }
 }
 
+std::vector<Connection> Neighbourhood::require_same_persons(const std::vector<std::string>& named,
+                                                            const std::vector<std::string>& user_ids) {
+    std::vector<Connection> naming;
+    if (!user_ids.empty())
+        naming = store_.same_person_as(user_ids);
+    adopt(naming);
+    std::vector<std::string> missing, ends = named;
+    for (const std::string& user_id : named)
+        if (!nodes_.contains(user_id))
+            missing.push_back(user_id);
+    if (!missing.empty())
+        adopt(store_.connections(missing));
+    for (const Connection& connection : naming)
+        ends.push_back(connection.user_id);
+    for (const std::string& end : interruptible(ends)) {
+        rely_on(ConnectionKey{end});
+        if (const Node* const node = nodes_.find(end))
+            rely_on_stored_lineage(*node);
+    }
+    return naming;
+}
+
 void Neighbourhood::link(Node& old_node, Node& new_node, bool transfer) {
     has_new_links_ = has_new_links_ || Nodes::find_link(old_node, new_node) == nullptr;
     nodes_.link(old_node, new_node, transfer);

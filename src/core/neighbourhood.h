@@ -41,6 +41,11 @@ public:
     /// Loads the reauths that name these connections, and the connections at their other ends.
     void require_reauths(const std::vector<Node*>& nodes);
 
+    /// Loads connections at the other ends of corrections: those that are named, and those that name one of `user_ids`.
+    /// Whether corrections count depends on both ends, so that their keys are noted. @return the ones that name one
+    std::vector<Connection> require_same_persons(const std::vector<std::string>& named,
+                                                 const std::vector<std::string>& user_ids);
+
     /// Links loaded connections by a reauth that is not stored.
     void link(Node& old_node, Node& new_node, bool transfer);
 

@@ -37,6 +37,9 @@ public:
     /// The reauths that name one of these connections as old or as new.
     virtual std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) = 0;
 
+    /// The connections that a correction says are of the same person as one of these.
+    virtual std::vector<Connection> same_person_as(const std::vector<std::string>& user_ids) = 0;
+
     /// Whether any stored reauth is a transfer.
     virtual bool has_transfers() = 0;
 

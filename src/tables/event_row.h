@@ -21,7 +21,8 @@ enum EventColumn : AttrNumber {
     event_event_time,
     event_problem,
     event_contributes,
-    event_columns = event_contributes,
+    event_corrected_by,
+    event_columns = event_corrected_by,
 };
 
 } // namespace terra_identity::tables

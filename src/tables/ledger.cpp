@@ -1,5 +1,6 @@
 #include "tables/ledger.h"
 
+#include "core/correction.h"
 #include "core/event_reader.h"
 #include "core/headers.h"
 
@@ -15,21 +16,24 @@ using namespace pg;
 namespace {
 
 constexpr char select_events[] = R"(
-    SELECT e.received_at, e.payload, e.headers FROM terra_identity.events e WHERE e.dev_id = $1 ORDER BY e.event_id)";
+    SELECT e.received_at, e.payload, e.headers, e.corrected_by IS NOT NULL FROM terra_identity.events e
+    WHERE e.dev_id = $1 ORDER BY e.event_id)";
 
 constexpr long fetch_rows = 1000;
 
 Event event_of(HeapTuple row, TupleDesc columns) {
-    std::array<Datum, 3> values{};
-    std::array<bool, 3> nulls{};
+    std::array<Datum, 4> values{};
+    std::array<bool, 4> nulls{};
     heap_deform_tuple(row, columns, values.data(), nulls.data());
-    return tables::event_of(values[0], values[1], {values[2], nulls[2]});
+    return tables::event_of(values[0], values[1], {values[2], nulls[2]}, DatumGetBool(values[3]));
 }
 
 } // namespace
 
-Event event_of(Datum received_at, Datum payload, const NullableValue& headers) {
+Event event_of(Datum received_at, Datum payload, const NullableValue& headers, bool is_correction) {
     const Micros received = micros_of(received_at);
+    if (is_correction)
+        return read_correction(JsonbView(detoasted_jsonb(payload)), received);
     return read_event(JsonbView(detoasted_jsonb(payload)), read_headers(view_of(headers), received), received);
 }
 

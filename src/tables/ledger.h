@@ -11,8 +11,9 @@ namespace terra_identity::tables {
 
 using namespace pg;
 
-/// Reads an event again from what was delivered. What is out of line is fetched into the current memory context.
-Event event_of(Datum received_at, Datum payload, const NullableValue& headers);
+/// Reads an event again from what was delivered, or a correction if somebody made it by correct(). What is out of line
+/// is fetched into the current memory context.
+Event event_of(Datum received_at, Datum payload, const NullableValue& headers, bool is_correction);
 
 /// Folds all events of the environment. Must run within `as_owner`.
 Fold fold_ledger(const std::string& dev_id, Reads reads);

@@ -149,6 +149,13 @@ std::vector<Reauth> TableStore::reauths(const std::vector<std::string>& user_ids
     return result;
 }
 
+std::vector<Connection> TableStore::same_person_as(const std::vector<std::string>& user_ids) {
+    std::vector<IndexKeys> wanted;
+    for (const std::string& user_id : user_ids)
+        wanted.push_back(std::move(IndexKeys().equals(user_id).equals(dev_id_)));
+    return decode(scan("connections_same_person_as_idx").fetch(wanted));
+}
+
 bool TableStore::has_transfers() {
     Table table("reauths", AccessShareLock);
     const IndexScan transfers{.table = table.relation(), .index = "reauths_transfer_idx", .reads = reads_, .limit = 1};

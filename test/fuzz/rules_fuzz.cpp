@@ -5,9 +5,11 @@
 // Input: lines. The first is the policy: `keep` or `replace`. Every other line is an event; an empty line ends a batch.
 // An event is these characters, of which the last ones may be left out:
 //   kind       a auth, e auth with an error, h athlete, b body, r user_reauth, d deauth, v access_revoked,
-//              p permission_change, c connection_error
+//              p permission_change, c connection_error; the corrections k active, n ended, s same_person_as,
+//              t not_same_person_as, which use no more than the time of what follows other
 //   user_id    a to f; of a user_reauth the new one
-//   other      of a user_reauth the old user_id; of an athlete the account: x, y; - for none
+//   other      of a user_reauth the old user_id; of a correction the other user_id; of an athlete the account: x, y;
+//              - for none
 //   provider   O OURA, A APPLE (an SDK provider), D DASH (whose account ids are unusable), - none
 //   reference  a anna, b bert, - none
 //   stamp      @ with an ordering timestamp, - without
@@ -15,10 +17,11 @@
 //   created    created_at, written in the same way; - none
 //   scopes     r read, w write, - none
 //   and provider, reference and created of the old user, of a user_reauth
-// Any other character stands for one of these, except for D, so that every input is a history. A user_reauth whose two
-// users have different references is a transfer.
+// Any other character stands for one of these, except for D and the corrections, so that every input is a history. A
+// user_reauth whose two users have different references is a transfer.
 #include "promise.h"
 
+#include "core/correction.h"
 #include "harness.h"
 
 #include <algorithm>
@@ -68,7 +71,15 @@ private:
 
 EventKind next_kind(Line& line) {
     using enum EventKind;
-    switch (line.next("aehrdvpcb")) {
+    switch (line.next("aehrdvpcb", "knst")) {
+    case 'k':
+        return corrected_active;
+    case 'n':
+        return corrected_ended;
+    case 's':
+        return corrected_same_person;
+    case 't':
+        return corrected_not_same_person;
     case 'a':
         return auth_success;
     case 'e':
@@ -102,11 +113,17 @@ Event event_of(std::string_view text) {
     Event event;
     event.kind = next_kind(line);
     event.user.emplace().user_id = *line.next_name("abcdef");
-    const std::optional<std::string> other = line.next_name(event.kind == EventKind::user_reauth ? "abcdef-" : "xy-");
+    const bool is_correction = event.kind >= EventKind::corrected_active;
+    const bool names_user = event.kind == EventKind::user_reauth || names_other(event.kind);
+    const std::optional<std::string> other = line.next_name(names_user ? "abcdef-" : "xy-");
     if (event.kind == EventKind::athlete)
         event.provider_user_id = other;
     if (event.kind == EventKind::user_reauth && other && *other != event.user->user_id)
         event.old_user.emplace().user_id = *other;
+    if (names_other(event.kind) && other && *other != event.user->user_id)
+        event.other_user_id = other;
+    else if (names_other(event.kind))
+        event.kind = EventKind::corrected_active;
     describe(*event.user, line);
     const bool stamped = line.next("@-") == '@';
     event.time = line.next_time().value_or(epoch);
@@ -114,6 +131,10 @@ Event event_of(std::string_view text) {
         event.ordering = event.time;
     event.user->created_at = line.next_time();
     event.user->scopes = line.next_name("rw-");
+    if (is_correction) {
+        *event.user = {.user_id = event.user->user_id};
+        event.ordering.reset();
+    }
     if (event.old_user) {
         describe(*event.old_user, line);
         event.old_user->created_at = line.next_time();
@@ -163,6 +184,8 @@ public:
                 add_object(*event.old_user, event);
                 replaced_.push_back({event.user->user_id, event.time});
             }
+            if (event.other_user_id == user_id)
+                facts_.first_seen_at = std::min(facts_.first_seen_at.value_or(INT64_MAX), event.time);
         }
     }
 
@@ -173,6 +196,7 @@ public:
         facts.reference_id = winner(references_);
         facts.scopes = winner(scopes_);
         facts.provider_user_id = winner(accounts_);
+        facts.same_person_as = winner(same_persons_);
         return facts;
     }
 
@@ -182,14 +206,19 @@ private:
         const EventKind kind = event.kind;
         add_object(*event.user, event);
         const bool success = kind == auth_success || kind == user_reauth;
-        const bool ending = kind == auth_failure || kind == deauth || kind == access_revoked;
-        facts_.live |= !ending;
+        const bool ending = kind == auth_failure || kind == deauth || kind == access_revoked || kind == corrected_ended;
+        facts_.live |= !ending && !names_other(kind);
+        if (names_other(kind))
+            same_persons_.push_back({kind == corrected_same_person ? *event.other_user_id : "", event.time});
+        if (kind == corrected_active)
+            facts_.alive_at = std::max(facts_.alive_at, std::optional(event.time));
         facts_.confirmed |= success;
         if (success)
             facts_.alive_at = std::max(facts_.alive_at, event.ordering ? event.ordering : event.user->created_at);
         for (const auto& [of_kind, at] :
              {std::pair(deauth, &facts_.deauthenticated_at), std::pair(access_revoked, &facts_.revoked_at),
-              std::pair(auth_failure, &facts_.failed_at), std::pair(connection_error, &facts_.degraded_at)})
+              std::pair(corrected_ended, &facts_.deauthenticated_at), std::pair(auth_failure, &facts_.failed_at),
+              std::pair(connection_error, &facts_.degraded_at)})
             if (kind == of_kind)
                 *at = std::max(*at, std::optional(event.time)); // null is less than any time
         if (event.provider_user_id)
@@ -224,7 +253,7 @@ private:
     }
 
     Facts facts_;
-    std::vector<Written> replaced_, providers_, references_, scopes_, accounts_;
+    std::vector<Written> replaced_, providers_, references_, scopes_, accounts_, same_persons_;
 };
 
 /// The reauths of all events at once, as docs/rules.md defines them.

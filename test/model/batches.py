@@ -1,12 +1,15 @@
 """
 Turns a history into SQL: a random plan of statements, batches, transactions and changes of policy.
 
+Corrections are made when the script runs, so they are later than most events; what cannot be said is refused.
+
 A plan is a list of steps. It is made once, for all events of a history, and written as SQL for all or some of them, so
 that a failing history can be shrunk under the same plan.
 """
 
 import json
 import random
+from reading import read
 from datetime import datetime, timedelta, timezone
 
 TIME_ZONES = ["UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Kiritimati"]
@@ -14,12 +17,17 @@ FORMS = ["values", "values", "select from json", "select from values", "copy"]
 
 
 def plan(history):
-    """A random plan. Its steps: ('insert', form, indexes), ('policy', sql with %s for the dev_id), ('sql', text)."""
+    """
+    A random plan. Its steps: ('insert', form, indexes), ('policy', sql with %s for the dev_id),
+    ('correct', user_id, what, other_user_id), ('sql', text).
+    """
     rng = random.Random(f"{history.seed}:{history.index}:plan")
     units = [[batch] for batch in inserts(rng, history)]
     places = sorted(rng.randint(0, len(units)) for _ in range(3))
     for place, change in reversed(list(zip(places, policy_changes(rng, history.policy)))):
         units.insert(place, [("policy", change)])
+    for correction in corrections(rng, history):
+        units.insert(rng.randint(0, len(units)), [correction])
     steps = [("sql", f"SET TimeZone = '{rng.choice(TIME_ZONES)}';"),
              ("sql", f"SET DateStyle = '{rng.choice(['ISO, MDY', 'SQL, DMY', 'German'])}';")]
     while units:
@@ -44,6 +52,13 @@ def inserts(rng, history):
         size = rng.randint(1, largest)
         yield ("insert", rng.choice(FORMS), order[:size])
         order = order[size:]
+
+
+def corrections(rng, history):
+    named = sorted({mention.user_id for event in history.events for mention in read(event).mentions})
+    for _ in range(rng.choice([0, 0, 0, 2, 10]) if named else 0):
+        what = rng.choice(["active", "ended", "same_person_as", "same_person_as", "not_same_person_as"])
+        yield ("correct", rng.choice(named), what, rng.choice(named) if "same" in what else None)
 
 
 def policy_changes(rng, final):
@@ -85,6 +100,11 @@ def script(history, steps, dev_id, kept=None):
             lines.append(rest[0])
         elif kind == "policy":
             lines.append(rest[0] % literal(dev_id))
+        elif kind == "correct":
+            user_id, what, other_user_id = map(literal, rest)
+            lines.append("DO $do$ BEGIN PERFORM terra_identity.correct("
+                         f"{user_id}, {what}, 'as said', {other_user_id}, {literal(dev_id)});"
+                         " EXCEPTION WHEN SQLSTATE 'TI004' THEN NULL; END $do$;")
         else:
             form, indexes = rest
             events = [history.events[i] for i in indexes if kept is None or i in kept]

@@ -18,6 +18,7 @@ from reference import state
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
+DECADES = 30 * 365 * DAY
 START = 1_714_521_600 * SECOND  # 2024-05-01T00:00:00Z
 
 # Byte order, letter case and language order sort these differently. With spaces around them they are the same ids.
@@ -59,6 +60,8 @@ class World:
         self.again = rng.choice([0, 0, 0.05])             # share of the trace ids that come again with another payload
         self.odd = rng.choice([0, 0, 0.05, 0.25])         # share of what is unusual, but legal
         self.spoiled = rng.choice([0, 0, 0.05, 0.2])      # share of what is wrong
+        # Share of the deliveries from far in the future: after the corrections, which happen when the test runs.
+        self.later = rng.choice([0, 0, 0.1, 0.3])
         self.traces = 0
 
     def tick(self, number=None):
@@ -103,6 +106,8 @@ class World:
     def deliver(self, payload, at):
         """The event as it is received: with or without headers, perhaps late."""
         rng = self.rng
+        if self.maybe(self.later):
+            at += DECADES
         received_at = at + HOUR * rng.choice([0, 0, 0, 1, 3, rng.randrange(72)]) + rng.choice([0, 0, 0, 1, 999, 1500])
         headers = {}
         if self.maybe(self.ordering):

@@ -28,12 +28,13 @@ class Event(NamedTuple):
     payload: Any
     headers: Any  # None: the column is null
     received_at: int
+    corrected: bool = False       # correct() inserted it: nothing in a payload can say so
 
 
 class Mention(NamedTuple):
     """One mention of a connection by one event, and what the event states about it."""
     user_id: str
-    role: str                     # 'user', 'new_user' or 'old_user'
+    role: str                     # 'user', 'new_user' or 'old_user'; of a correction 'corrected' or 'other'
     type: str
     identity: bool                # an identity event, not a passing one
     success: bool                 # an `auth` with status success
@@ -46,6 +47,8 @@ class Mention(NamedTuple):
     provider_user_id: Optional[str]
     replaced_by: Optional[str]    # for 'old_user': the user_id of the new one
     other_person: bool            # for 'old_user': both users have a reference_id, and these differ
+    correction: Optional[str] = None      # for 'corrected': what a person says of it
+    same_person_as: Optional[str] = None  # for 'corrected': the other user_id, or '' if that is taken back
 
 
 class Reading(NamedTuple):
@@ -59,6 +62,8 @@ class Problem(Exception):
 
 
 def read(event):
+    if event.corrected:
+        return Reading(None, None, tuple(correction(event)))
     ordering = ordering_timestamp(event.headers, event.received_at)
     trace_id = header(event.headers, "x-terra-trace-id", str)
     trace_id = None if trace_id is None else trimmed(trace_id)
@@ -68,6 +73,18 @@ def read(event):
         return Reading(None, trace_id, tuple(mentions(event, ordering)))
     except Problem as problem:
         return Reading(str(problem), trace_id, ())
+
+
+def correction(event):
+    said = event.payload["correction"]
+    nothing = dict(type="correction", identity=True, success=False, time=event.received_at, ordering=None,
+                   created_at=None, provider=None, reference_id=None, scopes=None, provider_user_id=None,
+                   replaced_by=None, other_person=False)
+    other = said.get("other_user_id")
+    yield Mention(user_id=event.payload["user"]["user_id"], role="corrected", correction=said["what"],
+                  same_person_as={"same_person_as": other, "not_same_person_as": ""}.get(said["what"]), **nothing)
+    if other is not None:
+        yield Mention(user_id=other, role="other", **nothing)
 
 
 def mentions(event, ordering):

@@ -34,6 +34,7 @@ class Connection(NamedTuple):
     degraded: bool
     last_event_at: Optional[int]
     last_data_at: Optional[int]
+    same_person_as: Optional[str]  # what corrections say; '' if that was taken back
 
     @property
     def dated(self):
@@ -98,7 +99,12 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers
             return None
         return superseded_by[c.user_id].connected_at if status(c) == "superseded" else c.ended_facts[status(c)]
 
-    linked = of_one_person | {(c.user_id, d.user_id) for c in facts.values() for d in facts.values()
+    def may_be_one(a, b):
+        return a.reference_id == b.reference_id and (None in (a.provider, b.provider) or a.provider == b.provider)
+
+    corrected = {(c.user_id, c.same_person_as) for c in facts.values()
+                 if c.same_person_as and may_be_one(c, facts[c.same_person_as])}
+    linked = of_one_person | corrected | {(c.user_id, d.user_id) for c in facts.values() for d in facts.values()
                         if c.reference_id == d.reference_id and slots[c.user_id] & slots[d.user_id]}
     lineages = components(facts, linked)
     active = [c for c in facts.values() if status(c) == "active"]
@@ -191,14 +197,16 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers
 
 def facts_of(user_id, all_mentions):
     mine = [m for m in all_mentions if m.user_id == user_id]
-    proofs = [m for m in mine if m.success or m.role == "new_user"]
+    connected = [m for m in mine if m.success or m.role == "new_user"]
+    said_active = [m for m in mine if m.correction == "active"]
     endings = {
         "replaced": [m.time for m in mine if m.role == "old_user"],
-        "deauthenticated": [m.time for m in mine if m.type == "deauth"],
+        "deauthenticated": [m.time for m in mine if m.type == "deauth" or m.correction == "ended"],
         "revoked": [m.time for m in mine if m.type == "access_revoked"],
         "failed": [m.time for m in mine if m.type == "auth" and not m.success]}
     ended_facts = {ending: max(times) for ending, times in endings.items() if times}
-    alive_at = latest(m.created_at if m.ordering is None else m.ordering for m in proofs)
+    alive_at = latest([m.created_at if m.ordering is None else m.ordering for m in connected]
+                      + [m.time for m in said_active])
     created_at = earliest(m.created_at for m in mine)
     first_seen_at = min(m.time for m in mine)
     degraded_at = latest(m.time for m in mine if m.type == "connection_error")
@@ -217,16 +225,18 @@ def facts_of(user_id, all_mentions):
         created_at=created_at,
         first_seen_at=first_seen_at,
         connected_at=first_seen_at if created_at is None else created_at,
-        live=any(m.success or m.role == "new_user"
+        live=bool(said_active) or any(m.success or m.role == "new_user"
                  or m.role == "user" and m.type not in {"auth", "deauth", "access_revoked"} for m in mine),
-        confirmed=bool(proofs),
+        confirmed=bool(connected),
         ended_facts=ended_facts,
         replaced_by=max(((m.time, m.replaced_by) for m in mine if m.role == "old_user"), default=(0, None))[1],
         ended=bool(ended_facts) and (alive_at is None or alive_at <= max(ended_facts.values())),
         degraded=degraded_at is not None and not any(
             m.time > degraded_at for m in mine if m.role != "old_user" and m.type in CURES),
         last_event_at=latest(m.time for m in mine if m.role != "old_user"),
-        last_data_at=latest(m.time for m in mine if m.role != "old_user" and m.type in DATA))
+        last_data_at=latest(m.time for m in mine if m.role != "old_user" and m.type in DATA),
+        same_person_as=max(((m.time, m.same_person_as) for m in mine if m.same_person_as is not None),
+                           default=(0, None))[1])
 
 
 def history_of(user_id, mentions, known):

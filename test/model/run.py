@@ -22,6 +22,7 @@ from pathlib import Path
 import batches
 import comparison
 from histories import UNUSABLE_PROVIDERS, history
+from reading import Event
 from reference import SDK_PROVIDERS, state
 
 BLOCK = 50             # histories per psql session
@@ -52,8 +53,9 @@ def psql(script, patience=30):
     return done.stdout
 
 
-def expected(trial):
-    return comparison.expected(state(trial.events, trial.history.policy, unusable_providers=UNUSABLE_PROVIDERS))
+def expected(trial, corrections=()):
+    return comparison.expected(state([*trial.events, *corrections], trial.history.policy,
+                                     unusable_providers=UNUSABLE_PROVIDERS))
 
 
 class Trial:
@@ -68,7 +70,8 @@ class Trial:
 
     def compare(self, found, before=None):
         """Compares with the extension's state. `before` is that state before rebuild()."""
-        wanted = expected(self)
+        corrections = [Event(row["payload"], None, row["received_at"], True) for row in found.pop("corrections")]
+        wanted = expected(self, corrections)
         if before is not None:
             wanted["ids"] = before["ids"]
         lines = comparison.differences(wanted, found)

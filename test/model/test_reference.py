@@ -577,6 +577,43 @@ class Persons(unittest.TestCase):
         self.assertEqual((statuses(result)["b"], lineages(result)), ("replaced", [["a"], ["b", "c"]]))
 
 
+class Corrections(unittest.TestCase):
+    """What a person decides about a connection."""
+
+    def corrected(self, minute, user_id, what, other_user_id=None):
+        said = {"what": what, "note": "as she says"}
+        if other_user_id is not None:
+            said["other_user_id"] = other_user_id
+        payload = {"type": "correction", "user": {"user_id": user_id}, "correction": said}
+        return event(minute, payload)._replace(corrected=True)
+
+    def test_nobody_is_corrected_by_a_webhook(self):
+        ended = [event(1, auth("u")), event(2, says("deauth", "u")), self.corrected(3, "u", "active")]
+        self.assertEqual(statuses(state(ended)), {"u": "active"})
+        self.assertEqual(statuses(state([*ended[:2], ended[2]._replace(corrected=False)])), {"u": "deauthenticated"})
+
+    def test_the_last_one_who_says_so_is_right(self):
+        events = [event(1, auth("u")), self.corrected(3, "u", "ended"), self.corrected(5, "u", "active"),
+                  event(7, says("access_revoked", "u"))]
+        self.assertEqual([statuses(state(events[:n]))["u"] for n in (1, 2, 3, 4)],
+                         ["active", "deauthenticated", "active", "deauthenticated"])
+
+    def test_a_person_links_what_may_be_of_one_person(self):
+        same = self.corrected(5, "a", "same_person_as", "b")
+        taken_back = self.corrected(6, "a", "not_same_person_as", "b")
+        for other, linked in [(auth("b"), True), (auth("b", "bob"), False), (auth("b", None), False),
+                              (auth("b", "ann", "FITBIT"), False), (auth("b", "ann", None), True)]:
+            events = [event(1, auth("a")), event(2, says("deauth", "a")), event(3, other), same]
+            self.assertEqual(lineages(state(events)), [["a", "b"]] if linked else [["a"], ["b"]])
+            self.assertEqual(lineages(state([*events, taken_back])), [["a"], ["b"]])
+        self.assertEqual(state([event(1, auth("a")), event(2, says("deauth", "a")), event(3, auth("b")), same]).resolve,
+                         {"a": "b", "b": "b"})
+
+    def test_it_names_both(self):
+        result = state([self.corrected(5, "a", "same_person_as", "b")])
+        self.assertEqual(result.connections["b"]["first_seen_at"], at(5))
+
+
 class WhoseItWas(unittest.TestCase):
 
     def told(self, events, user_id="u"):

@@ -42,8 +42,9 @@ the event, or store it with its problem: set `terra_identity.strict` to off |
 | `TI002` | `UPDATE`, `DELETE` or `TRUNCATE` of the ledger `events` | insert another event |
 | `TI003` | the environment requires signatures, and none of its signing secrets is valid | `set_signing_secret`, \
 or set `environments.signature_required` to false |
+| `TI004` | `correct` is asked to say what an event cannot say, or what would not become true | the message says why |
 | `40001` | at REPEATABLE READ and above, another transaction was faster; or a delivery was deleted while it was sent \
-again | try again |
+again; or what `correct` is about changed meanwhile | try again |
 
 All other errors are PostgreSQL's own, with its own codes.
 """

@@ -170,7 +170,13 @@ private:
 
     bool linked(const std::string& a, const std::string& b) const {
         return reauths_.count({a, b, false}) > 0 || reauths_.count({b, a, false}) > 0 ||
-               (share_slot(a, b) && reference(a) == reference(b));
+               (share_slot(a, b) && reference(a) == reference(b)) || corrected(a, b) || corrected(b, a);
+    }
+
+    /// Whether a correction says that both are of one person, and they are of one end user and provider.
+    bool corrected(const std::string& a, const std::string& b) const {
+        return value(of(a).same_person_as) == b && reference(a) == reference(b) &&
+               (!provider(a) || !provider(b) || provider(a) == provider(b));
     }
 
     std::set<std::string> component(const std::string& start) const {

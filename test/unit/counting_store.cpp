@@ -58,6 +58,14 @@ std::vector<Reauth> CountingStore::reauths(const std::vector<std::string>& user_
     return result;
 }
 
+std::vector<Connection> CountingStore::same_person_as(const std::vector<std::string>& user_ids) {
+    count(user_ids.size());
+    std::vector<Connection> result;
+    for (const std::string& user_id : user_ids)
+        answer_some(result, find(naming_, user_id), unlimited);
+    return result;
+}
+
 bool CountingStore::has_transfers() {
     count(1);
     for (const auto& [user_id, reauths] : reauths_)
@@ -125,6 +133,8 @@ void CountingStore::put(const Connection& connection) {
     if (const auto account = connection.account(); account && connection.status == Status::active)
         active_[*account].insert(user_id);
     lineages_[connection.lineage_id].insert(user_id);
+    if (const std::string* const named = connection.facts.same_person())
+        naming_[*named].insert(user_id);
     stored_.insert_or_assign(user_id, connection);
 }
 
@@ -140,6 +150,8 @@ void CountingStore::remove(const std::string& user_id) {
     if (const auto account = connection.account())
         active_[*account].erase(user_id);
     lineages_[connection.lineage_id].erase(user_id);
+    if (const std::string* const named = connection.facts.same_person())
+        naming_[*named].erase(user_id);
     stored_.erase(found);
 }
 

@@ -24,6 +24,7 @@ class CountingStore : public Store {
 public:
     std::vector<Connection> connections(const std::vector<std::string>& user_ids) override;
     std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) override;
+    std::vector<Connection> same_person_as(const std::vector<std::string>& user_ids) override;
     bool has_transfers() override;
     std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries, const UserIds& except) override;
     std::vector<Connection> group_members(const std::vector<Group>& groups, const UserIds& except) override;
@@ -53,6 +54,7 @@ private:
 
     std::map<std::string, Connection> stored_;
     std::map<std::string, std::set<Reauth>> reauths_; ///< by the user_id at either end
+    std::map<std::string, Members> naming_;           ///< by the user_id that they are said to be the same person as
     std::map<Slot, std::set<Place>> live_;
     std::map<Group, Members> groups_;
     std::map<Account, Members> active_;

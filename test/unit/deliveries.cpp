@@ -1,5 +1,6 @@
 #include "deliveries.h"
 
+#include "core/correction.h"
 #include "core/event_reader.h"
 #include "core/headers.h"
 
@@ -79,7 +80,20 @@ Delivery reauth(const std::string& old_user_id, const std::string& new_user_id) 
     return delivery;
 }
 
+Delivery correction(const std::string& user_id, const std::string& what, const std::string& other_user_id) {
+    Delivery delivery;
+    delivery.payload = {{"type", "correction"},
+                        {"user", {{"user_id", user_id}}},
+                        {"correction", {{"what", what}, {"note", "as she says"}}}};
+    if (!other_user_id.empty())
+        delivery.payload["correction"]["other_user_id"] = other_user_id;
+    delivery.is_correction = true;
+    return delivery;
+}
+
 Event read(const Delivery& delivery) {
+    if (delivery.is_correction)
+        return read_correction(NlohmannView(delivery.payload), delivery.received_at);
     const Headers headers = read_headers(NlohmannView(delivery.headers), delivery.received_at);
     return read_event(NlohmannView(delivery.payload), headers, delivery.received_at);
 }

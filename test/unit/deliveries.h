@@ -21,6 +21,7 @@ struct Delivery {
     nlohmann::json payload;
     nlohmann::json headers = nlohmann::json::object();
     Micros received_at = epoch;
+    bool is_correction = false; ///< correct() inserted it
 
     /// With an ordering timestamp of this second, and received at the same time.
     Delivery at(int seconds) const;
@@ -54,6 +55,9 @@ Delivery athlete(const std::string& user_id, const std::string& account);
 
 /// A user_reauth; an empty `old_user_id` makes `old_user` null.
 Delivery reauth(const std::string& old_user_id, const std::string& new_user_id);
+
+/// What correct() inserts; `other_user_id` is empty if `what` needs none.
+Delivery correction(const std::string& user_id, const std::string& what, const std::string& other_user_id = "");
 
 /// Reads payload and headers as the server does.
 Event read(const Delivery& delivery);

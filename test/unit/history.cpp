@@ -36,6 +36,7 @@ public:
         weight_of_reauth_ = one_of<int>({0, 2, 5, 20});
         weight_of_athlete_ = one_of<int>({1, 3, 8});
         weight_of_end_ = one_of<int>({0, 1, 4});
+        corrections_ = one_of<int>({0, 0, 5, 20});
     }
 
     History tell() {
@@ -132,7 +133,19 @@ private:
         return dice == 5 ? permission_change(user_id) : connection_error(user_id);
     }
 
+    Delivery any_correction() {
+        const std::string user_id = one_of(user_ids_), other = one_of(user_ids_);
+        const int dice = between(1, 10);
+        if (dice <= 2 || user_id == other)
+            return correction(user_id, dice == 1 ? "ended" : "active");
+        return correction(user_id, dice <= 4 ? "not_same_person_as" : "same_person_as", other);
+    }
+
     Delivery delivery() {
+        if (chance(corrections_)) {
+            told_ = any_correction().received(between(1, seconds_));
+            return *told_;
+        }
         Delivery result = undescribed();
         for (const char* user : {"user", "new_user", "old_user"})
             if (result.payload.contains(user) && result.payload[user].is_object())
@@ -152,6 +165,7 @@ private:
     int chained_ = 0;      ///< percentage of the reauths that are between neighbours in the chain of all connections
     int transfers_ = 0;    ///< percentage of the reauths that are between two end users, or do not name one of them
     int dated_ = 0;        ///< percentage of the user objects that have a created_at
+    int corrections_ = 0;  ///< percentage of the events that are corrections
     int weight_of_passing_ = 0, weight_of_reauth_ = 0, weight_of_athlete_ = 0, weight_of_end_ = 0;
     std::vector<std::pair<std::string, std::string>> pairs_; ///< the pairs of user_ids of all reauths
     std::optional<Delivery> told_;
@@ -213,7 +227,7 @@ std::string to_text(const History& history) {
         result += "batch " + std::to_string(number++) + ":\n";
         for (const Delivery& delivery : batch)
             result += "  received " + format_iso8601(delivery.received_at) + " " + delivery.headers.dump() + " " +
-                      delivery.payload.dump() + "\n";
+                      delivery.payload.dump() + (delivery.is_correction ? " by correct()\n" : "\n");
     }
     return result;
 }

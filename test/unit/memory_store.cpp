@@ -51,6 +51,13 @@ std::vector<Reauth> MemoryStore::reauths(const std::vector<std::string>& user_id
     return disordered(std::move(result));
 }
 
+std::vector<Connection> MemoryStore::same_person_as(const std::vector<std::string>& user_ids) {
+    return disordered(some(unlimited, [&](const Connection& one) {
+        const std::string* const named = one.facts.same_person();
+        return named != nullptr && contains(user_ids, *named);
+    }));
+}
+
 bool MemoryStore::has_transfers() {
     return std::any_of(stored_reauths_.begin(), stored_reauths_.end(),
                        [](const Reauth& reauth) { return reauth.transfer; });

@@ -19,6 +19,7 @@ public:
 
     std::vector<Connection> connections(const std::vector<std::string>& user_ids) override;
     std::vector<Reauth> reauths(const std::vector<std::string>& user_ids) override;
+    std::vector<Connection> same_person_as(const std::vector<std::string>& user_ids) override;
     bool has_transfers() override;
     std::vector<Connection> neighbours(const std::vector<NeighbourQuery>& queries, const UserIds& except) override;
     std::vector<Connection> group_members(const std::vector<Group>& groups, const UserIds& except) override;
