@@ -33,14 +33,17 @@ BEGIN
                         terra_identity.duplicate_connections, terra_identity.transferred_accounts,
                         terra_identity.dashboard_connections, terra_identity.shared_references, terra_identity.problems,
                         terra_identity.stale_events, terra_identity.unidentified_connections, terra_identity.freshness,
-                        terra_identity.overview TO %s', role);
+                        terra_identity.account_neighbours, terra_identity.contradictions,
+                        terra_identity.policy_evidence, terra_identity.overview TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION terra_identity.resolve(text, text), terra_identity.lineage_of(text, text),
                         terra_identity.user_of(bigint, text), terra_identity.lineage(text, text),
                         terra_identity.user_ids(text, text, text), terra_identity.reference_history(text, text),
                         terra_identity.reference_at(text, timestamptz, text),
                         terra_identity.explain(text, text), terra_identity.explain_graph(text, text),
                         terra_identity.would_duplicate(text, text, text, text),
-                        terra_identity._built_in_sdk_providers(), terra_identity._recent_deliveries(text) TO %s', role);
+                        terra_identity._built_in_sdk_providers(), terra_identity._recent_deliveries(text),
+                        terra_identity._under_way(), terra_identity._data_types(), terra_identity._crowd(),
+                        terra_identity._minute(timestamptz) TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION terra_identity.grant_reader(regrole) IS

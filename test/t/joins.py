@@ -39,6 +39,8 @@ APP = {
 FEW_PAGES = 120
 # Columns that no index leads to: the rows are found by another column.
 NOT_FOUND_BY = {
+    ("account_neighbours", "newer_user_id"): "it is computed for each row",
+    ("account_neighbours", "newer_reference_id"): "it is computed for each row",
     ("changes", "reference_id"): "the feed is read in its order, or of one connection",
     ("connections", "successor_user_id"): "lineage() has what came before, transferred_accounts who had the account",
     ("events", "reference_id"): "it is what the event says; her connections lead to her events",
