@@ -15,7 +15,7 @@ endif
 ifneq (,$(PG_CONFIG))
 export PG_CONFIG
 endif
-export SUITES KEEP SANITIZE HISTORIES DISTRIBUTIONS MACHINES ROWS SCALE RUNS MERGE
+export SUITES KEEP PAGE SANITIZE HISTORIES DISTRIBUTIONS MACHINES ROWS SCALE RUNS MERGE
 .PHONY: $(scripts)
 .NOTPARALLEL:
 
@@ -31,7 +31,8 @@ help:
 	@echo 'make check-matrix     make check on every supported Debian (root only); DISTRIBUTIONS="trixie sid"'
 	@echo 'make check-fresh      make demo and make check where little or half of it is installed (root only);'
 	@echo '                      DISTRIBUTIONS="bookworm trixie", MACHINES="minimal client foreign" to choose'
-	@echo 'make demo             run test/demo/demo.sql; KEEP=1 leaves its server running'
+	@echo 'make demo             run test/demo/demo.sql; KEEP=1 leaves its server running, PAGE=1 shows the story on a'
+	@echo '                      web page (examples/support) until Ctrl-C'
 	@echo 'make bench            measure against a bare table, on a private server; 65 GB of disk, 90 minutes, less with'
 	@echo '                      ROWS="1 2 4" to choose, SCALE=0.01 for sizes times that; RUNS=5 rounds'
 	@echo 'make fuzz             run the fuzz targets with libFuzzer; SECONDS=60 for each of them,'

@@ -209,6 +209,7 @@ check_all() {
     need postgresql-NN-repack "repacks tables beside writers" has_repack_if_any
     need nodejs "runs the example handler, 18 or newer" has_node
     need node-pg "the example handler's driver" has_node_pg
+    need chromium "opens examples/support, in its test" command -v chromium
     need locales "the locale en_US.UTF-8, for a database with its collation" has_locales
     need openssl "signs, in the README's example" command -v openssl
     need curl "posts, in the README's example" command -v curl
