@@ -102,6 +102,10 @@ SELECT dev_id, (SELECT count(*) FROM terra_identity.connections c WHERE c.dev_id
        (SELECT count(*) FROM terra_identity.duplicate_connections c WHERE c.dev_id = e.dev_id), (SELECT count(*) FROM terra_identity.problems p WHERE p.dev_id = e.dev_id)
 FROM unnest('{operations,views,feed,hostile}'::text[]) e (dev_id);
 SELECT count(*) FROM terra_identity.overview WHERE dev_id = 'never seen';
+-- Where the 100,000 newest deliveries do not reach back a day, what the day had is not known.
+INSERT INTO terra_identity.events (dev_id, received_at, payload)
+SELECT 'operations busy', now() - n * interval '0.5 seconds', '{"type": "healthcheck"}' FROM generate_series(100001, 1, -1) n;
+SELECT provider, events_hour BETWEEN 6000 AND 7200 AS hour, events_day, reauths_hour, reauths_day FROM terra_identity.overview WHERE dev_id = 'operations busy';
 
 --
 -- Readers of one environment see no other, in any of these.

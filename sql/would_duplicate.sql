@@ -109,7 +109,7 @@ SELECT '2024-03-01', jsonb_build_object('type', 'athlete', 'user', jsonb_build_o
 FROM generate_series(1, 20000) n;
 ANALYZE terra_identity.connections;
 CREATE FUNCTION pg_temp.rows_read() RETURNS bigint LANGUAGE sql AS $$
-    SELECT sum(seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_all_tables WHERE schemaname = 'terra_identity'
+    SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_all_tables WHERE relid = 'terra_identity.connections'::regclass
 $$;
 SELECT pg_stat_force_next_flush() AS flushed \gset
 SELECT pg_temp.rows_read() AS before \gset

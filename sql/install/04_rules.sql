@@ -105,7 +105,8 @@ COMMENT ON TABLE terra_identity.accepted_duplicates IS
     'connection: everybody on the account stays what the account policy makes of them.';
 COMMENT ON COLUMN terra_identity.accepted_duplicates.dev_id IS
     'Environment (environments.dev_id), by default the one that the setting terra_identity.dev_id names';
-COMMENT ON COLUMN terra_identity.accepted_duplicates.provider IS 'Name of the provider in upper case, as in connections';
+COMMENT ON COLUMN terra_identity.accepted_duplicates.provider IS
+    'Name of the provider in upper case, as in connections';
 COMMENT ON COLUMN terra_identity.accepted_duplicates.provider_user_id IS 'The provider account, as in connections';
 COMMENT ON COLUMN terra_identity.accepted_duplicates.note IS 'Why it may be shared; null if nobody said so';
 COMMENT ON COLUMN terra_identity.accepted_duplicates.accepted_by IS 'The role that accepted it';

@@ -7,9 +7,9 @@ FROM terra_identity.connections c
 WHERE c.status = 'active' AND c.provider_user_id IS NULL AND NOT c.account_unusable;
 COMMENT ON VIEW terra_identity.unidentified_connections IS
     'Active connections whose provider account is not known: duplicates of these cannot be seen. Ask Terra''s GET '
-    '/athlete for each user_id, and insert the answer as an event, or let it come as a webhook. Providers whose account '
-    'ids are unusable are left out. Polling it is cheap: WHERE dev_id = ... ORDER BY connected_at DESC LIMIT 100 reads '
-    'the newest 100 from an index that holds nothing else.';
+    '/athlete for each user_id, and insert the answer as an event, or let it come as a webhook. Providers whose '
+    'account ids are unusable are left out. Polling it is cheap: WHERE dev_id = ... ORDER BY connected_at DESC LIMIT '
+    '100 reads the newest 100 from an index that holds nothing else.';
 COMMENT ON COLUMN terra_identity.unidentified_connections.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.unidentified_connections.user_id IS 'Terra''s id of the connection';
 COMMENT ON COLUMN terra_identity.unidentified_connections.user_uuid IS 'user_id as a uuid; null if it is none';
@@ -72,8 +72,8 @@ COMMENT ON COLUMN terra_identity.freshness.last_event_at IS
 COMMENT ON COLUMN terra_identity.freshness.last_event_type IS 'The type of that event';
 COMMENT ON COLUMN terra_identity.freshness.last_received_at IS 'When that event was received';
 COMMENT ON COLUMN terra_identity.freshness.last_data_at IS
-    'The latest event time of its data: activity, body, daily, sleep, nutrition, menstruation, planned_workout, hormone '
-    'and health_observation; null if the ledger has none';
+    'The latest event time of its data: activity, body, daily, sleep, nutrition, menstruation, planned_workout, '
+    'hormone and health_observation; null if the ledger has none';
 COMMENT ON COLUMN terra_identity.freshness.silence IS
     'How long no data has come: from last_data_at until now, or from connected_at if there was none; never negative';
 
@@ -182,8 +182,8 @@ FROM (
               WHERE e.dev_id = d.dev_id AND e.problem IS NOT NULL ORDER BY e.event_id DESC LIMIT 100000) e) p
     GROUP BY p.dev_id, p.provider
     UNION ALL
-    SELECT r.dev_id COLLATE pg_catalog."default", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, pg_catalog.count(*), NULL, NULL, NULL,
-           NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    SELECT r.dev_id COLLATE pg_catalog."default", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+           pg_catalog.count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM terra_identity.rejected r
     GROUP BY r.dev_id
     UNION ALL

@@ -333,7 +333,7 @@ def state(database):
         WHERE relnamespace = 'terra_identity'::regnamespace AND relkind IN ('r', 'v') AND attname = 'dev_id'""")
     return {(name, dev_id): digest for name, in relations for dev_id, digest in rows(database, f"""
         SELECT dev_id, md5(string_agg(line, ' ' ORDER BY line COLLATE "C")) AS digest
-        FROM (SELECT dev_id, (to_jsonb(r) - 'changed_at')::text AS line FROM terra_identity.{name} r
+        FROM (SELECT dev_id, (to_jsonb(r) - '{{changed_at,silence}}'::text[])::text AS line FROM terra_identity.{name} r
               WHERE dev_id ~ '^order: ') r
         GROUP BY dev_id""")}
 

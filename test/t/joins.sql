@@ -39,10 +39,14 @@ FROM generate_series(1, 10000, 2) n;
 INSERT INTO terra_identity.events (received_at, payload)
 SELECT pg_temp.at(4, n), pg_temp.daily(pg_temp.person(pg_temp.id(which || ' ' || n), 'p' || n))
 FROM unnest('{first,second}'::text[]) which, generate_series(1, 10000, 2) n;
--- One in 40 connects a second account; of one in 100 something comes that cannot be read.
+-- One in 40 connects a second account, and one in 40 one that nobody knows. Of one in 100 something comes that cannot
+-- be read.
 INSERT INTO terra_identity.events (received_at, payload)
 SELECT pg_temp.at(5, n), pg_temp.athlete(pg_temp.person(pg_temp.id('other ' || n), 'p' || n), 'other account ' || n)
 FROM generate_series(37, 10000, 40) n;
+INSERT INTO terra_identity.events (received_at, payload)
+SELECT pg_temp.at(5, n), pg_temp.auth(pg_temp.person(pg_temp.id('other ' || n), 'p' || n))
+FROM generate_series(17, 10000, 40) n;
 INSERT INTO terra_identity.events (received_at, payload)
 SELECT pg_temp.at(6, n), jsonb_set(pg_temp.daily(pg_temp.person(pg_temp.id('first ' || n), 'p' || n)),
                                    '{user,provider}', '5')

@@ -1,7 +1,7 @@
 """
 The files of examples/prometheus. The collector's queries run as a role that grant_reader was called for, and give each
 metric the samples that it needs, with the figures of a story; the alerts name metrics, labels and values that there
-are. promtool, if it is installed, checks the alerts as Prometheus reads them.
+are. promtool, if it is installed, checks them as Prometheus reads them, and lets each fire.
 """
 
 import json
@@ -15,6 +15,7 @@ import yaml
 from tap import check, finish, skip
 
 FOLDER = Path("examples/prometheus")
+TESTS_OF_ALERTS = Path("test/t/prometheus_alerts.yml")
 METRIC_KEYS = {"metric_name", "type", "help", "key_labels", "value_label", "values", "query_ref"}
 FUNCTIONS = {"sum", "max", "delta", "increase", "time", "absent", "by", "and", "on"}
 
@@ -22,17 +23,23 @@ STORY = """
 CREATE EXTENSION terra_identity;
 CREATE ROLE prometheus_reader;
 SELECT terra_identity.grant_reader('prometheus_reader');
+CREATE FUNCTION pg_temp.connects(user_id text, provider text, reference_id text) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_build_object('type', 'auth', 'status', 'success',
+                              'user', jsonb_build_object('user_id', $1, 'provider', $2, 'reference_id', $3))
+$$;
 INSERT INTO terra_identity.events (received_at, payload, headers)
-SELECT now() - interval '10 minutes', payload, headers FROM (VALUES
-    ('{"type": "auth", "status": "success", "user": {"user_id": "a", "provider": "GARMIN", "reference_id": "ann"}}'::jsonb,
-     jsonb_build_object('X-Terra-Ordering-Timestamp',
-                        (extract(epoch FROM now() - interval '11 minutes') * 1000)::bigint)),
-    ('{"type": "athlete", "user": {"user_id": "a", "provider": "GARMIN"}, "athlete": {"provider_user_id": "x"}}', NULL),
-    ('{"type": "auth", "status": "success", "user": {"user_id": "b", "provider": "GARMIN", "reference_id": "bob"}}', NULL),
-    ('{"type": "athlete", "user": {"user_id": "b", "provider": "GARMIN"}, "athlete": {"provider_user_id": "x"}}', NULL),
-    ('{"type": "auth", "status": "success", "user": {"user_id": "c", "provider": "OURA", "reference_id": "cid"}}', NULL),
-    ('{"type": "user_reauth", "old_user": {"user_id": "c"}, "new_user": {"user_id": "d", "provider": "OURA"}}', NULL),
-    ('[]', NULL)) t (payload, headers);
+SELECT now() - interval '10 minutes', payload, CASE WHEN timed THEN jsonb_build_object(
+           'X-Terra-Ordering-Timestamp', (extract(epoch FROM now() - interval '11 minutes') * 1000)::bigint) END
+FROM (VALUES
+    (pg_temp.connects('a', 'GARMIN', 'ann'), true),
+    ('{"type": "athlete", "user": {"user_id": "a", "provider": "GARMIN"}, "athlete": {"provider_user_id": "x"}}',
+     false),
+    (pg_temp.connects('b', 'GARMIN', 'bob'), false),
+    ('{"type": "athlete", "user": {"user_id": "b", "provider": "GARMIN"}, "athlete": {"provider_user_id": "x"}}',
+     false),
+    (pg_temp.connects('c', 'OURA', 'cid'), false),
+    ('{"type": "user_reauth", "old_user": {"user_id": "c"}, "new_user": {"user_id": "d", "provider": "OURA"}}', false),
+    ('[]', false)) t (payload, timed);
 SELECT terra_identity.ingest('not json'::text);
 INSERT INTO terra_identity.refusal_counters (dev_id, reason, refused, first_at, last_at, logged_at)
 VALUES ('default', 'wrong', 5, now(), now(), now());
@@ -176,5 +183,9 @@ check("problems, rejected, duplicates and silence raise an alert",
       {"TerraIdentityProblems", "TerraIdentityRejected", "TerraIdentityDuplicates", "TerraIdentitySilence"}
       <= {rule["alert"] for rule in rules}, *(rule["alert"] for rule in rules))
 check_by_promtool("check", "rules", str(FOLDER / "alerts.yml"))
+played = TESTS_OF_ALERTS.read_text(encoding="utf-8")
+untested = [rule["alert"] for rule in rules if f'alertname="{rule["alert"]}"' not in played]
+check("each alert is one that is made to fire", not untested, *untested)
+check_by_promtool("test", "rules", str(TESTS_OF_ALERTS))
 psql("DROP OWNED BY prometheus_reader; DROP ROLE prometheus_reader")
 sys.exit(finish())
