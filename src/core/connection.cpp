@@ -66,14 +66,6 @@ std::vector<Group> groups_of(const Connection& connection) {
     return result;
 }
 
-std::optional<Slot> shared_slot(const Connection& a, const Connection& b) {
-    const std::vector<Slot> others = b.slots();
-    for (Slot& slot : a.slots())
-        if (std::find(others.begin(), others.end(), slot) != others.end())
-            return std::move(slot);
-    return std::nullopt;
-}
-
 bool is_taken_over(const Connection& superseded, const Connection& successor) {
     return superseded.account_exclusive && superseded.has_account() && superseded.account() == successor.account() &&
            !has_same_reference(superseded, successor);

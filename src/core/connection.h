@@ -100,7 +100,7 @@ struct Group {
     auto operator<=>(const Group&) const = default;
 };
 
-/// The first slot that both connections hold; null if they share none.
+/// A slot that both connections hold, the account slot before the reference slot; null if they share none.
 std::optional<Slot> shared_slot(const Connection& a, const Connection& b);
 
 /// What kind of slot it is, in the words of docs/rules.md: whose newer connection supersedes an older one.
@@ -108,9 +108,6 @@ std::string_view rule_of(const Slot& slot);
 
 /// The groups that a connection belongs to.
 std::vector<Group> groups_of(const Connection& connection);
-
-/// A slot that both connections hold, the account slot before the reference slot; null if they share none.
-std::optional<Slot> shared_slot(const Connection& a, const Connection& b);
 
 /// Whether the account of a superseded connection moved to another end user: its successor holds the same account slot
 /// and has another reference_id.

@@ -1,5 +1,6 @@
 #include "core/explained_events.h"
 
+#include "core/correction.h"
 #include "core/interrupts.h"
 #include "core/text.h"
 #include "core/wording.h"
@@ -60,6 +61,14 @@ private:
             found.complete = true; // of another connection's many events the ones that matter here are among these
             add(std::move(found), reauth_type);
         }
+        add(source_.identity_events(connection_.user_id, std::string(correction_type)), correction_type);
+        for (const std::string& other : source_.corrected_as_same_person(connection_.user_id)) {
+            SomeEvents found = source_.identity_events(other, std::string(correction_type));
+            std::erase_if(found.events,
+                          [&](const LedgerEvent& one) { return one.event.other_user_id != connection_.user_id; });
+            found.complete = true;
+            add(std::move(found), correction_type);
+        }
         std::sort(events_.begin(), events_.end(), [](const LedgerEvent& a, const LedgerEvent& b) {
             return std::tie(a.event.time, a.event_id) < std::tie(b.event.time, b.event_id);
         });
@@ -76,7 +85,7 @@ private:
             if (contribution.user_id != connection_.user_id)
                 continue;
             matters_ = false;
-            sentence_ = what_happened(one.event, contribution.facts);
+            sentence_ = what_happened(one, contribution.facts);
             compare(contribution.facts);
             if (matters_)
                 reasons_.push_back({one.event.time, one.event_id, one.event.type, std::move(sentence_)});
@@ -86,7 +95,8 @@ private:
     }
 
     /// What the event says by itself, and whether that matters because of its kind.
-    std::string what_happened(const Event& event, const Facts& facts) {
+    std::string what_happened(const LedgerEvent& one, const Facts& facts) {
+        const Event& event = one.event;
         switch (event.kind) {
         case EventKind::auth_success:
             matters_ = is_first("auth");
@@ -114,11 +124,42 @@ private:
             matters_ = is_first("athlete");
             return event.provider_user_id ? "An athlete event came for " + id_ + "."
                                           : "An athlete event for " + id_ + " names no account.";
+        case EventKind::corrected_active:
+            matters_ = true;
+            return who_corrected(one, id_ + " is alive") + proof(event, facts);
+        case EventKind::corrected_ended:
+            matters_ = true;
+            return who_corrected(one, id_ + " has ended") +
+                   end(event, facts.deauthenticated_at == facts_.deauthenticated_at, told_.deauthenticated);
+        case EventKind::corrected_same_person:
+        case EventKind::corrected_not_same_person:
+            matters_ = true;
+            return what_correction_says_of_two(one);
         case EventKind::nothing:
         case EventKind::passing:
             break;
         }
         return "";
+    }
+
+    static std::string who_corrected(const LedgerEvent& one, const std::string& what) {
+        return "The role " + quote(one.corrected_by) + " corrected that " + what + ": " + quote(excerpt(one.note)) +
+               ".";
+    }
+
+    std::string what_correction_says_of_two(const LedgerEvent& one) {
+        const Event& event = one.event;
+        const std::string& other_user_id =
+            event.user->user_id == connection_.user_id ? *event.other_user_id : event.user->user_id;
+        const std::string both = id_ + " and " + quote(other_user_id);
+        if (event.kind == EventKind::corrected_not_same_person)
+            return who_corrected(one, both + " are not of the same person, which takes back that they are");
+        std::string sentence = who_corrected(one, both + " are of the same person");
+        for (const Connection& other : source_.connections({other_user_id}))
+            sentence += may_be_same_person(connection_, other)
+                            ? " So they are of one lineage, unless that was taken back"
+                            : " That does not count, because their end users or providers differ";
+        return sentence + by_rule(rule_names::lineage);
     }
 
     std::string what_reauth_says(const Event& event, const Facts& facts) {
@@ -225,7 +266,7 @@ private:
             add(facts_.replaced->at, reauth_type,
                 "A user_reauth replaced " + id_ + " by " + quote(facts_.replaced->value) + ".");
         if (facts_.deauthenticated_at && !told_.deauthenticated)
-            add(*facts_.deauthenticated_at, "deauth", "A deauth ended " + id_ + ".");
+            add(*facts_.deauthenticated_at, "deauth", "A deauth or a correction ended " + id_ + ".");
         if (facts_.revoked_at && !told_.revoked)
             add(*facts_.revoked_at, "access_revoked", "An access_revoked ended " + id_ + ".");
         if (facts_.failed_at && !told_.failed)

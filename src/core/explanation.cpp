@@ -1,5 +1,6 @@
 #include "core/explanation.h"
 
+#include "core/correction.h"
 #include "core/effective_accounts.h"
 #include "core/explained_events.h"
 #include "core/text.h"
@@ -57,9 +58,9 @@ public:
         tell_dashboard();
         tell_degraded();
         tell_data();
-        // A person's corrections and what does not fit the state (`contradictions`) are told here.
         std::stable_sort(reasons_.begin(), reasons_.end(),
                          [](const Reason& a, const Reason& b) { return a.at < b.at; });
+        tell_contradictions();
         conclude();
         return std::move(reasons_);
     }
@@ -303,6 +304,12 @@ private:
         add(last->last, "data", std::move(sentence), last->last_event_id);
     }
 
+    /// After everything else, however long ago it was: it asks for a decision.
+    void tell_contradictions() {
+        for (Contradiction& contradiction : source_.contradictions(connection_.user_id))
+            add(contradiction.last_at, "contradiction", std::move(contradiction.sentence));
+    }
+
     void conclude() { add(std::nullopt, "conclusion", status() + " " + resolution()); }
 
     std::string status() const {
@@ -319,13 +326,21 @@ private:
             return is + since + ", because a user_reauth replaced it by " + name_of(*connection_.successor_user_id) +
                    also_ended() + by_rule(rule_names::status);
         case Status::deauthenticated:
-            return is + since + ", because of a deauth" + also_ended() + by_rule(rule_names::status);
+            return is + since + ", because of " + (is_corrected_end() ? "a correction" : "a deauth") + also_ended() +
+                   by_rule(rule_names::status);
         case Status::revoked:
             return is + since + ", because of an access_revoked" + also_ended() + by_rule(rule_names::status);
         case Status::failed:
             return is + since + ", because of an auth with status error" + by_rule(rule_names::status);
         }
         return is + ".";
+    }
+
+    /// Whether it is a correction that deauthenticated it, and no deauth.
+    bool is_corrected_end() const {
+        return std::any_of(reasons_.begin(), reasons_.end(), [&](const Reason& reason) {
+            return reason.kind == correction_type && reason.at == facts_.deauthenticated_at;
+        });
     }
 
     /// What else ended it, but comes later in the list by which the status is chosen.

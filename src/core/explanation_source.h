@@ -15,6 +15,14 @@ namespace terra_identity {
 struct LedgerEvent {
     std::int64_t event_id = 0;
     Event event;
+    std::string corrected_by = {}; ///< of a correction: the role that called correct()
+    std::string note = {};         ///< of a correction: how it knew
+};
+
+/// What does not fit a connection: a row of the view `contradictions`.
+struct Contradiction {
+    std::optional<Micros> last_at;
+    std::string sentence;
 };
 
 /// Events of one type, by event time, oldest first. If there are too many, the oldest and the newest of them.
@@ -61,13 +69,20 @@ public:
     /// hold; at most `limit`, in any order.
     virtual std::vector<Connection> taken_over_by(const std::string& user_id, std::size_t limit) = 0;
 
-    /// The identity events of a type whose `user_id` is this one. (Of a `user_reauth` that is the new connection.)
+    /// The identity events of a type, or the corrections, whose `user_id` is this one. (Of a `user_reauth` that is the
+    /// new connection.)
     virtual SomeEvents identity_events(const std::string& user_id, const std::string& type) = 0;
+
+    /// Some connections that a correction says are of the same person as this one. What this one's own corrections name
+    /// is not among them.
+    virtual std::vector<std::string> corrected_as_same_person(const std::string& user_id) = 0;
 
     virtual std::vector<PassingEvents> passing_events(const std::string& user_id) = 0;
 
     /// Whether an active connection is degraded.
     virtual bool is_degraded(const std::string& user_id) = 0;
+
+    virtual std::vector<Contradiction> contradictions(const std::string& user_id) = 0;
 
     /// Of a user_id that this environment does not know: some environments that do, whether an event with a problem
     /// names it, and some connections whose reference_id it is.

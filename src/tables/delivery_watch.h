@@ -16,7 +16,8 @@ namespace terra_identity::tables {
 /// `ingest` for other events meanwhile.
 class DeliveryWatch {
 public:
-    DeliveryWatch(std::int64_t event_id, const std::optional<SignedContent>& signed_content, std::string corrected_by = {});
+    DeliveryWatch(std::int64_t event_id, const std::optional<SignedContent>& signed_content,
+                  std::string corrected_by = {});
     ~DeliveryWatch();
     DeliveryWatch(const DeliveryWatch&) = delete;
     DeliveryWatch& operator=(const DeliveryWatch&) = delete;

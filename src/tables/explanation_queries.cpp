@@ -71,15 +71,21 @@ constexpr std::uint64_t most_oldest_events = 100;
 constexpr std::uint64_t most_newest_events = 900;
 
 Query select_oldest_events = R"(
-    SELECT e.event_id, e.received_at, e.payload, e.headers FROM terra_identity.events e
+    SELECT e.event_id, e.received_at, e.payload, e.headers, e.corrected_by,
+           e.payload OPERATOR(pg_catalog.#>>) '{correction,note}'
+    FROM terra_identity.events e
     WHERE e.dev_id OPERATOR(pg_catalog.=) $1 AND e.user_id OPERATOR(pg_catalog.=) $2
       AND e.event_type OPERATOR(pg_catalog.=) $3 AND e.problem IS NULL
+      AND (e.event_type OPERATOR(pg_catalog.<>) 'correction' OR e.corrected_by IS NOT NULL)
     ORDER BY e.event_time LIMIT 100)";
 
 Query select_newest_events = R"(
-    SELECT e.event_id, e.received_at, e.payload, e.headers FROM terra_identity.events e
+    SELECT e.event_id, e.received_at, e.payload, e.headers, e.corrected_by,
+           e.payload OPERATOR(pg_catalog.#>>) '{correction,note}'
+    FROM terra_identity.events e
     WHERE e.dev_id OPERATOR(pg_catalog.=) $1 AND e.user_id OPERATOR(pg_catalog.=) $2
       AND e.event_type OPERATOR(pg_catalog.=) $3 AND e.problem IS NULL
+      AND (e.event_type OPERATOR(pg_catalog.<>) 'correction' OR e.corrected_by IS NOT NULL)
     ORDER BY e.event_time DESC LIMIT 900)";
 
 // The next event type of a connection, in the order of bytes that the index has: one look-up for each type, however
@@ -93,18 +99,29 @@ Query select_next_type = R"(
 Query select_first_event = R"(
     SELECT e.event_time FROM terra_identity.events e
     WHERE e.dev_id OPERATOR(pg_catalog.=) $1 AND e.user_id OPERATOR(pg_catalog.=) $2
-      AND e.event_type OPERATOR(pg_catalog.=) $3 AND e.problem IS NULL
+      AND e.event_type OPERATOR(pg_catalog.=) $3 AND e.problem IS NULL AND e.corrected_by IS NULL
     ORDER BY e.event_time LIMIT 1)";
 
 Query select_last_event = R"(
     SELECT e.event_time, e.event_id FROM terra_identity.events e
     WHERE e.dev_id OPERATOR(pg_catalog.=) $1 AND e.user_id OPERATOR(pg_catalog.=) $2
-      AND e.event_type OPERATOR(pg_catalog.=) $3 AND e.problem IS NULL
+      AND e.event_type OPERATOR(pg_catalog.=) $3 AND e.problem IS NULL AND e.corrected_by IS NULL
     ORDER BY e.event_time DESC LIMIT 1)";
 
 Query select_degraded = R"(
     SELECT v.degraded FROM terra_identity.current_connections v
     WHERE v.dev_id OPERATOR(pg_catalog.=) $1 AND v.user_id OPERATOR(pg_catalog.=) $2)";
+
+Query select_corrected_as_same_person = R"(
+    SELECT c.user_id FROM terra_identity.connections c
+    WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.same_person_as OPERATOR(pg_catalog.=) $2
+      AND c.same_person_as OPERATOR(pg_catalog.<>) ''
+    LIMIT 20)";
+
+Query select_contradictions = R"(
+    SELECT v.last_at, v.sentence FROM terra_identity.contradictions v
+    WHERE v.dev_id OPERATOR(pg_catalog.=) $1 AND v.user_id OPERATOR(pg_catalog.=) $2
+    ORDER BY v.last_at, v.kind)";
 
 Query select_environments = R"(
     SELECT c.dev_id FROM terra_identity.connections c
@@ -210,9 +227,13 @@ std::vector<LedgerEvent> ExplanationQueries::events(Query& query, const std::str
     for (std::uint64_t i = 0, count = Query::rows(); i < count; ++i) {
         check_for_interrupts();
         const MemoryContext caller = MemoryContextSwitchTo(one_event_);
-        result.push_back(
-            {DatumGetInt64(pg::column(found, i, 1).value),
-             event_of(pg::column(found, i, 2).value, pg::column(found, i, 3).value, pg::column(found, i, 4))});
+        const NullableValue corrected_by = pg::column(found, i, 5), note = pg::column(found, i, 6);
+        LedgerEvent& one = result.emplace_back();
+        one.event_id = DatumGetInt64(pg::column(found, i, 1).value);
+        one.event = event_of(pg::column(found, i, 2).value, pg::column(found, i, 3).value, pg::column(found, i, 4),
+                             !corrected_by.is_null);
+        one.corrected_by = corrected_by.is_null ? "" : string_of(corrected_by.value);
+        one.note = note.is_null ? "" : string_of(note.value);
         MemoryContextSwitchTo(caller);
         call([this] { MemoryContextReset(one_event_); });
     }
@@ -258,6 +279,19 @@ std::vector<PassingEvents> ExplanationQueries::passing_events(const std::string&
         passing.last = micros_of(pg::column(last, 0, 1).value);
         passing.last_event_id = DatumGetInt64(pg::column(last, 0, 2).value);
     }
+    return result;
+}
+
+std::vector<std::string> ExplanationQueries::corrected_as_same_person(const std::string& user_id) {
+    return texts(select_corrected_as_same_person, user_id);
+}
+
+std::vector<Contradiction> ExplanationQueries::contradictions(const std::string& user_id) {
+    const SPITupleTable* const found =
+        select_contradictions.run({text_parameter(dev_id_), text_parameter(user_id)}, Reads::statement);
+    std::vector<Contradiction> result;
+    for (std::uint64_t i = 0, count = Query::rows(); i < count; ++i)
+        result.push_back({micros_of(pg::column(found, i, 1).value), string_of(pg::column(found, i, 2).value)});
     return result;
 }
 

@@ -25,7 +25,9 @@ public:
     SomeConnections active_on(const Account& account, std::size_t limit) override;
     std::vector<Connection> taken_over_by(const std::string& user_id, std::size_t limit) override;
     SomeEvents identity_events(const std::string& user_id, const std::string& type) override;
+    std::vector<std::string> corrected_as_same_person(const std::string& user_id) override;
     std::vector<PassingEvents> passing_events(const std::string& user_id) override;
+    std::vector<Contradiction> contradictions(const std::string& user_id) override;
     bool is_degraded(const std::string& user_id) override;
     std::vector<std::string> environments_of(const std::string& user_id) override;
     bool has_problem(const std::string& user_id) override;

@@ -75,9 +75,17 @@ SomeEvents MemorySource::identity_events(const std::string& user_id, const std::
     for (std::size_t i = 0; i < ledger_.size() && !hides_events; ++i)
         if (const Event& event = ledger_[i];
             event.type == type && event.problem.empty() && event.user && event.user->user_id == user_id)
-            result.events.push_back({static_cast<std::int64_t>(i) + 1, event});
+            result.events.push_back({.event_id = static_cast<std::int64_t>(i) + 1, .event = event});
     std::stable_sort(result.events.begin(), result.events.end(),
                      [](const LedgerEvent& a, const LedgerEvent& b) { return a.event.time < b.event.time; });
+    return result;
+}
+
+std::vector<std::string> MemorySource::corrected_as_same_person(const std::string& user_id) {
+    std::vector<std::string> result;
+    for (const auto& [id, connection] : stored_)
+        if (const std::string* const named = connection.facts.same_person(); named != nullptr && *named == user_id)
+            result.push_back(id);
     return result;
 }
 

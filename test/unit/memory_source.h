@@ -23,7 +23,9 @@ public:
     SomeConnections active_on(const Account& account, std::size_t limit) override;
     std::vector<Connection> taken_over_by(const std::string& user_id, std::size_t limit) override;
     SomeEvents identity_events(const std::string& user_id, const std::string& type) override;
+    std::vector<std::string> corrected_as_same_person(const std::string& user_id) override;
     std::vector<PassingEvents> passing_events(const std::string& user_id) override;
+    std::vector<Contradiction> contradictions(const std::string&) override { return found_contradictions; }
     bool is_degraded(const std::string& user_id) override;
     std::vector<std::string> environments_of(const std::string&) override { return environments; }
     bool has_problem(const std::string&) override { return problem; }
@@ -35,6 +37,9 @@ public:
     /// What is known of a user_id that no connection has.
     std::vector<std::string> environments;
     bool problem = false;
+
+    /// What the view `contradictions` has of every connection.
+    std::vector<Contradiction> found_contradictions;
 
     /// Whether events are hidden, as by row level security.
     bool hides_events = false;
