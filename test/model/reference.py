@@ -233,7 +233,7 @@ def facts_of(user_id, all_mentions):
         ended=bool(ended_facts) and (alive_at is None or alive_at <= max(ended_facts.values())),
         degraded=degraded_at is not None and not any(
             m.time > degraded_at for m in mine if m.role != "old_user" and m.type in CURES),
-        last_event_at=latest(m.time for m in mine if m.role != "old_user"),
+        last_event_at=latest(m.time for m in mine if m.role in ("user", "new_user")),
         last_data_at=latest(m.time for m in mine if m.role != "old_user" and m.type in DATA),
         same_person_as=max(((m.time, m.same_person_as) for m in mine if m.same_person_as is not None),
                            default=(0, None))[1])
