@@ -100,6 +100,10 @@ FROM terra_identity.duplicate_connections
 WHERE dev_id = $1 AND provider = $2 AND provider_user_id = $3
 ORDER BY newest DESC, connected_at DESC
 LIMIT ${MOST.listed}`,
+
+  accepted: `SELECT accepted_by, accepted_at, note
+FROM terra_identity.accepted_duplicates
+WHERE dev_id = $1 AND provider = $2 AND provider_user_id = $3`,
 };
 
 // What could be read otherwise than it is: control characters, characters that cannot be seen, spaces that are not the

@@ -54,6 +54,16 @@ async function find(run, typed) {
   return { rows: found.slice(0, MOST.listed), more: found.length > MOST.listed, sql: sql.join('\n\n') };
 }
 
+async function duplicatesOf(run, { dev_id, provider, provider_user_id }) {
+  if (provider === null || provider_user_id === null) return null;
+  const duplicates = await run(BOXES.duplicates, [dev_id, provider, provider_user_id]);
+  const accepted = await run(BOXES.accepted, [dev_id, provider, provider_user_id]);
+  return {
+    rows: duplicates.rows, accepted: accepted.rows,
+    sql: `${duplicates.sql}\n\n-- Whether the account may be shared\n${accepted.sql}`,
+  };
+}
+
 async function look(run, userId, devId) {
   const connection = await run(BOXES.connection, [userId, devId]);
   const explanation = await run(BOXES.explanation, [userId, devId]);
@@ -69,8 +79,7 @@ async function look(run, userId, devId) {
         withLiterals('SELECT terra_identity.explain_graph($1, $2)', [userId, devId]) +
         `\n\n-- The connections\n${connections.sql}\n\n-- Which user_reauth replaced which\n${reauths.sql}`,
     },
-    duplicates: row.provider && row.provider_user_id
-      ? await run(BOXES.duplicates, [devId, row.provider, row.provider_user_id]) : null,
+    duplicates: await duplicatesOf(run, row),
   };
 }
 

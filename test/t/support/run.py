@@ -11,11 +11,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import server_checks                                       # noqa: E402
-from browser import Page                                   # noqa: E402
-from database import drop_readers, prepare, psql, rows     # noqa: E402
-from tap import check, finish                              # noqa: E402
-from views import PROBES, Views                            # noqa: E402
+import server_checks                                         # noqa: E402
+from browser import Page                                     # noqa: E402
+from database import drop_readers, prepare, psql, rows, utc  # noqa: E402
+from tap import check, finish                                # noqa: E402
+from views import PROBES, Views                              # noqa: E402
 
 # Each is a user_id, a reference_id and an account at once.
 MARK = "window.hostile = true"
@@ -52,6 +52,17 @@ class Test(Views):
                                replaced: document.querySelectorAll('.graph .edge.replaced').length,
                                active: document.querySelectorAll('.graph .edge.holds').length})"""), drawn)
         page.close()
+        psql("INSERT INTO terra_identity.accepted_duplicates (provider, provider_user_id, note) "
+             "VALUES ('GARMIN', 'G-42', 'one bicycle computer, <b>two</b> riders')")
+        page = self.open("accepted", q="b-friday")
+        self.check_connection("accepted", page, "b-friday")
+        accepted = rows("SELECT accepted_at FROM terra_identity.accepted_duplicates")[0]["accepted_at"]
+        self.same("accepted: it says who accepted the account, when and why",
+                  page.run("probes.texts('[aria-labelledby=box-duplicates] p')"),
+                  [f"None: several end users may share this account. That was accepted by postgres at {utc(accepted)}.",
+                   "Note: one bicycle computer, <b>two</b> riders"])
+        page.close()
+        psql("DELETE FROM terra_identity.accepted_duplicates")
         page = self.open("environment", q="8b2d-tour")
         self.check_connection("environment", page, "8b2d-tour", "tour")
         page.close()
