@@ -6,7 +6,7 @@
 # run counts as a failure. All suites except unit and fuzz use a private server (server.sh). They run as its user, in a
 # copy of the project's files.
 #
-# BROWSER=no: without the browser that test/t/graph.sh needs; the script is skipped if there is none.
+# BROWSER=no: without the browser that test/t/graph.sh and test/t/support.sh need; they are skipped if there is none.
 #
 # The model and each test/t/*.sh get an empty database of their own, as PGDATABASE (in_database.sh).
 set -euo pipefail

@@ -4,7 +4,8 @@
 # install, it prints the command to run and exits with 1. It never creates or changes a database cluster of the system.
 # Where Debian's node-pg cannot be installed, because nodejs is another vendor's, npm installs the module into
 # examples/node.
-#   --browser also what test/t/graph.sh needs: a browser, and Mermaid, which npm installs into test/mermaid
+#   --browser also what test/t/graph.sh and test/t/support.sh need: a browser, and Mermaid, which npm installs into
+#             test/mermaid
 #   --tools   also what make format and make lint need
 #   --fuzz    also what make fuzz needs
 #   --matrix  also what make check-matrix needs
@@ -209,12 +210,11 @@ check_all() {
     need postgresql-NN-repack "repacks tables beside writers" has_repack_if_any
     need nodejs "runs the example handler, 18 or newer" has_node
     need node-pg "the example handler's driver" has_node_pg
-    need chromium "opens examples/support, in its test" command -v chromium
     need locales "the locale en_US.UTF-8, for a database with its collation" has_locales
     need openssl "signs, in the README's example" command -v openssl
     need curl "posts, in the README's example" command -v curl
     if [[ $options == *--browser* ]]; then
-        need chromium "draws what explain_graph returns" command -v chromium
+        need chromium "opens examples/support, and draws what explain_graph returns" command -v chromium
         need npm "installs Mermaid, which draws it" has_mermaid_or_npm
     fi
     if [[ $options == *--tools* ]]; then
