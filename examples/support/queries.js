@@ -104,6 +104,11 @@ LIMIT ${MOST.listed}`,
   accepted: `SELECT accepted_by, accepted_at, note
 FROM terra_identity.accepted_duplicates
 WHERE dev_id = $1 AND provider = $2 AND provider_user_id = $3`,
+
+  contradictions: `SELECT kind, count, last_at, sentence, settled_by
+FROM terra_identity.contradictions
+WHERE user_id = $1 AND dev_id = $2
+ORDER BY last_at, kind`,
 };
 
 // What could be read otherwise than it is: control characters, characters that cannot be seen, spaces that are not the

@@ -80,6 +80,7 @@ async function look(run, userId, devId) {
         `\n\n-- The connections\n${connections.sql}\n\n-- Which user_reauth replaced which\n${reauths.sql}`,
     },
     duplicates: await duplicatesOf(run, row),
+    contradictions: await run(BOXES.contradictions, [userId, devId]),
   };
 }
 

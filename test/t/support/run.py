@@ -41,6 +41,14 @@ class Test(Views):
         page = self.open("story-360", width=360, q="b-friday")
         self.check_connection("story-360", page, "b-friday")
         page.close()
+        psql("""INSERT INTO terra_identity.events (received_at, payload)
+            SELECT '2026-03-07 12:00Z'::timestamptz + n * interval '12 hours', '{"type": "daily", "data": [{}],
+                "user": {"user_id": "a-tuesday", "provider": "GARMIN", "reference_id": "alice"}}'
+            FROM generate_series(1, 12) n""")
+        page = self.open("contradiction-360", width=360, q="a-tuesday")
+        self.check_connection("contradiction-360", page, "a-tuesday")
+        check("contradiction-360: data that goes on is one", page.run("probes.texts('.warning')"))
+        page.close()
         psql("UPDATE terra_identity.environments SET account_policy = 'keep' WHERE dev_id = 'default'")
         page = self.open("duplicate-dark", dark=True, q="G-42", user_id="a-tuesday", dev_id="default")
         self.check_connection("duplicate-dark", page, "a-tuesday")

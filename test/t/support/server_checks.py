@@ -69,7 +69,7 @@ def cost(support):
         ANALYZE;""")
     answer = support.answer(q="long-60")
     texts = [answer["found"]["sql"], answer["view"]["connection"]["sql"], answer["view"]["graph"]["sql"],
-             answer["view"]["duplicates"]["sql"]]
+             answer["view"]["duplicates"]["sql"], answer["view"]["contradictions"]["sql"]]
     statements = [one for text in texts for one in re.sub(r"^--.*\n", "", text, flags=re.M).split(";")
                   if one.strip()]
     for reader in (READER, ISOLATED):

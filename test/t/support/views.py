@@ -84,7 +84,8 @@ class Views:
                    [row["sentence"] for row in events]])
         lineage = rows("SELECT * FROM terra_identity.lineage(:'user_id', :'dev_id')", **key)
         [asked] = [row for row in lineage if row["user_id"] == user_id]
-        facts = dict(zip(page.run("probes.texts('dt')"), page.run("probes.texts('dd')")))
+        facts = dict(zip(page.run("probes.texts('[aria-labelledby=box-state] dt')"),
+                         page.run("probes.texts('[aria-labelledby=box-state] dd')")))
         resolved = rows("SELECT terra_identity.resolve(:'user_id', :'dev_id') AS id", **key)[0]["id"]
         wanted = {
             "user_id": visible(user_id), "status": asked["status"], "environment": visible(dev_id),
@@ -110,6 +111,16 @@ class Views:
                   page.run("probes.table('table[aria-label=\"Active connections of this account\"]')"),
                   [[visible(row["user_id"]), visible(row["reference_id"] or "not known"), utc(row["connected_at"]),
                     "newest: the dashboard shows it" if row["newest"] else ""] for row in duplicates])
+        doubts = rows("""SELECT * FROM terra_identity.contradictions
+            WHERE user_id = :'user_id' AND dev_id = :'dev_id' ORDER BY last_at, kind""", **key)
+        self.same(f"{name}: the contradictions are the view's",
+                  [page.run("probes.texts('.warning p')"), page.run("probes.texts('.warning pre')")],
+                  [[text for row in doubts for text in (
+                      row["sentence"], f"{row['kind']}, {row['count']} time{'s' if row['count'] != 1 else ''}, "
+                                       f"last {utc(row['last_at'])}")], [row["settled_by"] for row in doubts]])
+        flags = (["Different end users share its account"] if duplicates else []) + (
+            [f"{len(doubts)} contradiction{'s' if len(doubts) > 1 else ''}"] if doubts else [])
+        self.same(f"{name}: the state points to them", page.run("probes.texts('.flags a')"), flags)
         self.check_sql(name, page)
         mermaid = rows("SELECT terra_identity.explain_graph(:'user_id', :'dev_id') AS text", **key)[0]["text"]
         if "are left out" not in mermaid:  # that text is limited
@@ -122,7 +133,7 @@ class Views:
 
     def check_sql(self, name, page):
         """What is there to copy runs as it is, as a reader."""
-        texts = page.run("probes.texts('pre')")
+        texts = page.run("probes.texts('pre[aria-label^=\"SQL of\"]')")
         failed = []
         for text in texts:
             try:
