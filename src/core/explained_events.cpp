@@ -29,9 +29,9 @@ public:
                  const std::vector<Reauth>& to)
         : source_(source), connection_(connection), facts_(connection.facts), id_(quote(connection.user_id)) {
         for (const Reauth& reauth : from)
-            transfers_.emplace(reauth.new_user_id, reauth.transfer);
+            transfers_.emplace(std::pair(true, reauth.new_user_id), reauth.transfer);
         for (const Reauth& reauth : to)
-            transfers_.emplace(reauth.old_user_id, reauth.transfer);
+            transfers_.emplace(std::pair(false, reauth.old_user_id), reauth.transfer);
         read(from);
     }
 
@@ -169,13 +169,16 @@ private:
         std::string sentence = is_old ? "A user_reauth replaced " + id_ + " by " + quote(other) + "."
                                       : "A user_reauth replaced " + quote(other) + " by " + id_ + ".";
         if (is_transfer(event)) {
-            const auto pair = transfers_.find(other);
+            const auto pair = transfers_.find(std::pair(is_old, other));
             sentence += " It names two people, " + person(event.old_user->reference_id) + " before and " +
                         person(event.user->reference_id) + " now";
-            sentence += pair != transfers_.end() && pair->second
-                            ? ", so it puts the two connections into no lineage" + by_rule(rule_names::lineage)
-                            : ", but another user_reauth of the two connections does not, so they are of one lineage" +
-                                  by_rule(rule_names::lineage);
+            if (pair == transfers_.end())
+                sentence += ".";
+            else if (pair->second)
+                sentence += ", so it puts the two connections into no lineage" + by_rule(rule_names::lineage);
+            else
+                sentence += ", but another user_reauth of the two connections does not, so they are of one lineage" +
+                            by_rule(rule_names::lineage);
         }
         return sentence +
                (is_old ? end(event, facts.replaced == facts_.replaced, told_.replaced) : proof(event, facts));
@@ -307,10 +310,11 @@ private:
     ExplanationSource& source_;
     const Connection& connection_;
     const Facts& facts_;
-    const std::string id_;                  ///< quoted
-    std::map<std::string, bool> transfers_; ///< by the other user_id of each reauth
-    std::vector<LedgerEvent> events_;       ///< oldest first
-    std::set<std::string> incomplete_;      ///< types of which not all events were read
+    const std::string id_; ///< quoted
+    /// Of each reauth whether it is a transfer; by whether this connection is the old one, and the other user_id.
+    std::map<std::pair<bool, std::string>, bool> transfers_;
+    std::vector<LedgerEvent> events_;  ///< oldest first
+    std::set<std::string> incomplete_; ///< types of which not all events were read
     std::vector<Reason> reasons_;
     Facts said_; ///< the values that the events until now wrote
     Told told_;

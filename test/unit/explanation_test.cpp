@@ -238,6 +238,21 @@ TEST(ExplanationTest, EndsThatDoNotCount) {
     EXPECT_TRUE(contains(without, "neither an ordering timestamp nor a created_at"));
 }
 
+TEST(ExplanationTest, ATransferIsOneOfItsDirection) {
+    const auto between = [](const std::string& old_user_id, const std::string& new_user_id, const std::string& from,
+                            const std::string& to) {
+        Delivery delivery = reauth(old_user_id, new_user_id).reference(from);
+        delivery.payload["new_user"]["reference_id"] = to;
+        return delivery;
+    };
+    const std::string text = explained("b", {between("a", "b", "anna", "bert").at(1),
+                                             between("b", "a", "bert", "anna").at(2), reauth("b", "a").at(3)});
+    EXPECT_TRUE(contains(text, "It names two people, end user \"anna\" before and end user \"bert\" now, so it puts"))
+        << text;
+    EXPECT_TRUE(contains(text, "It names two people, end user \"bert\" before and end user \"anna\" now, but another"))
+        << text;
+}
+
 TEST(ExplanationTest, RepetitionsShareARow) {
     std::vector<Delivery> deliveries{auth("a").at(1)};
     for (int i = 2; i < 100; ++i)
