@@ -17,9 +17,11 @@ MARK = "-- next statement --"
 PAGES = {
     "README.md": "CREATE TABLE health_data (user_id text, day date, steps int);"
                  "INSERT INTO health_data VALUES ('id-1', '2026-01-01', 9000), ('id-2', '2026-01-02', 8000);",
-    "docs/rules.md": "",
+    "docs/rules.md": "INSERT INTO terra_identity.events (payload) SELECT jsonb_build_object('type', 'auth', 'status',"
+                     " 'success', 'user', jsonb_build_object('user_id', u, 'provider', 'GARMIN', 'reference_id', 'r'))"
+                     " FROM unnest(ARRAY['b3f1', '77ac']) u;",
     "docs/handler.md": "CREATE ROLE anon;",
-    "docs/roles.md": "CREATE ROLE loader;",
+    "docs/roles.md": "CREATE ROLE loader; CREATE ROLE support;",
 }
 
 # Beside the transcript's people: data of theirs; an account that moved from anna to bert, and goes on sending data for
