@@ -4,6 +4,7 @@
 #include "memory_source.h"
 #include "scenarios.h"
 
+#include "core/correction.h"
 #include "core/explanation.h"
 #include "core/wording.h"
 
@@ -61,6 +62,9 @@ std::set<std::string> names_of(const std::vector<Event>& events) {
     };
     for (const Event& event : events) {
         add(event.provider_user_id);
+        add(event.other_user_id);
+        if (event.type == correction_type)
+            result.insert({corrector, correction_note});
         for (const auto& user : {event.user, event.old_user})
             if (user) {
                 result.insert(user->user_id);
@@ -104,7 +108,8 @@ void check(MemorySource& source, const std::string& user_id, const Truth& truth,
             EXPECT_TRUE(known_rules.contains(rule)) << rule;
         if (reason.event_id) {
             const Event& event = source.ledger().at(static_cast<std::size_t>(*reason.event_id) - 1);
-            EXPECT_TRUE(event.user->user_id == user_id || (event.old_user && event.old_user->user_id == user_id));
+            EXPECT_TRUE(event.user->user_id == user_id || (event.old_user && event.old_user->user_id == user_id) ||
+                        event.other_user_id == user_id);
             EXPECT_EQ(reason.at, event.time);
         } else {
             EXPECT_FALSE(contains(reason.sentence, "could not be read"));

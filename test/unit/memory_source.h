@@ -11,6 +11,10 @@
 
 namespace terra_identity::test {
 
+/// Who made all corrections, and how he knew.
+inline constexpr const char* corrector = "support";
+inline constexpr const char* correction_note = "she called";
+
 class MemorySource : public ExplanationSource {
 public:
     /// The event_ids are 1, 2, 3, ... in the order of the ledger.
