@@ -125,6 +125,7 @@ std::set<std::int64_t> lineages_without_group(Neighbourhood& neighbourhood) {
         return {};
     neighbourhood.require_reauths(leavers);
     std::vector<std::string> user_ids;
+    user_ids.reserve(leavers.size());
     for (const Node* const node : leavers)
         user_ids.push_back(node->now.user_id);
     UserIds named;

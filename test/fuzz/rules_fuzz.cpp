@@ -132,7 +132,9 @@ Event event_of(std::string_view text) {
     event.user->created_at = line.next_time();
     event.user->scopes = line.next_name("rw-");
     if (is_correction) {
-        *event.user = {.user_id = event.user->user_id};
+        UserObject named;
+        named.user_id = event.user->user_id;
+        event.user = named;
         event.ordering.reset();
     }
     if (event.old_user) {
