@@ -2,6 +2,7 @@
 -- look-up of one connection reads.
 SET terra_identity.dev_id = 'contradictions';
 SET timezone = 'UTC';
+SET datestyle = 'ISO';
 \set SHOW_CONTEXT never
 
 CREATE FUNCTION pg_temp.said(type text, user_id text, reference_id text DEFAULT NULL, account text DEFAULT NULL, provider text DEFAULT 'OURA') RETURNS jsonb LANGUAGE sql

@@ -85,8 +85,8 @@ FROM terra_identity.connections c
 CROSS JOIN LATERAL (
     SELECT 'data_after_end', pg_catalog.count(*), pg_catalog.max(e.event_time),
            pg_catalog.format(
-               'Connection %s has been %s since %s, but data of it came later than a day after that, last at %s.', c.user_id,
-               c.status || coalesce(' by ' || c.successor_user_id, ''), terra_identity._minute(c.ended_at),
+               'Connection %s has been %s since %s, but data of it came later than a day after that, last at %s.',
+               c.user_id, c.status || coalesce(' by ' || c.successor_user_id, ''), terra_identity._minute(c.ended_at),
                terra_identity._minute(pg_catalog.max(e.event_time))),
            CASE WHEN c.status <> 'superseded'
                 THEN pg_catalog.format('SELECT terra_identity.correct(%L, ''active'', ''it still sends data'', '
