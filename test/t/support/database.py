@@ -24,11 +24,14 @@ def rows(query, **values):
 
 
 def visible(text):
-    """As the page shows an id: what cannot be seen, or turns the direction of writing, as an escape."""
+    """As the page shows an id, whose own backslashes are doubled."""
+    return clear(text.replace("\\", "\\\\"))
+
+
+def clear(text):
+    """As the page shows a sentence: what cannot be seen, or turns the direction of writing, as an escape."""
     def show(character):
         category = unicodedata.category(character)
-        if character == "\\":
-            return "\\\\"
         if category in ("Cc", "Cf", "Co", "Cn", "Zl", "Zp") or (category == "Zs" and character != " ") or \
                 character in "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0" or "\ufe00" <= character <= "\ufe0f":
             return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"

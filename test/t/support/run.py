@@ -162,11 +162,15 @@ class Test(Views):
                 (jsonb_build_object('type', 'auth', 'status', 'success', 'user', jsonb_build_object(
                     'user_id', 'other-' || md5(:'id'), 'provider', 'GARMIN', 'reference_id', 'somebody else'))),
                 (jsonb_build_object('type', 'athlete', 'user', jsonb_build_object('user_id', 'other-' || md5(:'id'),
-                    'provider', 'GARMIN'), 'athlete', jsonb_build_object('provider_user_id', :'id')))""", id=text)
+                    'provider', 'GARMIN'), 'athlete', jsonb_build_object('provider_user_id', :'id')));
+                INSERT INTO terra_identity.events (received_at, payload) VALUES (now() + interval '3 days',
+                    jsonb_build_object('type', 'daily', 'data', '[{}]'::jsonb, 'user', jsonb_build_object(
+                        'user_id', :'id', 'provider', 'GARMIN', 'reference_id', :'id')))""", id=text)
             for suffix, width in (("", 1100), ("-360", 360)):
                 label = f"hostile-{name}{suffix}"
                 page = self.open(label, width=width, q=text, user_id=text, dev_id="default")
                 self.check_connection(label, page, text)
+                check(f"{label}: it has a contradiction, too", page.run("probes.texts('.warning')"))
                 page.run("document.querySelectorAll('details').forEach((one) => one.open = true)")
                 self.check_view(f"{label}-open", page)
                 page.close()

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from browser import Browser, Page
-from database import READER, psql, rows, utc, visible
+from database import READER, clear, psql, rows, utc, visible
 from services import Support
 from tap import check
 
@@ -72,7 +72,7 @@ class Views:
         key = {"user_id": user_id, "dev_id": dev_id}
         told = rows("SELECT * FROM terra_identity.explain(:'user_id', :'dev_id')", **key)
         self.same(f"{name}: the state is the conclusion", page.run("probes.texts('.sentence')"),
-                  [row["sentence"] for row in told if row["kind"] == "conclusion"])
+                  [clear(row["sentence"]) for row in told if row["kind"] == "conclusion"])
         events = [row for row in told if row["kind"] != "conclusion"]
         self.same(f"{name}: the timeline is what explain says",
                   [page.run("probes.texts('.timeline time')"),
@@ -81,7 +81,7 @@ class Views:
                   [[utc(row["at"]) for row in events],
                    [row["kind"] + (f", event {row['event_id']}" if row["event_id"] is not None else "")
                     for row in events],
-                   [row["sentence"] for row in events]])
+                   [clear(row["sentence"]) for row in events]])
         lineage = rows("SELECT * FROM terra_identity.lineage(:'user_id', :'dev_id')", **key)
         [asked] = [row for row in lineage if row["user_id"] == user_id]
         facts = dict(zip(page.run("probes.texts('[aria-labelledby=box-state] dt')"),
@@ -116,8 +116,9 @@ class Views:
         self.same(f"{name}: the contradictions are the view's",
                   [page.run("probes.texts('.warning p')"), page.run("probes.texts('.warning pre')")],
                   [[text for row in doubts for text in (
-                      row["sentence"], f"{row['kind']}, {row['count']} time{'s' if row['count'] != 1 else ''}, "
-                                       f"last {utc(row['last_at'])}")], [row["settled_by"] for row in doubts]])
+                      clear(row["sentence"]), f"{row['kind']}, {row['count']} time{'s' if row['count'] != 1 else ''}, "
+                                       f"last {utc(row['last_at'])}")],
+                   ["\n".join(map(clear, row["settled_by"].split("\n"))) for row in doubts]])
         flags = (["Different end users share its account"] if duplicates else []) + (
             [f"{len(doubts)} contradiction{'s' if len(doubts) > 1 else ''}"] if doubts else [])
         self.same(f"{name}: the state points to them", page.run("probes.texts('.flags a')"), flags)
