@@ -184,7 +184,7 @@ INSERT INTO terra_identity.environments (account_policy) VALUES ('keep');
 INSERT INTO terra_identity.providers (sdk) VALUES (true);
 INSERT INTO terra_identity.environment_settings (account_policy) VALUES ('keep');
 INSERT INTO terra_identity.provider_settings (sdk) VALUES (true);
-UPDATE terra_identity.environments SET dev_id = NULL;
+UPDATE terra_identity.environments SET dev_id = NULL WHERE dev_id = 'rules policy';
 UPDATE terra_identity.providers SET provider = 'APPLE2' WHERE provider = 'APPLE';
 TRUNCATE terra_identity.provider_settings;
 TRUNCATE terra_identity.environment_settings;

@@ -86,7 +86,9 @@ CROSS JOIN LATERAL (
     SELECT 'data_after_end', pg_catalog.count(*), pg_catalog.max(e.event_time),
            pg_catalog.format(
                'Connection %s has been %s since %s, but data of it came later than a day after that, last at %s.',
-               c.user_id, c.status || coalesce(' by ' || c.successor_user_id, ''), terra_identity._minute(c.ended_at),
+               pg_catalog.to_json(c.user_id),
+               c.status || coalesce(' by ' || pg_catalog.to_json(c.successor_user_id)::text, ''),
+               terra_identity._minute(c.ended_at),
                terra_identity._minute(pg_catalog.max(e.event_time))),
            CASE WHEN c.status <> 'superseded'
                 THEN pg_catalog.format('SELECT terra_identity.correct(%L, ''active'', ''it still sends data'', '
@@ -108,8 +110,9 @@ CROSS JOIN LATERAL (
     SELECT 'silent_duplicate', 1, a.newer_last_data_at,
            pg_catalog.format(
                'Connection %s shares its account with %s, who connected at %s as %s. It has sent no data later than a '
-               'day after that, while the newer one has, last at %s: Terra seems to have ended it.', c.user_id,
-               coalesce(a.newer_reference_id, 'nobody'), terra_identity._minute(a.newer_connected_at), a.newer_user_id,
+               'day after that, while the newer one has, last at %s: Terra seems to have ended it.',
+               pg_catalog.to_json(c.user_id), coalesce(pg_catalog.to_json(a.newer_reference_id)::text, 'nobody'),
+               terra_identity._minute(a.newer_connected_at), pg_catalog.to_json(a.newer_user_id),
                terra_identity._minute(a.newer_last_data_at)),
            pg_catalog.format('INSERT INTO terra_identity.environments (dev_id, account_policy) '
                              'VALUES (%L, ''replace'');', c.dev_id)
@@ -118,8 +121,9 @@ CROSS JOIN LATERAL (
     UNION ALL
     SELECT 'other_reference', pg_catalog.count(*), pg_catalog.max(e.event_time),
            pg_catalog.format(
-               'Connection %s is of %s, but its data names %s, last at %s.', c.user_id, c.reference_id,
-               pg_catalog.string_agg(DISTINCT e.reference_id, ', '),
+               'Connection %s is of %s, but its data names %s, last at %s.', pg_catalog.to_json(c.user_id),
+               pg_catalog.to_json(c.reference_id),
+               pg_catalog.string_agg(DISTINCT pg_catalog.to_json(e.reference_id)::text, ', '),
                terra_identity._minute(pg_catalog.max(e.event_time))),
            pg_catalog.format('SELECT * FROM terra_identity.reference_history(%L, %L);', c.user_id, c.dev_id)
     FROM pg_catalog.unnest(terra_identity._data_types()) t (type)
@@ -134,15 +138,16 @@ CROSS JOIN LATERAL (
     SELECT 'reauth_of_nobody', pg_catalog.count(*), pg_catalog.max(e.event_time),
            pg_catalog.format(
                'A user_reauth connected %s at %s and names no old connection, while %s active for the same person at '
-               'this provider: %s.', c.user_id, terra_identity._minute(pg_catalog.max(e.event_time)),
+               'this provider: %s.', pg_catalog.to_json(c.user_id), terra_identity._minute(pg_catalog.max(e.event_time)),
                CASE pg_catalog.max(o.count) WHEN 1 THEN 'another one is' ELSE 'others are' END,
                pg_catalog.string_agg(DISTINCT o.user_ids, ', ')),
-           pg_catalog.format('SELECT terra_identity.correct(%L, ''ended'', ''replaced by %s'', dev_id => %L);',
-                             pg_catalog.max(o.first), pg_catalog.replace(c.user_id, '''', ''''''), c.dev_id)
+           pg_catalog.format('SELECT terra_identity.correct(%L, ''ended'', %L, dev_id => %L);',
+                             pg_catalog.max(o.first), 'replaced by ' || c.user_id, c.dev_id)
     FROM terra_identity.events e
     CROSS JOIN LATERAL (
         SELECT pg_catalog.count(*) AS count, pg_catalog.min(l.user_id COLLATE "C") AS first,
-               pg_catalog.string_agg(l.user_id, ', ' ORDER BY l.user_id COLLATE "C") AS user_ids
+               pg_catalog.string_agg(pg_catalog.to_json(l.user_id)::text, ', ' ORDER BY l.user_id COLLATE "C")
+                   AS user_ids
         FROM (SELECT p.user_id FROM terra_identity.connections p
               WHERE p.reference_id = c.reference_id AND p.status = 'active' AND p.dev_id = c.dev_id
                 AND p.provider = c.provider AND p.user_id <> c.user_id AND p.connected_at < e.event_time
@@ -155,7 +160,8 @@ CROSS JOIN LATERAL (
     SELECT 'crowded_account', s.count, s.last_at,
            pg_catalog.format(
                'Connection %s is on %s account %s, like those of %s end users%s, so the provider may report the same '
-               'account for everybody.', c.user_id, c.provider, c.provider_user_id, s.count,
+               'account for everybody.', pg_catalog.to_json(c.user_id), pg_catalog.to_json(c.provider),
+               pg_catalog.to_json(c.provider_user_id), s.count,
                CASE WHEN s.count = 100 THEN ' or more' ELSE '' END),
            pg_catalog.format('INSERT INTO terra_identity.providers (provider, account_ids) VALUES (%L, ''unusable'');',
                              c.provider)
@@ -164,7 +170,10 @@ CROSS JOIN LATERAL (
                 WHERE p.duplicate AND p.dev_id = c.dev_id AND p.provider = c.provider
                   AND p.provider_user_id = c.provider_user_id
                 ORDER BY p.dated DESC, p.connected_at DESC, p.user_id COLLATE "C" DESC LIMIT 100) l) s
-    WHERE c.duplicate AND s.count >= terra_identity._crowd()) k (kind, count, last_at, sentence, settled_by);
+    WHERE c.duplicate AND s.count >= terra_identity._crowd() AND NOT EXISTS (
+        SELECT FROM terra_identity.accepted_duplicates a
+        WHERE a.dev_id = c.dev_id AND a.provider = c.provider AND a.provider_user_id = c.provider_user_id)
+) k (kind, count, last_at, sentence, settled_by);
 COMMENT ON VIEW terra_identity.contradictions IS
     'Where what keeps coming does not fit the state: one row for each connection and kind. data_after_end: it is not '
     'active, but data came later than a day after its end (what comes within a day was under way). silent_duplicate: '

@@ -126,7 +126,7 @@ Query select_contradictions = R"(
 Query select_environments = R"(
     SELECT c.dev_id FROM terra_identity.connections c
     WHERE c.user_id OPERATOR(pg_catalog.=) $2 AND c.dev_id OPERATOR(pg_catalog.<>) $1
-    LIMIT 5)";
+    ORDER BY c.dev_id USING OPERATOR(pg_catalog.~<~) LIMIT 5)";
 
 // OFFSET 0 keeps the planner from an index of all problems. A user_id without a connection has no other events.
 Query select_problem = R"(
@@ -134,10 +134,11 @@ Query select_problem = R"(
                  WHERE e.dev_id OPERATOR(pg_catalog.=) $1 AND e.user_id OPERATOR(pg_catalog.=) $2 OFFSET 0) p
     WHERE p.problem IS NOT NULL LIMIT 1)";
 
+// OFFSET 0 keeps the planner from reading a whole environment by its primary key.
 Query select_user_ids_of_reference = R"(
-    SELECT c.user_id FROM terra_identity.connections c
-    WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.reference_id OPERATOR(pg_catalog.=) $2
-    LIMIT 5)";
+    SELECT r.user_id FROM (SELECT c.dev_id, c.user_id FROM terra_identity.connections c
+                           WHERE c.reference_id OPERATOR(pg_catalog.=) $2 OFFSET 0) r
+    WHERE r.dev_id OPERATOR(pg_catalog.=) $1 LIMIT 5)";
 
 constexpr int most_types = 64;
 
