@@ -100,6 +100,22 @@ SELECT * FROM pg_temp.tell('19:01', pg_temp.reauth('c2', 'h1'));
 SELECT * FROM pg_temp.tell('20:00', pg_temp.reauth('y1', 'y2'));
 SELECT * FROM pg_temp.tell('20:01', pg_temp.reauth('y2', 'y1'));
 
+-- An account that reaches a suspicious number of end users: told once, and again only if it had become smaller.
+SELECT pg_temp.tell(time '20:30' + n * interval '1 minute', pg_temp.auth('m' || n, 'member ' || n)),
+       pg_temp.tell(time '20:30' + n * interval '1 minute' + interval '1 second', pg_temp.athlete('m' || n, 'crowded'))
+FROM generate_series(1, 6) n;
+SELECT * FROM pg_temp.tell('20:40', pg_temp.event('deauth', 'm6'));
+SELECT * FROM pg_temp.tell('20:41', pg_temp.event('deauth', 'm5'));
+SELECT * FROM pg_temp.tell('20:42', pg_temp.auth('m7', 'member 7'));
+SELECT * FROM pg_temp.tell('20:43', pg_temp.athlete('m7', 'crowded'));
+
+-- A user_reauth that names no old connection, while others of the same end user and provider are active.
+SELECT * FROM pg_temp.tell('20:50', pg_temp.auth('n1', 'nan'));
+SELECT * FROM pg_temp.tell('20:51', pg_temp.auth('n2', 'nan'));
+SELECT * FROM pg_temp.tell('20:52', pg_temp.auth('n3', 'nan', 'FITBIT'));
+SELECT * FROM pg_temp.tell('20:53', '{"type": "user_reauth", "old_user": null, "new_user": {"user_id": "n4", "provider": "GARMIN"}}');
+SELECT * FROM pg_temp.tell('20:54', '{"type": "user_reauth", "old_user": null, "new_user": {"user_id": "n5", "provider": "GARMIN", "reference_id": "nan"}}');
+
 -- A statement tells what changed from its start to its end: what it both begins and ends never was.
 SELECT max(change_id) AS last FROM terra_identity.changes \gset
 INSERT INTO terra_identity.events (received_at, payload) VALUES

@@ -51,6 +51,28 @@ Derived derive(Store& store, const Rules& rules, Held held, const News& news,
     return derivation.derive();
 }
 
+/// How many active connections are looked at, and named, where a user_reauth names no old one.
+constexpr std::size_t most_looked_at = 100;
+constexpr std::size_t most_candidates = 10;
+
+/// The user_reauths of the news that name no old connection, although others of the end user and provider are active.
+std::vector<ReauthOfNobody> reauths_of_nobody(const News& news, const Derived& derived, TableStore& store) {
+    std::vector<ReauthOfNobody> result;
+    for (const News::ReauthOfNobody& one : interruptible(news.reauths_of_nobody)) {
+        const Connection& now = derived.nodes.at(one.new_user_id).now;
+        if (now.status != Status::active || !now.reference_id())
+            continue;
+        ReauthOfNobody reauth{one.new_user_id, one.event_id, {}};
+        for (const Connection& other : store.active_of(*now.reference_id(), most_looked_at))
+            if (other.user_id != now.user_id && other.provider() == now.provider() && is_older(other, now) &&
+                reauth.candidates.size() < most_candidates)
+                reauth.candidates.push_back(other.user_id);
+        if (!reauth.candidates.empty())
+            result.push_back(std::move(reauth));
+    }
+    return result;
+}
+
 /// Records the deliveries, and drops the contributions of repeated ones from the news. Does nothing when it is called
 /// again. @return whether nothing was dropped
 bool take(const std::string& dev_id, News& news) {
@@ -58,7 +80,9 @@ bool take(const std::string& dev_id, News& news) {
         return true;
     const std::set<std::int64_t> repeated = take_deliveries(dev_id, std::exchange(news.deliveries, {}));
     const auto is_repeated = [&](const auto& said) { return repeated.contains(said.event_id); };
-    return std::erase_if(news.items, is_repeated) + std::erase_if(news.reauths, is_repeated) == 0;
+    return std::erase_if(news.items, is_repeated) + std::erase_if(news.reauths, is_repeated) +
+               std::erase_if(news.reauths_of_nobody, is_repeated) ==
+           0;
 }
 
 /// Applies the news of one environment. Which locks are needed is only known after reading, and what was read is only
@@ -83,7 +107,7 @@ void apply_to(const std::string& dev_id, News& news, bool whole, const Table& ta
         if (!exclusive)
             locks.lock(keys);
         store.start_again();
-        const Derived derived = derive(store, rules, exclusive ? Held::environment : Held::keys, news, user_ids);
+        Derived derived = derive(store, rules, exclusive ? Held::environment : Held::keys, news, user_ids);
         const Keys& needed = derived.keys;
         if (std::includes(keys.begin(), keys.end(), needed.begin(), needed.end())) {
             if (!take(dev_id, news)) {
@@ -92,6 +116,7 @@ void apply_to(const std::string& dev_id, News& news, bool whole, const Table& ta
             }
             if (IsolationUsesXactSnapshot())
                 refuse_unseen(table, find_connections(table, dev_id, user_ids, Reads::latest));
+            derived.reauths_of_nobody = reauths_of_nobody(news, derived, store);
             write(derived, store);
             return;
         }

@@ -23,8 +23,14 @@ struct News {
         Reauth reauth;
         std::int64_t event_id;
     };
+    /// A user_reauth that names no old connection.
+    struct ReauthOfNobody {
+        std::string new_user_id;
+        std::int64_t event_id;
+    };
     std::vector<Item> items;
     std::vector<Link> reauths;
+    std::vector<ReauthOfNobody> reauths_of_nobody;
     std::vector<tables::Delivered> deliveries; ///< of these events, and of events that contribute nothing
 };
 

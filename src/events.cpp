@@ -313,6 +313,8 @@ PG_FUNCTION(terra_identity_collect_event) {
             news.items.push_back({std::move(contribution), event_id});
         if (auto reauth = reauth_of(event))
             news.reauths.push_back({std::move(*reauth), event_id});
+        else if (event.kind == EventKind::user_reauth)
+            news.reauths_of_nobody.push_back({event.user->user_id, event_id});
     }
     return Datum{0};
 }

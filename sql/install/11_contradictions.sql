@@ -10,6 +10,7 @@ CREATE FUNCTION terra_identity._data_types() RETURNS text[] LANGUAGE sql IMMUTAB
 RETURN '{activity,body,daily,sleep,nutrition,menstruation,planned_workout,hormone,health_observation}'::text[];
 COMMENT ON FUNCTION terra_identity._data_types() IS 'The types of events that are data.';
 
+-- The same as `crowd` in src/core/rules.h: sql/contradictions.sql and sql/feed.sql show that both are five.
 CREATE FUNCTION terra_identity._crowd() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 5;
 COMMENT ON FUNCTION terra_identity._crowd() IS
     'From how many end users on a provider account is suspicious: a family that shares a device is smaller.';

@@ -2,6 +2,7 @@
 
 #include "core/duplicates.h"
 #include "core/interrupts.h"
+#include "core/rules.h"
 
 #include <algorithm>
 #include <map>
@@ -42,6 +43,9 @@ public:
         }
     }
 
+    /// How many connections the account has; if they are more than are named, one more than these.
+    std::size_t count(const Account& account) const { return holders_.at(account).size(); }
+
     /// The connections of an account, the newest first; null if there are more than are named.
     json of(const Account& account) const {
         std::vector<const Connection*> holders = holders_.at(account);
@@ -63,6 +67,8 @@ class Changes {
 public:
     explicit Changes(const Derived& derived)
         : derived_(derived), opened_(derived.nodes, opened_duplicate, [](const Node& node) { return &node.now; }),
+          before_opened_(derived.nodes, opened_duplicate,
+                         [](const Node& node) -> const Connection* { return node.stored.get(); }),
           closed_(derived.nodes, closed_duplicate,
                   [](const Node& node) -> const Connection* { return node.stored.get(); }) {
         for (const Node& node : interruptible(derived.nodes))
@@ -80,6 +86,8 @@ public:
         });
         for (const Node* node : interruptible(nodes))
             add_node(*node);
+        for (const ReauthOfNobody& reauth : derived_.reauths_of_nobody)
+            add_reauth_of_nobody(reauth);
         return std::move(changes_);
     }
 
@@ -175,8 +183,30 @@ private:
         };
         if (const auto account = closed_duplicate(*node_))
             add("duplicate_closed", detail(*account, closed_));
-        if (const auto account = opened_duplicate(*node_))
+        if (const auto account = opened_duplicate(*node_)) {
             add("duplicate_opened", detail(*account, opened_));
+            add_crowd(*account);
+        }
+    }
+
+    /// Tells once that an account has become suspicious.
+    void add_crowd(const Account& account) {
+        if (before_opened_.count(account) < crowd && opened_.count(account) >= crowd &&
+            told_crowds_.insert(account).second)
+            add("anomaly", {{"reason", "many end users are on one account"},
+                            {"provider", account.provider},
+                            {"provider_user_id", account.provider_user_id}});
+    }
+
+    void add_reauth_of_nobody(const ReauthOfNobody& reauth) {
+        const Connection& now = derived_.nodes.at(reauth.new_user_id).now;
+        changes_.push_back(
+            {reauth.event_id,
+             "anomaly",
+             now.user_id,
+             now.lineage_id,
+             now.reference_id(),
+             {{"reason", "its user_reauth names no old connection"}, {"candidates", reauth.candidates}}});
     }
 
     /// The newest loaded connection of the same lineage that is older than this one; null if there is none.
@@ -197,11 +227,13 @@ private:
     }
 
     const Derived& derived_;
-    const Holders opened_; ///< after the derivation
-    const Holders closed_; ///< before it
+    const Holders opened_;        ///< after the derivation
+    const Holders before_opened_; ///< of the same accounts, before it
+    const Holders closed_;        ///< before it
     const Node* node_ = nullptr;
     std::vector<const Node*> by_lineage_; ///< sorted by lineage, within a lineage the oldest first
     std::set<std::pair<std::int64_t, std::int64_t>> told_lineages_;
+    std::set<Account> told_crowds_;
     std::vector<Change> changes_;
 };
 

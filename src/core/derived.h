@@ -7,9 +7,17 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <string>
 #include <vector>
 
 namespace terra_identity {
+
+/// A user_reauth that named no old connection, while others of the same end user and provider were active.
+struct ReauthOfNobody {
+    std::string new_user_id;
+    std::int64_t event_id = 0;
+    std::vector<std::string> candidates; ///< the active connections, some of them if there are many
+};
 
 struct Derived {
     Nodes nodes; ///< every connection that was loaded or is new, with its stored and its new state
@@ -20,6 +28,8 @@ struct Derived {
 
     /// Old to new lineage_id, for the members of these lineages that were not loaded.
     std::map<std::int64_t, std::int64_t> moved_lineages;
+
+    std::vector<ReauthOfNobody> reauths_of_nobody; ///< for the feed; whoever applies events sets them
 
     /// The keys that the result relies on: it is valid only if all of them were locked when the derivation read. Empty
     /// for a derivation of everything, during which nobody else may write.

@@ -4,6 +4,7 @@
 #include "core/connection.h"
 
 #include <array>
+#include <cstddef>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,6 +22,10 @@ using ProviderSet = std::set<std::string, std::less<>>;
 /// The providers that are connected by an SDK on the person's device, unless `providers` contradicts.
 inline constexpr std::array<std::string_view, 5> built_in_sdk_providers{"APPLE", "FREESTYLELIBRESDK", "GOOGLEFIT",
                                                                         "HEALTH_CONNECT", "SAMSUNG"};
+
+/// From so many active connections on, an account is suspicious: a family that shares a device is smaller. The provider
+/// may report the same account for everybody.
+inline constexpr std::size_t crowd = 5;
 
 /// The rules of one environment: its account policy, and the rules of all providers.
 struct Rules {

@@ -45,6 +45,9 @@ public:
         places_.insert_or_assign(connection_id, place);
     }
 
+    /// The active connections of an end user, at most `limit`.
+    std::vector<Connection> active_of(const std::string& reference_id, std::size_t limit);
+
     /// All connections and reauths of the environment.
     std::vector<Connection> all_connections();
     std::vector<Reauth> all_reauths();
