@@ -239,6 +239,11 @@ SELECT terra_identity.correct('x', 'active', 'at any isolation level') > 0 AS ev
 COMMIT;
 SELECT * FROM pg_temp.state('x');
 
+-- stale_events has what came for connections that are not active, and no correction.
+SELECT count(*) > 0 AS corrected, count(*) FILTER (WHERE s.event_id IS NOT NULL) AS stale
+FROM terra_identity.events e JOIN terra_identity.connections c USING (dev_id, user_id) LEFT JOIN terra_identity.stale_events s USING (dev_id, event_id)
+WHERE e.dev_id = 'corrections' AND e.corrected_by IS NOT NULL AND c.status <> 'active';
+
 DROP SCHEMA regress_trap CASCADE;
 DROP OWNED BY regress_support, regress_loader, regress_handler, regress_analyst;
 DROP ROLE regress_support, regress_loader, regress_handler, regress_analyst;

@@ -99,10 +99,10 @@ SELECT e.event_id, e.dev_id, e.user_id, c.user_uuid, e.event_type, e.event_time,
         ORDER BY n.dated DESC, n.connected_at DESC, n.user_id COLLATE "C" DESC LIMIT 1) AS resolved_user_id
 FROM terra_identity.connections c
 JOIN terra_identity.events e ON e.dev_id = c.dev_id AND e.user_id = c.user_id
-WHERE c.status <> 'active' AND e.problem IS NULL;
+WHERE c.status <> 'active' AND e.problem IS NULL AND e.corrected_by IS NULL;
 COMMENT ON VIEW terra_identity.stale_events IS
     'Events of connections that are not active, with the user_id that each connection resolves to now: data that may '
-    'have to be filed under another user_id.';
+    'have to be filed under another user_id. Corrections are left out.';
 COMMENT ON COLUMN terra_identity.stale_events.event_id IS 'Number of the delivery';
 COMMENT ON COLUMN terra_identity.stale_events.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.stale_events.user_id IS 'Terra''s id of the connection';
