@@ -184,11 +184,22 @@ private:
                      "superseded" + next_line(label(minute(*connection.ended_at))));
         else if (connection.successor_user_id && !told.contains(*connection.successor_user_id))
             add_edge(from, "-->", *connection.successor_user_id, "replaced");
+        if (const Connection* const same = same_person(connection))
+            add_edge(from, "---", same->user_id, "corrected:" + next_line("same person"));
         const auto account = connection.account();
         if (account && shows_account(connection)) {
             const auto [place, is_new] = accounts_.emplace(*account, "a" + std::to_string(accounts_.size() + 1));
             add_edge(from + " --- " + place->second);
         }
+    }
+
+    /// The connection in the picture to which a correction links this one.
+    const Connection* same_person(const Connection& connection) const {
+        const std::string* const named = connection.facts.same_person();
+        const auto found = std::find_if(drawn_.begin(), drawn_.end(), [&](const Connection* other) {
+            return named != nullptr && other->user_id == *named && may_be_same_person(connection, *other);
+        });
+        return found == drawn_.end() ? nullptr : *found;
     }
 
     void add_edge(const std::string& from, std::string_view arrow, const std::string& to, const std::string& text) {

@@ -30,14 +30,14 @@ void check_lines(const std::string& graph) {
     const std::string label = R"("(?:[A-Za-z0-9 .,:-]|[\x80-\xFF]|#[0-9]+;|<br/>)*")";
     const std::regex line("flowchart LR|    subgraph p\\d+\\[" + label + "\\]|        n\\d+\\[" + label +
                           "\\]|    end|" + "    (?:n1|older|others)\\[" + label + "\\]|    a\\d+\\(\\[" + label +
-                          "\\]\\)|    n\\d+ --- a\\d+|" + "    n\\d+ (?:-->|-\\.->)\\|" + label +
+                          "\\]\\)|    n\\d+ --- a\\d+|" + "    n\\d+ (?:-->|-\\.->|---)\\|" + label +
                           "\\| n\\d+|    classDef [a-z]+ [a-z0-9#:, -]+|" +
                           "    class n\\d+(?:,n\\d+)* (?:active|asked)");
     std::istringstream lines(graph);
     for (std::string one; std::getline(lines, one);)
         EXPECT_TRUE(std::regex_match(one, line)) << one;
     EXPECT_LE(graph.size(), 50'000u);
-    EXPECT_LE(matches(graph, "( --- |-->|-\\.->)").size(), 500u);
+    EXPECT_LE(matches(graph, "( ---|-->|-\\.->)").size(), 500u);
 }
 
 class GraphOfScenariosTest : public testing::TestWithParam<Scenario> {};
@@ -74,6 +74,11 @@ void check_all(const Rules& rules, const std::vector<Event>& events) {
                                              names[*other.successor_user_id] + ")\n")
                               .size(),
                           1u);
+            }
+            const std::string* const same = other.facts.same_person();
+            if (same != nullptr && names.contains(*same)) {
+                EXPECT_EQ(matches(graph, "(" + names[other_id] + " ---\\|[^|]*\\| " + names[*same] + ")\n").size(),
+                          may_be_same_person(other, source.stored().at(*same)) ? 1u : 0u);
             }
         }
         for (const Reauth& reauth : world.store().stored_reauths())
