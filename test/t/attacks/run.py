@@ -137,11 +137,13 @@ class Cancelled:
     def __init__(self, statement, seconds):
         self.statement, self.session, self.other = statement, Session(), Session()
         self.moments = [seconds * place for place in (0.1, 0.3, 0.5, 0.7, 0.9)]
-        self.clock, self.cpu, self.hits = [], [], 0
+        self.hits = 0
         self.look()
 
     def look(self):
-        """Again: a busy machine lets moments slip, so that the worst is missed."""
+        """Forgets what it saw before: on a busy machine a moment slips, so that the worst is missed, or the processor
+        is slow for a while, so that one moment seems worse than it is."""
+        self.clock, self.cpu = [], []
         delays = [self.cancel_at(moment) for moment in self.moments]
         worst = delays.index(max(delays))
         longest, before, worst = delays[worst], self.moments[worst - 1] if worst > 0 else 0, self.moments[worst]
