@@ -58,11 +58,10 @@ constexpr std::size_t most_candidates = 10;
 /// The user_reauths of the news that name no old connection, although others of the end user and provider are active.
 std::vector<ReauthOfNobody> reauths_of_nobody(const News& news, const Derived& derived, TableStore& store) {
     std::vector<ReauthOfNobody> result;
-    for (const News::ReauthOfNobody& one : interruptible(news.reauths_of_nobody)) {
-        const Connection& now = derived.nodes.at(one.new_user_id).now;
+    for (ReauthOfNobody reauth : interruptible(news.reauths_of_nobody)) {
+        const Connection& now = derived.nodes.at(reauth.new_user_id).now;
         if (now.status != Status::active || !now.reference_id())
             continue;
-        ReauthOfNobody reauth{one.new_user_id, one.event_id, {}};
         for (const Connection& other : store.active_of(*now.reference_id(), most_looked_at))
             if (other.user_id != now.user_id && other.provider() == now.provider() && is_older(other, now) &&
                 reauth.candidates.size() < most_candidates)

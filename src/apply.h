@@ -1,6 +1,7 @@
 // Applies the news of a statement: for each environment once, it locks, reads, derives and writes.
 #pragma once
 
+#include "core/derived.h"
 #include "core/facts.h"
 
 #include <cstdint>
@@ -23,15 +24,10 @@ struct News {
         Reauth reauth;
         std::int64_t event_id;
     };
-    /// A user_reauth that names no old connection.
-    struct ReauthOfNobody {
-        std::string new_user_id;
-        std::int64_t event_id;
-    };
     std::vector<Item> items;
     std::vector<Link> reauths;
-    std::vector<ReauthOfNobody> reauths_of_nobody;
-    std::vector<tables::Delivered> deliveries; ///< of these events, and of events that contribute nothing
+    std::vector<ReauthOfNobody> reauths_of_nobody; ///< still without candidates
+    std::vector<tables::Delivered> deliveries;     ///< of these events, and of events that contribute nothing
 };
 
 using NewsByEnvironment = std::map<std::string, News>;

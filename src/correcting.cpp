@@ -1,6 +1,7 @@
 // correct: a person's decision about a connection, which becomes an event of the ledger.
 #include "core/correction.h"
 #include "core/connection.h"
+#include "core/wording.h"
 
 #include <optional>
 #include <string>
@@ -51,8 +52,6 @@ std::string words_of_corrections() {
     return result;
 }
 
-std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
-
 /// A text argument that must be there. @throws Error 22004 if it is null, 22023 if it is white space
 std::string required(const NullableValue& argument, const char* name, const char* hint) {
     if (argument.is_null)
@@ -72,13 +71,13 @@ Correction correction_of_arguments(FunctionCallInfo fcinfo) {
     correction.note = required(argument(fcinfo, 2), "note", "Say how you know it: explain() will tell.");
     const std::optional<EventKind> kind = terra_identity::correction_of(correction.what);
     if (!kind)
-        throw Error{"22023", "unknown correction " + in_quotes(correction.what), "", words};
+        throw Error{"22023", "unknown correction " + quote(correction.what), "", words};
     correction.kind = *kind;
     if (names_other(*kind))
         correction.other_user_id = required(argument(fcinfo, 3), "other_user_id",
                                             "Name the connection that is, or is not, of the same person.");
     else if (!argument(fcinfo, 3).is_null)
-        throw Error{"22023", "correction " + in_quotes(correction.what) + " takes no other_user_id", "", words};
+        throw Error{"22023", "correction " + quote(correction.what) + " takes no other_user_id", "", words};
     return correction;
 }
 
@@ -92,8 +91,8 @@ public:
         Table connections("connections", AccessShareLock);
         const std::vector<HeapTuple> rows = find_connections(connections, dev_id_, {user_id}, Reads::latest);
         if (rows.empty())
-            throw Error{cannot_correct, "connection " + in_quotes(user_id) + " is not known",
-                        "No event of environment " + in_quotes(dev_id_) + " names it.",
+            throw Error{cannot_correct, "connection " + quote(user_id) + " is not known",
+                        "No event of environment " + quote(dev_id_) + " names it.",
                         "Check the user_id, and the dev_id."};
         Connection found = connection_of(rows.front(), connections.columns());
         connections.close();
@@ -109,21 +108,15 @@ bool names(const Connection& one, const Connection& other) {
     return named != nullptr && *named == other.user_id;
 }
 
-std::string reference_of(const Connection& connection) {
-    const std::optional<std::string> reference_id = connection.reference_id();
-    return in_quotes(connection.user_id) +
-           (reference_id ? " is of " + in_quotes(*reference_id) : " is of nobody known");
-}
-
 /// Refuses to link two connections that are not of one person and provider, or that are linked already.
 void refuse_link(const Connection& user, const Connection& other) {
-    const std::string both = in_quotes(user.user_id) + " and " + in_quotes(other.user_id);
+    const std::string both = quote(user.user_id) + " and " + quote(other.user_id);
     if (user.user_id == other.user_id)
-        throw Error{cannot_correct, "connection " + in_quotes(user.user_id) + " is of the same person as itself", "",
+        throw Error{cannot_correct, "connection " + quote(user.user_id) + " is of the same person as itself", "",
                     "Name another connection as other_user_id."};
     if (!has_same_reference(user, other))
         throw Error{cannot_correct, "connections " + both + " are not of one end user",
-                    reference_of(user) + ", " + reference_of(other) +
+                    connection_of_person(user) + ", " + connection_of_person(other) +
                         ". A link could lead from one person to another's health data.",
                     "If your app gave one of them a wrong reference_id, or none, let the person connect again with the "
                     "right one."};
@@ -136,9 +129,9 @@ void refuse_link(const Connection& user, const Connection& other) {
         throw Error{cannot_correct, "connections " + both + " are of one lineage already", "",
                     "terra_identity.lineage() lists its connections."};
     if (const std::string* const named = user.facts.same_person())
-        throw Error{cannot_correct, "connection " + in_quotes(user.user_id) + " is of the same person as another",
-                    "A correction names " + in_quotes(*named) + ", and there can be one.",
-                    "Say it of " + in_quotes(other.user_id) + ", with other_user_id " + in_quotes(user.user_id) +
+        throw Error{cannot_correct, "connection " + quote(user.user_id) + " is of the same person as another",
+                    "A correction names " + quote(*named) + ", and there can be one.",
+                    "Say it of " + quote(other.user_id) + ", with other_user_id " + quote(user.user_id) +
                         "; or take the earlier correction back first: not_same_person_as."};
 }
 
@@ -147,8 +140,8 @@ void refuse_link(const Connection& user, const Connection& other) {
 void refuse_before(Correction& correction, const Stored& stored) {
     const Connection user = stored.at(correction.user_id);
     if (correction.kind == EventKind::corrected_ended && user.facts.ended())
-        throw Error{cannot_correct, "connection " + in_quotes(user.user_id) + " has ended already",
-                    "Its status is " + in_quotes(std::string(to_string(user.status))) + " since " +
+        throw Error{cannot_correct, "connection " + quote(user.user_id) + " has ended already",
+                    "Its status is " + quote(std::string(to_string(user.status))) + " since " +
                         format_iso8601(user.ended_at.value_or(0)) + "."};
     if (!names_other(correction.kind))
         return;
@@ -159,8 +152,8 @@ void refuse_before(Correction& correction, const Stored& stored) {
         std::swap(correction.user_id, correction.other_user_id);
     else if (!names(user, other))
         throw Error{cannot_correct,
-                    "no correction says that " + in_quotes(user.user_id) + " is of the same person as " +
-                        in_quotes(other.user_id),
+                    "no correction says that " + quote(user.user_id) + " is of the same person as " +
+                        quote(other.user_id),
                     "", "What webhooks say cannot be taken back."};
 }
 
@@ -187,13 +180,13 @@ void insert(const Correction& correction, std::int64_t event_id) {
 }
 
 [[noreturn]] void refuse_active(const Connection& now) {
-    const std::string what = "connection " + in_quotes(now.user_id) + " cannot be active: ";
+    const std::string what = "connection " + quote(now.user_id) + " cannot be active: ";
     if (now.facts.ended())
         throw Error{cannot_correct, what + "it ends at a later time",
                     "A webhook ends it at " + format_iso8601(now.facts.last_end().value_or(0)) + ", by Terra's clock.",
                     "Try again after that time."};
     throw Error{cannot_correct,
-                what + "connection " + in_quotes(now.successor_user_id.value_or("")) + " is newer and has its slot",
+                what + "connection " + quote(now.successor_user_id.value_or("")) + " is newer and has its slot",
                 "Only one connection can be active there, by the rules of the environment.",
                 now.account_exclusive
                     ? "If several people may be connected to one provider account, set environments.account_policy to "
@@ -209,7 +202,7 @@ void refuse_after(const Correction& correction, const Stored& stored) {
         refuse_active(user);
     if (correction.kind == EventKind::corrected_ended && !user.facts.ended())
         throw Error{cannot_correct,
-                    "connection " + in_quotes(user.user_id) + " cannot be ended: it connects at a later time",
+                    "connection " + quote(user.user_id) + " cannot be ended: it connects at a later time",
                     "A webhook says that it is alive at " + format_iso8601(user.facts.alive_at.value_or(0)) +
                         ", by Terra's clock.",
                     "Try again after that time."};
@@ -218,7 +211,7 @@ void refuse_after(const Correction& correction, const Stored& stored) {
     const Connection other = stored.at(correction.other_user_id);
     const bool is_link = correction.kind == EventKind::corrected_same_person;
     if (names(user, other) != is_link || names(other, user) || (is_link && user.lineage_id != other.lineage_id))
-        throw Error{"40001", "could not correct connection " + in_quotes(user.user_id) + ": it changed meanwhile", "",
+        throw Error{"40001", "could not correct connection " + quote(user.user_id) + ": it changed meanwhile", "",
                     "Try again."};
     if (!is_link && user.lineage_id == other.lineage_id)
         call([one = user.user_id.c_str(), two = other.user_id.c_str()] {

@@ -314,7 +314,7 @@ PG_FUNCTION(terra_identity_collect_event) {
         if (auto reauth = reauth_of(event))
             news.reauths.push_back({std::move(*reauth), event_id});
         else if (event.kind == EventKind::user_reauth)
-            news.reauths_of_nobody.push_back({event.user->user_id, event_id});
+            news.reauths_of_nobody.push_back({event.user->user_id, event_id, {}});
     }
     return Datum{0};
 }

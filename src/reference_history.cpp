@@ -15,22 +15,6 @@
 
 namespace terra_identity {
 
-namespace raising {
-namespace {
-
-using namespace pg;
-using namespace tables;
-
-/// A filter for events of one environment.
-bool is_of_environment(const void* dev_id, HeapTuple row, TupleDesc columns) {
-    bool is_null;
-    const text* const found = DatumGetTextPP(heap_getattr(row, event_dev_id, columns, &is_null));
-    return *static_cast<const std::string*>(dev_id) == std::string_view(VARDATA_ANY(found), VARSIZE_ANY_EXHDR(found));
-}
-
-} // namespace
-} // namespace raising
-
 namespace {
 
 using namespace pg;
@@ -93,11 +77,12 @@ private:
             const std::string new_user_id = string_of(attribute(row, reauths.columns(), 3).value);
             wanted.push_back(std::move(IndexKeys().equals(new_user_id).equals(reauth_type)));
         }
+        const TextColumn environment{event_dev_id, dev_id_};
         const IndexScan of_types{.table = events.relation(),
                                  .index = "events_user_id_idx",
                                  .reads = Reads::statement,
-                                 .filter = terra_identity::raising::is_of_environment,
-                                 .filter_state = &dev_id_};
+                                 .filter = pg::raising::has_text,
+                                 .filter_state = &environment};
         for (const HeapTuple row : of_types.fetch(std::move(wanted))) {
             const auto value = [&](EventColumn column) { return attribute(row, events.columns(), column); };
             add(value(event_received_at), value(event_payload), value(event_headers));

@@ -20,17 +20,23 @@ bool comes_before(const Node* a, const Node* b) {
     return a->now.lineage_id != b->now.lineage_id ? a->now.lineage_id < b->now.lineage_id : is_older(a->now, b->now);
 }
 
-/// Everybody who is on an account at one moment, for the feed.
+/// The accounts on which duplicates open or close.
+std::set<Account> told_accounts(const Nodes& nodes) {
+    std::set<Account> result;
+    for (const Node& node : interruptible(nodes))
+        for (const auto& account : {opened_duplicate(node), closed_duplicate(node)})
+            if (account)
+                result.insert(*account);
+    return result;
+}
+
+/// Everybody who is on some accounts at one moment, for the feed.
 class Holders {
 public:
-    using Side = const Connection* (*)(const Node&);
-
-    /// @param account_of the account on which a duplicate opens or closes on a node
     /// @param side the state of a node at that moment; null if it has none
-    Holders(const Nodes& nodes, std::optional<Account> (*account_of)(const Node&), Side side) {
-        for (const Node& node : interruptible(nodes))
-            if (const auto account = account_of(node))
-                holders_[*account];
+    Holders(const Nodes& nodes, const std::set<Account>& accounts, const Connection* (*side)(const Node&)) {
+        for (const Account& account : accounts)
+            holders_[account];
         if (holders_.empty())
             return;
         for (const Node& node : interruptible(nodes)) {
@@ -65,16 +71,7 @@ private:
 
 class Changes {
 public:
-    explicit Changes(const Derived& derived)
-        : derived_(derived), opened_(derived.nodes, opened_duplicate, [](const Node& node) { return &node.now; }),
-          before_opened_(derived.nodes, opened_duplicate,
-                         [](const Node& node) -> const Connection* { return node.stored.get(); }),
-          closed_(derived.nodes, closed_duplicate,
-                  [](const Node& node) -> const Connection* { return node.stored.get(); }) {
-        for (const Node& node : interruptible(derived.nodes))
-            by_lineage_.push_back(&node);
-        std::sort(by_lineage_.begin(), by_lineage_.end(), comes_before);
-    }
+    explicit Changes(const Derived& derived) : Changes(derived, told_accounts(derived.nodes)) {}
 
     std::vector<Change> collect() {
         std::vector<const Node*> nodes;
@@ -92,6 +89,15 @@ public:
     }
 
 private:
+    Changes(const Derived& derived, const std::set<Account>& accounts)
+        : derived_(derived), holders_before_(derived.nodes, accounts,
+                                             [](const Node& node) -> const Connection* { return node.stored.get(); }),
+          holders_(derived.nodes, accounts, [](const Node& node) -> const Connection* { return &node.now; }) {
+        for (const Node& node : interruptible(derived.nodes))
+            by_lineage_.push_back(&node);
+        std::sort(by_lineage_.begin(), by_lineage_.end(), comes_before);
+    }
+
     void add_node(const Node& node) {
         node_ = &node;
         add_status();
@@ -182,16 +188,16 @@ private:
                     {"connections", holders.of(account)}};
         };
         if (const auto account = closed_duplicate(*node_))
-            add("duplicate_closed", detail(*account, closed_));
+            add("duplicate_closed", detail(*account, holders_before_));
         if (const auto account = opened_duplicate(*node_)) {
-            add("duplicate_opened", detail(*account, opened_));
+            add("duplicate_opened", detail(*account, holders_));
             add_crowd(*account);
         }
     }
 
     /// Tells once that an account has become suspicious.
     void add_crowd(const Account& account) {
-        if (before_opened_.count(account) < crowd && opened_.count(account) >= crowd &&
+        if (holders_before_.count(account) < crowd && holders_.count(account) >= crowd &&
             told_crowds_.insert(account).second)
             add("anomaly", {{"reason", "many end users are on one account"},
                             {"provider", account.provider},
@@ -227,9 +233,8 @@ private:
     }
 
     const Derived& derived_;
-    const Holders opened_;        ///< after the derivation
-    const Holders before_opened_; ///< of the same accounts, before it
-    const Holders closed_;        ///< before it
+    const Holders holders_before_; ///< before the derivation
+    const Holders holders_;        ///< after it
     const Node* node_ = nullptr;
     std::vector<const Node*> by_lineage_; ///< sorted by lineage, within a lineage the oldest first
     std::set<std::pair<std::int64_t, std::int64_t>> told_lineages_;

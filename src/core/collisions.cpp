@@ -1,6 +1,7 @@
 #include "core/collisions.h"
 
 #include "core/text.h"
+#include "core/wording.h"
 
 namespace terra_identity {
 namespace {
@@ -14,18 +15,15 @@ Register said(const std::optional<std::string>& value) {
     return value ? Register(Written{.value = *value}) : std::nullopt;
 }
 
-std::string quoted(const std::string& id) { return "\"" + id + "\""; }
-
-std::string end_user_of(const Connection& connection) {
-    const auto reference_id = connection.reference_id();
-    return reference_id ? "end user " + quoted(*reference_id) : "an end user without reference_id";
+std::string provider_of(const Connection& connection) {
+    return connection.facts.provider ? word(*connection.provider()) : "an unknown provider";
 }
 
-std::string provider_of(const Connection& connection) { return connection.provider().value_or("an unknown provider"); }
+std::string end_user_of(const Connection& connection) { return person(connection.reference_id()); }
 
 /// The account as a sentence names it. Only of a connection that has one.
 std::string account_of(const Connection& connection) {
-    return "the account " + quoted(*connection.provider_user_id) + " at " + provider_of(connection);
+    return account_name(connection.provider(), *connection.provider_user_id);
 }
 
 } // namespace
@@ -44,7 +42,7 @@ Connection newcomer(const Rules& rules, const std::optional<std::string>& provid
 }
 
 Collision collision(const Connection& newcomer, const Connection& present, bool is_accepted) {
-    const std::string it = "Connection " + quoted(present.user_id) + " of " + end_user_of(present);
+    const std::string it = "Connection " + connection_of_person(present);
     if (const auto slot = shared_slot(newcomer, present)) {
         const std::string ends = it + " would become superseded (" + std::string(rule_of(*slot)) + ")";
         if (has_same_reference(newcomer, present))
@@ -63,7 +61,7 @@ Collision collision(const Connection& newcomer, const Connection& present, bool 
         return {"unusable", stays + ", whatever the account is: the account ids of " + provider_of(newcomer) +
                                 " are marked unusable, and are not compared."};
     if (newcomer.provider_user_id && present.provider_user_id)
-        return {"second_account", stays + ": it has the account " + quoted(*present.provider_user_id) +
+        return {"second_account", stays + ": it has the account " + quote(*present.provider_user_id) +
                                       ", so the same end user would have two accounts at " + provider_of(newcomer) +
                                       "."};
     return {"undecided", it +

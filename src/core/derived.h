@@ -12,11 +12,11 @@
 
 namespace terra_identity {
 
-/// A user_reauth that named no old connection, while others of the same end user and provider were active.
+/// A user_reauth that names no old connection.
 struct ReauthOfNobody {
     std::string new_user_id;
     std::int64_t event_id = 0;
-    std::vector<std::string> candidates; ///< the active connections, some of them if there are many
+    std::vector<std::string> candidates; ///< others of the same end user and provider that are active, at most ten
 };
 
 struct Derived {
@@ -29,7 +29,7 @@ struct Derived {
     /// Old to new lineage_id, for the members of these lineages that were not loaded.
     std::map<std::int64_t, std::int64_t> moved_lineages;
 
-    std::vector<ReauthOfNobody> reauths_of_nobody; ///< for the feed; whoever applies events sets them
+    std::vector<ReauthOfNobody> reauths_of_nobody; ///< with candidates, for the feed; whoever applies events sets them
 
     /// The keys that the result relies on: it is valid only if all of them were locked when the derivation read. Empty
     /// for a derivation of everything, during which nobody else may write.

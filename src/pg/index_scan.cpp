@@ -41,6 +41,13 @@ Snapshot snapshot_of(Reads reads) {
     return GetLatestSnapshot();
 }
 
+bool has_text(const void* column, HeapTuple row, TupleDesc columns) {
+    const auto& wanted = *static_cast<const TextColumn*>(column);
+    bool is_null;
+    const text* const found = DatumGetTextPP(heap_getattr(row, wanted.number, columns, &is_null));
+    return wanted.text == std::string_view(VARDATA_ANY(found), VARSIZE_ANY_EXHDR(found));
+}
+
 } // namespace raising
 
 IndexKeys& IndexKeys::equals(Datum value, RegProcedure equality) {

@@ -62,6 +62,19 @@ private:
 /// Whether a row counts. A function as in `raising`.
 using RowFilter = bool (*)(const void* state, HeapTuple row, TupleDesc columns);
 
+/// A text column, never null, and what it must be.
+struct TextColumn {
+    AttrNumber number;
+    std::string_view text;
+};
+
+namespace raising {
+
+/// A filter, whose state is a TextColumn.
+bool has_text(const void* column, HeapTuple row, TupleDesc columns);
+
+} // namespace raising
+
 struct IndexScan {
     Relation table;
     const char* index; ///< its name

@@ -23,13 +23,6 @@ bool is_other_user(const void* state, HeapTuple row, TupleDesc columns) {
         std::string_view(VARDATA_ANY(user_id), VARSIZE_ANY_EXHDR(user_id)));
 }
 
-/// A filter for connections of one environment.
-bool is_of_this_environment(const void* dev_id, HeapTuple row, TupleDesc columns) {
-    bool is_null;
-    const text* const found = DatumGetTextPP(heap_getattr(row, connection_column("dev_id"), columns, &is_null));
-    return *static_cast<const std::string*>(dev_id) == std::string_view(VARDATA_ANY(found), VARSIZE_ANY_EXHDR(found));
-}
-
 } // namespace
 } // namespace raising
 
@@ -131,8 +124,9 @@ std::vector<Connection> TableStore::lineages(const std::vector<std::int64_t>& li
 
 std::vector<Connection> TableStore::active_of(const std::string& reference_id, std::size_t limit) {
     IndexScan active = scan("connections_reference_id_idx");
-    active.filter = raising::is_of_this_environment;
-    active.filter_state = &dev_id_;
+    const TextColumn environment{connection_column("dev_id"), dev_id_};
+    active.filter = pg::raising::has_text;
+    active.filter_state = &environment;
     active.limit = limit;
     return decode(active.fetch(IndexKeys().equals(reference_id).equals(to_string(Status::active))));
 }
