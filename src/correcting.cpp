@@ -116,7 +116,7 @@ void refuse_link(const Connection& user, const Connection& other) {
                     "Name another connection as other_user_id."};
     if (!has_same_reference(user, other))
         throw Error{cannot_correct, "connections " + both + " are not of one end user",
-                    connection_of_person(user) + ", " + connection_of_person(other) +
+                    "They are " + connection_of_person(user) + " and " + connection_of_person(other) +
                         ". A link could lead from one person to another's health data.",
                     "If your app gave one of them a wrong reference_id, or none, let the person connect again with the "
                     "right one."};

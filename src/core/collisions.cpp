@@ -23,7 +23,7 @@ std::string end_user_of(const Connection& connection) { return person(connection
 
 /// The account as a sentence names it. Only of a connection that has one.
 std::string account_of(const Connection& connection) {
-    return account_name(connection.provider(), *connection.provider_user_id);
+    return "the " + account_name(connection.provider(), *connection.provider_user_id);
 }
 
 } // namespace
