@@ -116,6 +116,29 @@ SELECT * FROM pg_temp.tell('20:52', pg_temp.auth('n3', 'nan', 'FITBIT'));
 SELECT * FROM pg_temp.tell('20:53', '{"type": "user_reauth", "old_user": null, "new_user": {"user_id": "n4", "provider": "GARMIN"}}');
 SELECT * FROM pg_temp.tell('20:54', '{"type": "user_reauth", "old_user": null, "new_user": {"user_id": "n5", "provider": "GARMIN", "reference_id": "nan"}}');
 
+-- Data that names another end user: told once for each that it names, by every way in, and never of what is under way.
+CREATE FUNCTION pg_temp.data(type text, person text) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT pg_temp.event($1, 'o1', jsonb_build_object('reference_id', $2))
+$$;
+SELECT * FROM pg_temp.tell('20:55', pg_temp.auth('o1', 'ola'));
+SELECT * FROM pg_temp.tell('20:54', pg_temp.data('daily', 'old app''s ola'));
+SELECT * FROM pg_temp.tell('20:56', pg_temp.data('daily', 'pia'));
+SELECT * FROM pg_temp.tell('20:57', pg_temp.data('daily', 'pia'));
+SELECT * FROM pg_temp.tell('20:57', pg_temp.data('sleep', 'ola'));
+SELECT max(change_id) AS last FROM terra_identity.changes \gset
+INSERT INTO terra_identity.events (payload)
+SELECT pg_temp.data('body', person) FROM unnest('{pia,qi,qi,ola,rob,qi}'::text[]) WITH ORDINALITY p (person, n) ORDER BY n;
+SELECT person, outcome FROM unnest('{rob,sue,sue}'::text[]) person, terra_identity.ingest(pg_temp.data('body', person)::text);
+BEGIN;
+INSERT INTO terra_identity.events (payload) VALUES (pg_temp.data('body', 'tim'));
+ROLLBACK;
+BEGIN;
+INSERT INTO terra_identity.events (payload) VALUES (pg_temp.data('body', 'tim'));
+INSERT INTO terra_identity.events (payload) VALUES (pg_temp.data('body', 'tim'));
+COMMIT;
+SELECT kind, user_id, reference_id, detail FROM terra_identity.changes WHERE dev_id = 'feed' AND change_id > :last ORDER BY change_id;
+SELECT event_type, reference_id, disputes_reference, contributes FROM terra_identity.events WHERE dev_id = 'feed' AND user_id = 'o1' ORDER BY event_id;
+
 -- A statement tells what changed from its start to its end: what it both begins and ends never was.
 SELECT max(change_id) AS last FROM terra_identity.changes \gset
 INSERT INTO terra_identity.events (received_at, payload) VALUES

@@ -49,6 +49,11 @@ ROLLBACK;
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.data('e1'));
 SELECT user_id, confirmed FROM terra_identity.connections WHERE dev_id = 'remembered' AND user_id = 'e1';
 
+-- Nor is the end user whom a connection had.
+INSERT INTO terra_identity.events (payload) VALUES (pg_temp.data('a1')), ('{"type": "auth", "status": "success", "user": {"user_id": "a1", "provider": "POLAR", "reference_id": "zoe"}}');
+INSERT INTO terra_identity.events (payload) SELECT '{"type": "daily", "user": {"user_id": "a1"}}'::jsonb || jsonb_build_object('reference_id', person) FROM unnest('{zoe,ann}'::text[]) person;
+SELECT reference_id, disputes_reference FROM terra_identity.events WHERE dev_id = 'remembered' AND user_id = 'a1' AND event_type = 'daily' ORDER BY event_id DESC LIMIT 2;
+
 -- A rebuild from a ledger that lost events takes facts back: data tells of the connection again.
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.auth('f1', 'fay'));
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.data('f1'));

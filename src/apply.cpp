@@ -12,6 +12,7 @@
 #include "pg/row_versions.h"
 #include "tables/connection_row.h"
 #include "tables/derived_writer.h"
+#include "tables/disputes.h"
 #include "tables/locks.h"
 #include "tables/rules.h"
 #include "tables/table_store.h"
@@ -72,6 +73,15 @@ std::vector<ReauthOfNobody> reauths_of_nobody(const News& news, const Derived& d
     return result;
 }
 
+/// The disputes of the news, without those of which another transaction has told. The connections are locked.
+std::vector<Dispute> new_disputes(const std::string& dev_id, const News& news) {
+    std::vector<Dispute> result;
+    for (const Dispute& dispute : interruptible(news.disputes))
+        if (!is_disputed(dev_id, dispute.user_id, dispute.reference_id, DisputesOf::other_transactions))
+            result.push_back(dispute);
+    return result;
+}
+
 /// Records the deliveries, and drops the contributions of repeated ones from the news. Does nothing when it is called
 /// again. @return whether nothing was dropped
 bool take(const std::string& dev_id, News& news) {
@@ -80,7 +90,7 @@ bool take(const std::string& dev_id, News& news) {
     const std::set<std::int64_t> repeated = take_deliveries(dev_id, std::exchange(news.deliveries, {}));
     const auto is_repeated = [&](const auto& said) { return repeated.contains(said.event_id); };
     return std::erase_if(news.items, is_repeated) + std::erase_if(news.reauths, is_repeated) +
-               std::erase_if(news.reauths_of_nobody, is_repeated) ==
+               std::erase_if(news.reauths_of_nobody, is_repeated) + std::erase_if(news.disputes, is_repeated) ==
            0;
 }
 
@@ -116,6 +126,7 @@ void apply_to(const std::string& dev_id, News& news, bool whole, const Table& ta
             if (IsolationUsesXactSnapshot())
                 refuse_unseen(table, find_connections(table, dev_id, user_ids, Reads::latest));
             derived.reauths_of_nobody = reauths_of_nobody(news, derived, store);
+            derived.disputes = new_disputes(dev_id, news);
             write(derived, store);
             return;
         }

@@ -27,6 +27,7 @@ struct News {
     std::vector<Item> items;
     std::vector<Link> reauths;
     std::vector<ReauthOfNobody> reauths_of_nobody; ///< still without candidates
+    std::vector<Dispute> disputes;                 ///< of which another session may be telling the feed
     std::vector<tables::Delivered> deliveries;     ///< of these events, and of events that contribute nothing
 };
 

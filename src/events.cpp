@@ -20,6 +20,7 @@
 #include "pg/trigger.h"
 #include "tables/deliveries.h"
 #include "tables/delivery_watch.h"
+#include "tables/disputes.h"
 #include "tables/event_row.h"
 #include "tables/ids.h"
 #include "tables/known_connections.h"
@@ -57,15 +58,26 @@ Micros received_at_of(const NullableValue& given) {
     return micros_of(given.value);
 }
 
-/// Whether the event contributes something that the stored facts of its connections do not contain. This needs no lock,
-/// because facts only ever grow: what is contained now will be contained later.
-bool says_something_new(const Event& event, const std::string& dev_id) {
+/// What an event says beyond what is known of its connections.
+struct Says {
+    bool news = false;    ///< something that their facts do not contain, or what the feed has not told
+    bool dispute = false; ///< it names another end user than its connection has
+};
+
+/// This needs no lock, because facts only ever grow: what they contain now they will contain later.
+Says says(const Event& event, const std::string& dev_id) {
     if (event.kind != EventKind::passing)
-        return event.kind != EventKind::nothing;
-    for (const Contribution& contribution : contributions_of(event))
-        if (!is_known(dev_id, contribution))
-            return true;
-    return false;
+        return {.news = event.kind != EventKind::nothing};
+    Says result;
+    for (const Contribution& contribution : contributions_of(event)) {
+        const Known known = look_up(dev_id, contribution);
+        const Register& reference_id = contribution.facts.reference_id;
+        result.news =
+            result.news || !known.absorbs ||
+            (known.disputed && !is_disputed(dev_id, contribution.user_id, reference_id->value, DisputesOf::everybody));
+        result.dispute = result.dispute || known.disputed;
+    }
+    return result;
 }
 
 HeapTuple with(HeapTuple row, Relation relation, EventColumn column, const NullableValue& value) {
@@ -221,7 +233,7 @@ PG_FUNCTION(terra_identity_read_event) {
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
     if (watch == nullptr) // `ingest` has checked the id that it watches
         event_id = checked_id(event_ids, event_id);
-    const bool contributes = says_something_new(event, dev_id);
+    const Says it_says = says(event, dev_id);
     Delivered delivery{.event_id = event_id, .trace_id = headers.trace_id};
     if (delivery.trace_id) {
         delivery.payload_hash = hash_of(jsonb);
@@ -230,7 +242,7 @@ PG_FUNCTION(terra_identity_read_event) {
     if (watch != nullptr)
         delivery.signed_content = watch->signed_content();
     // Keys come last in the order of locks. A delivery that `ingest` inserts and that has no news takes nothing else.
-    const bool is_taken = watch != nullptr && !contributes;
+    const bool is_taken = watch != nullptr && !it_says.news;
     if (const auto earlier = is_taken ? take_delivery(dev_id, delivery) : repeated_event(dev_id, delivery)) {
         if (watch != nullptr)
             watch->repeated = earlier;
@@ -262,8 +274,9 @@ PG_FUNCTION(terra_identity_read_event) {
     set(event_trace_id, headers.trace_id);
     set(event_event_time, timestamptz_of(event.time));
     set(event_problem, text_or_null(event.problem));
-    set(event_contributes, BoolGetDatum(contributes));
+    set(event_contributes, BoolGetDatum(it_says.news));
     set(event_corrected_by, text_or_null(is_correction ? watch->corrected_by() : std::string()));
+    set(event_disputes_reference, it_says.dispute ? NullableValue(BoolGetDatum(true)) : NullableValue());
     return call([&] {
         return PointerGetDatum(heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(),
                                                          values.data(), nulls.data()));
@@ -315,6 +328,8 @@ PG_FUNCTION(terra_identity_collect_event) {
             news.reauths.push_back({std::move(*reauth), event_id});
         else if (event.kind == EventKind::user_reauth)
             news.reauths_of_nobody.push_back({event.user->user_id, event_id, {}});
+        if (!attribute(row, relation, event_disputes_reference).is_null)
+            news.disputes.push_back({event.user->user_id, event_id, *event.user->reference_id});
     }
     return Datum{0};
 }

@@ -45,7 +45,7 @@ ${ONE_OF_EACH_LINEAGE(`
 };
 
 const NODE = `c.user_id, c.reference_id, c.provider, c.provider_user_id, c.status, c.successor_user_id,
-       c.connected_at, c.ended_at, c.lineage_id`;
+       c.connected_at, c.ended_at, c.lineage_id, c.same_person_as`;
 
 const BOXES = {
   connection: `SELECT c.user_id, c.dev_id, c.status, c.reference_id, c.provider, c.provider_user_id, c.lineage_id,

@@ -15,6 +15,7 @@ CREATE TABLE terra_identity.events (
     problem      text,
     contributes  boolean,
     corrected_by text,
+    disputes_reference boolean,
     PRIMARY KEY (dev_id, event_id)
 ) USING heap;
 
@@ -26,6 +27,9 @@ CREATE INDEX events_user_id_idx
     WITH (deduplicate_items = off);
 CREATE INDEX events_problem_idx ON terra_identity.events (dev_id text_pattern_ops, event_id)
     WHERE problem IS NOT NULL;
+-- The events that name another end user than their connection has: few, or none.
+CREATE INDEX events_disputes_reference_idx
+    ON terra_identity.events (user_id text_pattern_ops, reference_id text_pattern_ops) WHERE disputes_reference;
 
 COMMENT ON TABLE terra_identity.events IS
     'The ledger: one row per webhook delivery. INSERT the payload, and headers, dev_id and received_at if you have '
@@ -67,6 +71,9 @@ COMMENT ON COLUMN terra_identity.events.corrected_by IS
     'Filled in: the role that called correct(), if that inserted the event. Null for every webhook, also for one of '
     'type correction, which anybody can send, and which says nothing of what correct() can say. What an INSERT gives '
     'is not kept, except in the row of a dump that the owner of the table restores';
+COMMENT ON COLUMN terra_identity.events.disputes_reference IS
+    'Filled in: true if it is data, or another passing event, that names another end user than an earlier identity '
+    'event gave its connection, as it was when this event was inserted. Else null';
 
 CREATE TABLE terra_identity.deliveries (
     dev_id       text COLLATE "C" NOT NULL,

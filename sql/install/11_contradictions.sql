@@ -6,10 +6,6 @@ RETURN interval '1 day';
 COMMENT ON FUNCTION terra_identity._under_way() IS
     'How long after the end of a connection its data may still come without being a contradiction.';
 
-CREATE FUNCTION terra_identity._data_types() RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN '{activity,body,daily,sleep,nutrition,menstruation,planned_workout,hormone,health_observation}'::text[];
-COMMENT ON FUNCTION terra_identity._data_types() IS 'The types of events that are data.';
-
 -- The same as `crowd` in src/core/rules.h: sql/contradictions.sql and sql/feed.sql show that both are five.
 CREATE FUNCTION terra_identity._crowd() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 5;
 COMMENT ON FUNCTION terra_identity._crowd() IS
@@ -134,6 +130,8 @@ CROSS JOIN LATERAL (
           AND d.dev_id = c.dev_id AND d.problem IS NULL
         ORDER BY d.event_time DESC LIMIT 1) e
     WHERE NOT c.reference_id_passing AND e.reference_id <> c.reference_id
+      AND (SELECT true FROM terra_identity.events m -- one look-up for all, in an index that holds few
+           WHERE m.user_id = c.user_id AND m.disputes_reference LIMIT 1)
     HAVING pg_catalog.count(*) > 0
     UNION ALL
     SELECT 'reauth_of_nobody', pg_catalog.count(*), pg_catalog.max(e.event_time),

@@ -85,6 +85,8 @@ public:
             add_node(*node);
         for (const ReauthOfNobody& reauth : derived_.reauths_of_nobody)
             add_reauth_of_nobody(reauth);
+        for (const Dispute& dispute : derived_.disputes)
+            add_dispute(dispute);
         return std::move(changes_);
     }
 
@@ -205,14 +207,16 @@ private:
     }
 
     void add_reauth_of_nobody(const ReauthOfNobody& reauth) {
-        const Connection& now = derived_.nodes.at(reauth.new_user_id).now;
-        changes_.push_back(
-            {reauth.event_id,
-             "anomaly",
-             now.user_id,
-             now.lineage_id,
-             now.reference_id(),
-             {{"reason", "its user_reauth names no old connection"}, {"candidates", reauth.candidates}}});
+        node_ = &derived_.nodes.at(reauth.new_user_id);
+        add("anomaly", {{"reason", "its user_reauth names no old connection"}, {"candidates", reauth.candidates}},
+            reauth.event_id);
+    }
+
+    void add_dispute(const Dispute& dispute) {
+        node_ = &derived_.nodes.at(dispute.user_id);
+        add("anomaly",
+            {{"reason", "an event names another reference_id"}, {"named_reference_id", dispute.reference_id}},
+            dispute.event_id);
     }
 
     /// The newest loaded connection of the same lineage that is older than this one; null if there is none.
@@ -227,8 +231,10 @@ private:
         return other.stored && node_->stored && other.stored->lineage_id != node_->stored->lineage_id;
     }
 
-    void add(std::string_view kind, json detail) {
-        changes_.push_back({node_->event_id, std::string(kind), node_->now.user_id, node_->now.lineage_id,
+    void add(std::string_view kind, json detail) { add(kind, std::move(detail), node_->event_id); }
+
+    void add(std::string_view kind, json detail, std::int64_t event_id) {
+        changes_.push_back({event_id, std::string(kind), node_->now.user_id, node_->now.lineage_id,
                             node_->now.reference_id(), std::move(detail)});
     }
 

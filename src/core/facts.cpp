@@ -160,6 +160,10 @@ bool Facts::absorbs(const Facts& other) const {
     return result;
 }
 
+bool disputes(const Register& stored, const Register& passing) {
+    return stored && !stored->passing && passing && passing->value != stored->value && passing->at > stored->at;
+}
+
 bool Settled::absorbs(const Facts& passing) const {
     return covers_min(created_at, passing.created_at) && covers_min(first_seen_at, passing.first_seen_at);
 }
@@ -169,7 +173,7 @@ std::optional<Settled> settled(const Facts& facts) {
     if (!facts.live || !facts.first_seen_at || !said(facts.provider) || !said(facts.reference_id) ||
         !said(facts.scopes))
         return std::nullopt;
-    return Settled{*facts.first_seen_at, facts.created_at};
+    return Settled{*facts.first_seen_at, facts.created_at, facts.reference_id};
 }
 
 std::optional<Micros> Facts::last_end() const {

@@ -81,11 +81,17 @@ private:
     void add_object(const UserObject& object, const Event& event);
 };
 
-/// The facts of a settled connection that a passing event can still change: its least times. A connection is settled
-/// when it is live and identity events have written its provider, reference_id and scopes.
+/// Whether a passing event names another end user than an identity event did at an earlier time.
+/// @param stored the reference_id of the connection
+/// @param passing what the event contributes to it
+bool disputes(const Register& stored, const Register& passing);
+
+/// The facts of a settled connection that a passing event can still change, its least times, or dispute. A connection
+/// is settled when it is live and identity events have written its provider, reference_id and scopes.
 struct Settled {
     Micros first_seen_at = 0;
     std::optional<Micros> created_at;
+    Register reference_id;
 
     /// Whether a passing event would change no fact of the settled connection.
     bool absorbs(const Facts& passing) const;

@@ -13,6 +13,7 @@
 #include "tables/accepted_duplicates.h"
 #include "tables/connection_row.h"
 #include "tables/ids.h"
+#include "tables/known_connections.h"
 
 namespace terra_identity::tables {
 
@@ -32,6 +33,11 @@ Query delete_reauths = R"(
 bool frees_slots(const Node& node) {
     return node.stored && node.stored->status == Status::active &&
            (node.now.status != Status::active || node.stored->slots() != node.now.slots());
+}
+
+/// Whether sessions may remember another end user for the connection.
+bool has_new_reference(const Node& node) {
+    return node.stored && settled(node.stored->facts) && node.stored->reference_id() != node.now.reference_id();
 }
 
 using Nodes = std::vector<const Node*>;
@@ -188,6 +194,8 @@ std::int64_t write(const Derived& derived, TableStore& store) {
     write_connections(changed, store);
     insert_reauths(derived.new_reauths, store.dev_id());
     write_changes(derived, store.dev_id());
+    if (std::any_of(changed.begin(), changed.end(), [](const Node* node) { return has_new_reference(*node); }))
+        forget_connections_everywhere();
     return static_cast<std::int64_t>(changed.size() + derived.vanished.size() + derived.new_reauths.size() +
                                      derived.vanished_reauths.size());
 }

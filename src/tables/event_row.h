@@ -22,7 +22,8 @@ enum EventColumn : AttrNumber {
     event_problem,
     event_contributes,
     event_corrected_by,
-    event_columns = event_corrected_by,
+    event_disputes_reference,
+    event_columns = event_disputes_reference,
 };
 
 } // namespace terra_identity::tables

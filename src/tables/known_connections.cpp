@@ -44,13 +44,13 @@ bool is_lasting(HeapTuple row) {
            !call([writer] { return TransactionIdIsCurrentTransactionId(writer); });
 }
 
-/// Like is_known, from the table, and remembers the connection if it is settled.
-bool looks_known(const Table& table, const std::string& dev_id, const Contribution& passing) {
+/// Like look_up, from the table, and remembers the connection if it is settled.
+Known look_up_in(const Table& table, const std::string& dev_id, const Contribution& passing) {
     known->table = RelationGetRelid(table.relation());
     const std::uint64_t changes = known->changes;
     const std::vector<HeapTuple> rows = find_connections(table, dev_id, {passing.user_id}, Reads::statement);
     if (rows.empty())
-        return false;
+        return {};
     const Facts facts = connection_of(rows.front(), table.columns()).facts;
     if (const auto what_is_left = settled(facts);
         what_is_left && is_lasting(rows.front()) && changes == known->changes) {
@@ -58,7 +58,7 @@ bool looks_known(const Table& table, const std::string& dev_id, const Contributi
             known->settled.clear();
         known->settled.insert_or_assign(known->key, *what_is_left);
     }
-    return facts.absorbs(passing.facts);
+    return {facts.absorbs(passing.facts), disputes(facts.reference_id, passing.facts.reference_id)};
 }
 
 } // namespace
@@ -70,15 +70,15 @@ void forget_connections(Oid changed) {
     known->settled.clear();
 }
 
-bool is_known(const std::string& dev_id, const Contribution& passing) {
+Known look_up(const std::string& dev_id, const Contribution& passing) {
     if (known == nullptr)
         known = new KnownConnections;
     known->key.assign(dev_id).append(1, '\0').append(passing.user_id);
     if (const auto found = known->settled.find(std::string_view(known->key));
         found != known->settled.end() && found->second.absorbs(passing.facts))
-        return true;
+        return {true, disputes(found->second.reference_id, passing.facts.reference_id)};
     Table table("connections", AccessShareLock);
-    const bool result = looks_known(table, dev_id, passing);
+    const Known result = look_up_in(table, dev_id, passing);
     table.close();
     return result;
 }

@@ -15,11 +15,16 @@ using namespace pg;
 /// Forgets the connections if `changed` is their table, or InvalidOid.
 void forget_connections(Oid changed);
 
-/// Whether the stored facts of the connection absorb those of a passing event, which then changes nothing.
-bool is_known(const std::string& dev_id, const Contribution& passing);
+/// What the stored facts of a connection say of a passing event.
+struct Known {
+    bool absorbs = false;  ///< they contain those of the event, which then changes nothing
+    bool disputed = false; ///< the event names another end user
+};
+
+Known look_up(const std::string& dev_id, const Contribution& passing);
 
 /// Makes every backend forget its connections when this transaction commits. Must be called by whatever takes facts
-/// back. Otherwise facts only grow, so that what is remembered stays true.
+/// back, or gives a connection another end user. Otherwise facts only grow, so that what is remembered stays true.
 void forget_connections_everywhere();
 
 } // namespace terra_identity::tables

@@ -118,6 +118,17 @@ TEST(FactsTest, SettledFactsAbsorbTheSamePassingEvents) {
     EXPECT_LT(absorbed, settled_ones);
 }
 
+TEST(FactsTest, DataDisputesAnEarlierIdentityEvent) {
+    const Register ann = Written{"ann", 5, false}, ann_in_passing = Written{"ann", 5, true};
+    const auto data = [](const char* name, Micros at) { return Register(Written{name, at, true}); };
+    EXPECT_TRUE(disputes(ann, data("bob", 6)));
+    EXPECT_FALSE(disputes(ann, data("ann", 6)));
+    EXPECT_FALSE(disputes(ann, data("bob", 5))) << "it was under way when ann was named";
+    EXPECT_FALSE(disputes(ann, std::nullopt));
+    EXPECT_FALSE(disputes(std::nullopt, data("bob", 6)));
+    EXPECT_FALSE(disputes(ann_in_passing, data("bob", 6))) << "nobody has said that it is ann";
+}
+
 struct Ending {
     const char* name;
     std::vector<Delivery> deliveries; ///< all about `a`

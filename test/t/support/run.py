@@ -75,6 +75,19 @@ class Test(Views):
         self.check_connection("environment", page, "8b2d-tour", "tour")
         page.close()
 
+    def correction(self):
+        psql("""INSERT INTO terra_identity.events (received_at, payload)
+            SELECT '2026-01-01Z'::timestamptz + n * interval '1 day', jsonb_build_object('type', 'auth',
+                'status', 'success', 'user', jsonb_build_object('user_id', 'corrected-' || n, 'provider', 'POLAR',
+                    'reference_id', 'cora'))
+            FROM generate_series(1, 3) n;
+            SELECT terra_identity.correct('corrected-1', 'same_person_as', 'she wrote to us', 'corrected-3')""")
+        page = self.open("correction", q="corrected-1")
+        self.check_connection("correction", page, "corrected-1")
+        self.same("correction: the link is drawn",
+                  page.run("document.querySelectorAll('.graph .edge.corrected').length"), 1)
+        page.close()
+
     def choice(self):
         psql("""INSERT INTO terra_identity.events (payload) VALUES
             ('{"type": "auth", "status": "success", "user": {"user_id": "a-ring", "provider": "OURA",
@@ -254,6 +267,7 @@ def main(work, screenshots):
     try:
         server_checks.refusals(test.support)
         test.story()
+        test.correction()
         test.choice()
         test.never_seen()
         test.lineage_of_200()

@@ -14,11 +14,12 @@ from services import Support
 from tap import check
 
 PROBES = (Path(__file__).resolve().parent / "probes.js").read_text(encoding="utf-8")
-# Connections, people, accounts, arrows of reauths, arrows of supersessions and lines to accounts: in the page, and in
-# the text of explain_graph.
-DRAWN = """['a', '.person', '.pill', '.edge.replaced', '.edge.superseded', '.edge.has, .graph .edge.holds']
+# Connections, people, accounts, arrows of reauths, arrows of supersessions, lines of corrections and lines to accounts:
+# in the page, and in the text of explain_graph.
+DRAWN = """['a', '.person', '.pill', '.edge.replaced', '.edge.superseded', '.edge.corrected',
+     '.edge.has, .graph .edge.holds']
     .map((selector) => document.querySelectorAll(`.graph ${selector}`).length)"""
-MERMAID = [r"^ +n\d+\[", r"^ +subgraph ", r"^ +a\d+\(\[", r"-->", r"-\.->", r" --- a\d+"]
+MERMAID = [r"^ +n\d+\[", r"^ +subgraph ", r"^ +a\d+\(\[", r"-->", r"-\.->", r"---\|.corrected:", r" --- a\d+"]
 
 
 class Views:
