@@ -3,7 +3,6 @@
 #include "core/uuid.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "pg/function.h"
 #include "pg/query.h"
 #include "pg/result_rows.h"
+#include "tables/connection_row.h"
 
 namespace terra_identity {
 namespace {
@@ -29,43 +29,14 @@ Query select_accepted = R"(
       AND a.provider_user_id OPERATOR(pg_catalog.=) $3)";
 
 Query select_of_account = R"(
-    SELECT c.user_id, c.reference_id, c.provider, c.provider_user_id, c.lineage_id, c.connected_at, c.dated, c.sdk,
-           c.account_exclusive, c.account_unusable
-    FROM terra_identity.connections c
+    SELECT c.* FROM terra_identity.connections c
     WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.provider OPERATOR(pg_catalog.=) $2
       AND c.provider_user_id OPERATOR(pg_catalog.=) $3 AND c.status OPERATOR(pg_catalog.=) 'active')";
 
 Query select_of_end_user = R"(
-    SELECT c.user_id, c.reference_id, c.provider, c.provider_user_id, c.lineage_id, c.connected_at, c.dated, c.sdk,
-           c.account_exclusive, c.account_unusable
-    FROM terra_identity.connections c
+    SELECT c.* FROM terra_identity.connections c
     WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.provider OPERATOR(pg_catalog.=) $2
       AND c.reference_id OPERATOR(pg_catalog.=) $3 AND c.status OPERATOR(pg_catalog.=) 'active')";
-
-/// A connection that is there, as far as a collision needs it.
-Connection connection_of(const SPITupleTable* found, std::uint64_t row) {
-    const auto value = [&](int number) { return column(found, row, number); };
-    const auto text = [&](int number) {
-        const NullableValue given = value(number);
-        return given.is_null ? std::nullopt : std::optional(string_of(given.value));
-    };
-    const auto fact = [&](int number) {
-        const auto given = text(number);
-        return given ? Register(Written{.value = *given}) : std::nullopt;
-    };
-    Connection result;
-    result.user_id = string_of(value(1).value);
-    result.facts.reference_id = fact(2);
-    result.facts.provider = fact(3);
-    result.provider_user_id = text(4);
-    result.lineage_id = DatumGetInt64(value(5).value);
-    result.connected_at = micros_of(value(6).value);
-    result.facts.confirmed = DatumGetBool(value(7).value);
-    result.sdk = DatumGetBool(value(8).value);
-    result.account_exclusive = DatumGetBool(value(9).value);
-    result.account_unusable = DatumGetBool(value(10).value);
-    return result;
-}
 
 /// Reads with the privileges and the row security of the caller: within `as_caller`.
 class Asked {
@@ -76,13 +47,13 @@ public:
         Rules rules;
         const SPITupleTable* const policy = select_policy.run({text_parameter(dev_id_)}, Reads::statement);
         if (Query::rows() > 0)
-            if (const auto found = account_policy_of(string_of(column(policy, 0, 1).value)))
+            if (const auto found = account_policy_of(string_of(pg::column(policy, 0, 1).value)))
                 rules.account_policy = *found;
         const SPITupleTable* const settings = select_provider.run({text_parameter(provider)}, Reads::statement);
         if (Query::rows() > 0) {
-            if (DatumGetBool(column(settings, 0, 1).value))
+            if (DatumGetBool(pg::column(settings, 0, 1).value))
                 rules.sdk_providers.insert(provider);
-            if (string_of(column(settings, 0, 2).value) == "unusable")
+            if (string_of(pg::column(settings, 0, 2).value) == "unusable")
                 rules.unusable_providers.insert(provider);
         }
         return rules;
@@ -119,7 +90,7 @@ private:
         const SPITupleTable* const found = query.run(
             {text_parameter(dev_id_), text_parameter(*newcomer.provider()), text_parameter(id)}, Reads::statement);
         for (std::uint64_t i = 0, count = Query::rows(); i < count; ++i)
-            result.push_back(connection_of(found, i));
+            result.push_back(tables::connection_of(found->vals[i], found->tupdesc));
     }
 
     const std::string& dev_id_;
