@@ -179,7 +179,8 @@ COMMENT ON VIEW terra_identity.contradictions IS
     'another end user connected its account, and since then it has sent no data, while that one has: see '
     'account_neighbours.speaks_for. other_reference: the last data of a type names another end user. '
     'reauth_of_nobody: a user_reauth connected it without an old connection, while others of the same end user and '
-    'provider are active. crowded_account: five or more end users are active on its account.';
+    'provider are active. crowded_account: five or more end users are active on its account. For one connection or person it is some '
+    'index look-ups; for everybody it takes some seconds for a million connections.';
 COMMENT ON COLUMN terra_identity.contradictions.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.contradictions.user_id IS 'Terra''s id of the connection';
 COMMENT ON COLUMN terra_identity.contradictions.user_uuid IS 'user_id as a uuid; null if it is none';
