@@ -137,7 +137,8 @@ CROSS JOIN LATERAL (
     SELECT 'reauth_of_nobody', pg_catalog.count(*), pg_catalog.max(e.event_time),
            pg_catalog.format(
                'A user_reauth connected %s at %s and names no old connection, while %s active for the same person at '
-               'this provider: %s.', pg_catalog.to_json(c.user_id), terra_identity._minute(pg_catalog.max(e.event_time)),
+               'this provider: %s.', pg_catalog.to_json(c.user_id),
+               terra_identity._minute(pg_catalog.max(e.event_time)),
                CASE pg_catalog.max(o.count) WHEN 1 THEN 'another one is' ELSE 'others are' END,
                pg_catalog.string_agg(DISTINCT o.user_ids, ', ')),
            pg_catalog.format('SELECT terra_identity.correct(%L, ''ended'', %L, dev_id => %L);',
@@ -179,8 +180,8 @@ COMMENT ON VIEW terra_identity.contradictions IS
     'another end user connected its account, and since then it has sent no data, while that one has: see '
     'account_neighbours.speaks_for. other_reference: the last data of a type names another end user. '
     'reauth_of_nobody: a user_reauth connected it without an old connection, while others of the same end user and '
-    'provider are active. crowded_account: five or more end users are active on its account. For one connection or person it is some '
-    'index look-ups; for everybody it takes some seconds for a million connections.';
+    'provider are active. crowded_account: five or more end users are active on its account. For one connection or '
+    'person it is some index look-ups; for everybody it takes some seconds for a million connections.';
 COMMENT ON COLUMN terra_identity.contradictions.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.contradictions.user_id IS 'Terra''s id of the connection';
 COMMENT ON COLUMN terra_identity.contradictions.user_uuid IS 'user_id as a uuid; null if it is none';

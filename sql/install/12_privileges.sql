@@ -48,8 +48,8 @@ END
 $$;
 COMMENT ON FUNCTION terra_identity.grant_reader(regrole) IS
     'Lets a role read every table and view except signing_secrets, payloads included, and call resolve, lineage_of, '
-    'user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph and would_duplicate. Row level '
-    'security on the tables holds for all of these. Error 22004 if the role is null.';
+    'user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph and would_duplicate. Row '
+    'level security on the tables holds for all of these. Error 22004 if the role is null.';
 
 REVOKE ALL ON SCHEMA terra_identity FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA terra_identity FROM PUBLIC;
