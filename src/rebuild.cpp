@@ -2,6 +2,9 @@
 #include "core/differences.h"
 #include "core/everything.h"
 
+#include <utility>
+#include <vector>
+
 #include "pg/function.h"
 #include "pg/query.h"
 #include "pg/result_rows.h"
@@ -9,6 +12,7 @@
 #include "tables/known_connections.h"
 #include "tables/ledger.h"
 #include "tables/locks.h"
+#include "tables/progress.h"
 #include "tables/routes.h"
 #include "tables/rules.h"
 #include "tables/table_store.h"
@@ -19,8 +23,14 @@ namespace {
 using namespace pg;
 using namespace tables;
 
-Derived derive_from_ledger(const Rules& rules, TableStore& store, const std::string& dev_id, Reads reads) {
-    return derive_everything(rules, fold_ledger(dev_id, reads), store.all_connections(), store.all_reauths(),
+Derived derive_from_ledger(const Rules& rules, TableStore& store, const std::string& dev_id, Reads reads,
+                           ToldProgress& progress) {
+    Fold fold = fold_ledger(dev_id, reads, progress);
+    std::vector<Connection> stored = store.all_connections();
+    const std::vector<Reauth> reauths = store.all_reauths();
+    progress.begin("connections derived", fold.nodes.size());
+    progress.at(0);
+    return derive_everything(rules, std::move(fold), std::move(stored), reauths,
                              [&store] { return store.new_connection_id(); });
 }
 
@@ -29,12 +39,13 @@ Derived derive_from_ledger(const Rules& rules, TableStore& store, const std::str
 std::int64_t rebuild(const std::string& dev_id) {
     Table table("connections", RowExclusiveLock);
     std::int64_t changed = 0;
+    ToldProgress progress("rebuild");
     as_owner(table.owner(), [&] {
         EnvironmentLocks locks(dev_id);
         locks.lock_environment(true);
         const Rules rules = read_rules(dev_id, Reads::latest);
         TableStore store(table, dev_id);
-        changed = write(derive_from_ledger(rules, store, dev_id, Reads::latest), store);
+        changed = write(derive_from_ledger(rules, store, dev_id, Reads::latest, progress), store, &progress);
         if (changed > 0)
             forget_connections_everywhere();
     });
@@ -46,10 +57,11 @@ std::int64_t rebuild(const std::string& dev_id) {
 std::vector<Difference> verify(const std::string& dev_id) {
     Table table("connections", AccessShareLock);
     std::vector<Difference> differences;
+    ToldProgress progress("verify");
     as_owner(table.owner(), [&] {
         const Rules rules = read_rules(dev_id, Reads::statement);
         TableStore store(table, dev_id, Reads::statement);
-        differences = differences_of(derive_from_ledger(rules, store, dev_id, Reads::statement));
+        differences = differences_of(derive_from_ledger(rules, store, dev_id, Reads::statement, progress));
     });
     table.close();
     return differences;

@@ -17,6 +17,7 @@
 #include "pg/trigger.h"
 #include "tables/derived_writer.h"
 #include "tables/locks.h"
+#include "tables/progress.h"
 #include "tables/rule_memory.h"
 #include "tables/rules.h"
 #include "tables/settings_row.h"
@@ -46,7 +47,12 @@ Query select_environments_of_other_provider = R"(
 void derive_again(const Table& table, const std::string& dev_id) {
     const Rules rules = read_rules(dev_id, Reads::latest);
     TableStore store(table, dev_id);
-    write(derive_everything(rules, store.all_connections(), store.all_reauths()), store);
+    ToldProgress progress("deriving again");
+    std::vector<Connection> stored = store.all_connections();
+    const std::vector<Reauth> reauths = store.all_reauths();
+    progress.begin("connections derived", stored.size());
+    progress.at(0);
+    write(derive_everything(rules, std::move(stored), reauths), store, &progress);
 }
 
 /// Derives an environment again if its account policy has changed. Like follow_provider, it must run within `as_owner`.

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <iterator>
 #include <utility>
 
 #include "pg/query.h"
@@ -41,6 +43,51 @@ bool has_new_reference(const Node& node) {
 }
 
 using Nodes = std::vector<const Node*>;
+
+/// So many connections are written at once: few enough that a cancel is heeded soon, and that progress is told.
+constexpr std::size_t written_at_once = 2'000;
+
+/// How many connections are written, told to whoever waits for it.
+class Written {
+public:
+    Written(ToldProgress* progress, std::size_t total) : progress_(progress) {
+        if (progress_ != nullptr)
+            progress_->begin("connections written", total);
+    }
+    void add(std::size_t connections) {
+        done_ += connections;
+        if (progress_ != nullptr)
+            progress_->at(done_);
+    }
+
+private:
+    ToldProgress* progress_;
+    std::size_t done_ = 0;
+};
+
+/// Calls write(first, last) for one portion of the items after another. What it allocates is freed after each, unless
+/// there is only one.
+template <class Items, class F>
+void in_portions(Items& items, const F& write) {
+    if (items.size() <= written_at_once) {
+        if (!items.empty())
+            write(items.begin(), items.end());
+        return;
+    }
+    const MemoryContext rows =
+        call([] { return AllocSetContextCreate(CurrentMemoryContext, "rows to write", ALLOCSET_DEFAULT_SIZES); });
+    const MemoryContext outer = MemoryContextSwitchTo(rows);
+    for (auto first = items.begin(); first != items.end();) {
+        check_interrupts();
+        const auto last =
+            std::next(first, std::min<std::ptrdiff_t>(written_at_once, std::distance(first, items.end())));
+        write(first, last);
+        first = last;
+        call([rows] { MemoryContextReset(rows); });
+    }
+    MemoryContextSwitchTo(outer);
+    call([rows] { MemoryContextDelete(rows); });
+}
 
 void insert(const std::vector<HeapTuple>& rows, const Table& table) {
     if (rows.empty())
@@ -86,12 +133,19 @@ void update(std::vector<Connection> connections, TableStore& store) {
         store.set_place(connections[i].connection_id, updates[i].row->t_self);
 }
 
-void write_connections(const Nodes& changed, TableStore& store) {
+void update_in_portions(std::vector<Connection>& connections, TableStore& store, Written& written) {
+    in_portions(connections, [&](auto first, auto last) {
+        update({std::move_iterator(first), std::move_iterator(last)}, store);
+        written.add(last - first);
+    });
+}
+
+void write_connections(const Nodes& changed, TableStore& store, ToldProgress* progress) {
     std::vector<Connection> leaving, staying;
-    std::vector<HeapTuple> added;
+    Nodes added;
     for (const Node* node : interruptible(changed)) {
         if (!node->stored) {
-            added.push_back(row_of(node->now, store.dev_id(), store.table()));
+            added.push_back(node);
         } else if (!frees_slots(*node)) {
             staying.push_back(node->now);
         } else if (node->now.status != Status::active) {
@@ -102,9 +156,16 @@ void write_connections(const Nodes& changed, TableStore& store) {
             staying.push_back(node->now);
         }
     }
-    update(std::move(leaving), store);
-    update(std::move(staying), store);
-    insert(added, store.table());
+    Written written(progress, leaving.size() + staying.size() + added.size());
+    update_in_portions(leaving, store, written);
+    update_in_portions(staying, store, written);
+    in_portions(added, [&](auto first, auto last) {
+        std::vector<HeapTuple> rows;
+        for (auto node = first; node != last; ++node)
+            rows.push_back(row_of((*node)->now, store.dev_id(), store.table()));
+        insert(rows, store.table());
+        written.add(last - first);
+    });
 }
 
 /// Updates the lineage_id of members that the derivation did not load. Those that it loaded are among its nodes.
@@ -124,13 +185,14 @@ void insert_reauths(const std::set<Reauth>& reauths, const std::string& dev_id) 
     if (reauths.empty())
         return;
     Table table("reauths", RowExclusiveLock);
-    std::vector<HeapTuple> rows;
-    rows.reserve(reauths.size());
-    for (const Reauth& reauth : interruptible(reauths))
-        rows.push_back(table.form_row(
-            std::array{NullableValue(text_of(dev_id)), NullableValue(text_of(reauth.old_user_id)),
-                       NullableValue(text_of(reauth.new_user_id)), NullableValue(BoolGetDatum(reauth.transfer))}));
-    insert(rows, table);
+    in_portions(reauths, [&](auto first, auto last) {
+        std::vector<HeapTuple> rows;
+        for (auto reauth = first; reauth != last; ++reauth)
+            rows.push_back(table.form_row(std::array{
+                NullableValue(text_of(dev_id)), NullableValue(text_of(reauth->old_user_id)),
+                NullableValue(text_of(reauth->new_user_id)), NullableValue(BoolGetDatum(reauth->transfer))}));
+        insert(rows, table);
+    });
     table.close();
 }
 
@@ -159,29 +221,33 @@ Datum jsonb_of(const nlohmann::json& json) {
     return call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str())); });
 }
 
+HeapTuple row_of(const Change& change, const std::string& dev_id, const Table& table) {
+    return table.form_row(std::array{
+        NullableValue(Int64GetDatum(next_id(change_ids))), NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),
+        change.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(change.event_id)),
+        NullableValue(text_of(change.kind)), NullableValue(text_of(dev_id)), NullableValue(text_of(change.user_id)),
+        NullableValue(Int64GetDatum(change.lineage_id)), NullableValue(change.reference_id),
+        change.detail.is_null() ? NullableValue() : NullableValue(jsonb_of(change.detail))});
+}
+
 void write_changes(const Derived& derived, const std::string& dev_id) {
     std::vector<Change> changes = changes_of(derived);
     if (changes.empty())
         return;
     tell_accepted(changes, dev_id);
     Table table("changes", RowExclusiveLock);
-    std::vector<HeapTuple> rows;
-    rows.reserve(changes.size());
-    for (const Change& change : interruptible(changes))
-        rows.push_back(table.form_row(std::array{
-            NullableValue(Int64GetDatum(next_id(change_ids))),
-            NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),
-            change.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(change.event_id)),
-            NullableValue(text_of(change.kind)), NullableValue(text_of(dev_id)), NullableValue(text_of(change.user_id)),
-            NullableValue(Int64GetDatum(change.lineage_id)), NullableValue(change.reference_id),
-            change.detail.is_null() ? NullableValue() : NullableValue(jsonb_of(change.detail))}));
-    insert(rows, table);
+    in_portions(changes, [&](auto first, auto last) {
+        std::vector<HeapTuple> rows;
+        for (auto change = first; change != last; ++change)
+            rows.push_back(row_of(*change, dev_id, table));
+        insert(rows, table);
+    });
     table.close();
 }
 
 } // namespace
 
-std::int64_t write(const Derived& derived, TableStore& store) {
+std::int64_t write(const Derived& derived, TableStore& store, ToldProgress* progress) {
     std::vector<const Node*> changed;
     for (const Node& node : derived.nodes)
         if (node.changed())
@@ -191,7 +257,7 @@ std::int64_t write(const Derived& derived, TableStore& store) {
     if (!derived.vanished.empty() || !derived.vanished_reauths.empty())
         as_owner(store.table().owner(), [&] { delete_vanished(derived, store.dev_id()); });
     move_lineages(derived, store);
-    write_connections(changed, store);
+    write_connections(changed, store, progress);
     insert_reauths(derived.new_reauths, store.dev_id());
     write_changes(derived, store.dev_id());
     if (std::any_of(changed.begin(), changed.end(), [](const Node* node) { return has_new_reference(*node); }))

@@ -4,6 +4,7 @@
 
 #include "core/derived.h"
 
+#include "tables/progress.h"
 #include "tables/table_store.h"
 
 namespace terra_identity::tables {
@@ -12,7 +13,8 @@ using namespace pg;
 
 /// Everything that the derivation relied on has to be locked. Within `as_owner` if the derivation is of everything.
 /// @param store the one that the derivation has read from
+/// @param progress is told how many connections are written; null if nobody waits for that
 /// @return how many connections and reauths changed
-std::int64_t write(const Derived& derived, TableStore& store);
+std::int64_t write(const Derived& derived, TableStore& store, ToldProgress* progress = nullptr);
 
 } // namespace terra_identity::tables

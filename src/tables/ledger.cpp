@@ -5,6 +5,7 @@
 #include "core/headers.h"
 
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "pg/jsonb.h"
@@ -16,14 +17,19 @@ using namespace pg;
 namespace {
 
 constexpr char select_events[] = R"(
-    SELECT e.received_at, e.payload, e.headers, e.corrected_by IS NOT NULL FROM terra_identity.events e
+    SELECT e.received_at, e.payload, e.headers, e.corrected_by IS NOT NULL, e.event_id FROM terra_identity.events e
     WHERE e.dev_id = $1 ORDER BY e.event_id)";
+
+Query select_last_event_id = R"(
+    SELECT e.event_id FROM terra_identity.events e WHERE e.dev_id = $1 ORDER BY e.event_id DESC LIMIT 1)";
 
 constexpr long fetch_rows = 1000;
 
+constexpr int event_id_column = 5;
+
 Event event_of(HeapTuple row, TupleDesc columns) {
-    std::array<Datum, 4> values{};
-    std::array<bool, 4> nulls{};
+    std::array<Datum, event_id_column> values{};
+    std::array<bool, event_id_column> nulls{};
     heap_deform_tuple(row, columns, values.data(), nulls.data());
     return tables::event_of(values[0], values[1], {values[2], nulls[2]}, DatumGetBool(values[3]));
 }
@@ -37,7 +43,12 @@ Event event_of(Datum received_at, Datum payload, const NullableValue& headers, b
     return read_event(JsonbView(detoasted_jsonb(payload)), read_headers(view_of(headers), received), received);
 }
 
-Fold fold_ledger(const std::string& dev_id, Reads reads) {
+Fold fold_ledger(const std::string& dev_id, Reads reads, ToldProgress& progress) {
+    const SPITupleTable* const last = select_last_event_id.run({text_parameter(dev_id)}, reads);
+    const std::int64_t last_id = Query::rows() > 0 ? DatumGetInt64(column(last, 0, 1).value) : 0;
+    progress.begin("events read");
+    std::uint64_t done = 0;
+    std::optional<std::int64_t> first_id;
     Datum parameter = text_of(dev_id);
     const Portal portal = call([&] {
         Oid type = TEXTOID;
@@ -62,6 +73,16 @@ Fold fold_ledger(const std::string& dev_id, Reads reads) {
             events.push_back(event_of(table->vals[i], table->tupdesc));
         MemoryContextSwitchTo(outer);
         fold.add(events);
+        // How many events there are would cost as much to count as a part of reading them: what is known is how far
+        // the ids go.
+        const auto id_of = [table](std::uint64_t i) {
+            return DatumGetInt64(attribute(table->vals[i], table->tupdesc, event_id_column).value);
+        };
+        if (!first_id)
+            first_id = id_of(0);
+        done += table->numvals;
+        progress.at(done, static_cast<double>(id_of(table->numvals - 1) - *first_id + 1) /
+                              static_cast<double>(last_id - *first_id + 1));
         call([&] {
             MemoryContextDelete(rows);
             SPI_freetuptable(table);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "pg/query.h"
+#include "tables/progress.h"
 
 namespace terra_identity::tables {
 
@@ -16,6 +17,6 @@ using namespace pg;
 Event event_of(Datum received_at, Datum payload, const NullableValue& headers, bool is_correction);
 
 /// Folds all events of the environment. Must run within `as_owner`.
-Fold fold_ledger(const std::string& dev_id, Reads reads);
+Fold fold_ledger(const std::string& dev_id, Reads reads, ToldProgress& progress);
 
 } // namespace terra_identity::tables

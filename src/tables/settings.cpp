@@ -7,6 +7,7 @@ namespace {
 
 char* dev_id = nullptr;
 bool strict = false;
+bool progress = true;
 
 } // namespace
 
@@ -17,11 +18,17 @@ void define_settings() {
     DefineCustomBoolVariable("terra_identity.strict", "Whether an event that is not what its type needs is an error.",
                              "If off, it is stored with a problem that says why, and changes nothing else.", &strict,
                              false, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomBoolVariable("terra_identity.progress",
+                             "Whether long work, such as rebuild(), tells every few seconds how far it has come.",
+                             "It is told as INFO: how many rows are done, how fast, and about how long the rest takes.",
+                             &progress, true, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("terra_identity");
 }
 
 const char* setting_dev_id() { return dev_id != nullptr && dev_id[0] != '\0' ? dev_id : "default"; }
 
 bool setting_strict() { return strict; }
+
+bool setting_progress() { return progress; }
 
 } // namespace terra_identity::tables

@@ -12,4 +12,7 @@ const char* setting_dev_id();
 /// `terra_identity.strict`: an event with a problem is an error.
 bool setting_strict();
 
+/// `terra_identity.progress`: long work tells how far it has come.
+bool setting_progress();
+
 } // namespace terra_identity::tables

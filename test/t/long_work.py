@@ -1,0 +1,140 @@
+"""
+rebuild, verify and an edit of the account policy, over 100,000 events: they tell how far they have come, unless
+terra_identity.progress is off; a cancel ends each within 100 ms, wherever it is, and then nothing has changed.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+from tap import check, finish
+
+FILL = """
+CREATE EXTENSION terra_identity;
+INSERT INTO terra_identity.events (received_at, payload)
+SELECT timestamptz '2026-01-01 00:00Z' + i * interval '1 second',
+       CASE i % 4 WHEN 0 THEN jsonb_build_object('type', 'auth', 'status', 'success', 'user', u)
+           WHEN 1 THEN jsonb_build_object('type', 'athlete', 'user', u,
+                                          'athlete', jsonb_build_object('provider_user_id', 'account ' || n / 3))
+           WHEN 2 THEN jsonb_build_object('type', 'user_reauth', 'new_user', u, 'old_user',
+                                          jsonb_build_object('user_id', 'u' || n - 1, 'provider', 'GARMIN'))
+           ELSE jsonb_build_object('type', 'daily', 'user', u) END
+FROM generate_series(0, 99999) i,
+     LATERAL (SELECT i / 4 AS n, jsonb_build_object('user_id', 'u' || i / 4, 'provider', 'GARMIN',
+                                                    'reference_id', 'p' || i / 12) AS u) x;
+CREATE VIEW state AS SELECT (SELECT md5(string_agg(c::text, '' ORDER BY connection_id)) FROM terra_identity.connections c)
+    || (SELECT count(*) FROM terra_identity.changes) || (SELECT count(*) FROM terra_identity.reauths)
+    || (SELECT string_agg(e::text, '') FROM terra_identity.environment_settings e) AS state;
+"""
+
+# What is done, and what makes it have something to write.
+WORK = {
+    "rebuild of what is right": ("", "SELECT terra_identity.rebuild()"),
+    "rebuild of what is gone": ("DELETE FROM terra_identity.connections; DELETE FROM terra_identity.reauths;",
+                                "SELECT terra_identity.rebuild()"),
+    "rebuild of what is wrong": ("UPDATE terra_identity.connections SET confirmed = NOT confirmed;",
+                                 "SELECT terra_identity.rebuild()"),
+    "verify": ("UPDATE terra_identity.connections SET confirmed = NOT confirmed;",
+               "SELECT count(*) FROM terra_identity.verify()"),
+    "another account policy": ("", "UPDATE terra_identity.environments SET account_policy = 'replace'"),
+}
+MOMENTS = [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]
+
+
+class Session:
+    """A psql that is kept, to be cancelled from another one."""
+
+    def __init__(self):
+        self.psql = subprocess.Popen(["psql", "-XqAt"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, text=True)
+        self.pid = int(self.run("SELECT pg_backend_pid()")[0])
+
+    def send(self, statements):
+        self.psql.stdin.write(statements + ";\n\\echo the end\n")
+        self.psql.stdin.flush()
+
+    def lines(self):
+        """What is printed until the end of what was sent."""
+        lines = []
+        while (line := self.psql.stdout.readline()) not in ("the end\n", ""):
+            lines.append(line.strip())
+        return lines
+
+    def run(self, statements):
+        self.send(statements)
+        return self.lines()
+
+    def cpu_time(self):
+        """In seconds: of the server's process, in user and in system mode."""
+        fields = open(f"/proc/{self.pid}/stat").read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def close(self):
+        self.psql.communicate()
+
+
+def cancel(session, other, prepare, statement, moment):
+    """For how much CPU time the statement goes on after a cancel, and whether the cancel ended it."""
+    session.run(f"BEGIN; {prepare}")
+    session.send(statement)
+    time.sleep(moment)
+    other.run(f"SELECT pg_cancel_backend({session.pid})")
+    had_used = session.cpu_time()
+    cancelled = any("canceling statement" in line for line in session.lines())
+    session.run("ROLLBACK")
+    return session.cpu_time() - had_used, cancelled
+
+
+def test_cancel(session, other):
+    before = session.run("SELECT state FROM state")
+    for name, (prepare, statement) in WORK.items():
+        session.run(f"BEGIN; {prepare}")
+        started = time.monotonic()
+        session.run(statement)
+        seconds = time.monotonic() - started
+        session.run("ROLLBACK")
+        longest, ended = 0.0, 0
+        for moment in MOMENTS:
+            delays = []
+            while True:  # on a busy machine one look may be wrong, and is taken again
+                delay, cancelled = cancel(session, other, prepare, statement, moment * seconds)
+                delays.append(delay)
+                if delay < 0.1 or len(delays) == 4:
+                    break
+            longest, ended = max(longest, min(delays)), ended + cancelled
+        print(f"# {name}: {seconds:.2f} s; {ended} of {len(MOMENTS)} cancels ended it, after {1000 * longest:.0f} ms "
+              "of CPU at most")
+        check(f"{name}: cancels end it", ended >= 3, ended)
+        check(f"{name}: within 100 ms of CPU, its rollback included", longest < 0.1, longest)
+    check("nothing has changed", session.run("SELECT state FROM state") == before)
+    check("the state is what the ledger says", session.run("SELECT * FROM terra_identity.verify()") == [])
+
+
+def told(session, other, setting):
+    """What rebuild tells. It waits for more than two seconds before it reads, so that a sentence is due at once."""
+    other.run("BEGIN; SELECT terra_identity.rebuild()")
+    session.send(f"SET terra_identity.progress = {setting}; SET client_min_messages = error; "
+                 "SELECT terra_identity.rebuild()")
+    time.sleep(2.2)
+    other.run("ROLLBACK")
+    return session.lines()
+
+
+def test_telling(session, other):
+    lines = told(session, other, "on")
+    check("rebuild tells how far it has come",
+          len(lines) == 2 and lines[1] == "0"
+          and re.fullmatch(r"INFO:  terra_identity: rebuild: 1,000 events read \(0 %\), [\d,]+/s, about \d+ s left",
+                           lines[0]), lines)
+    check("but not if the setting is off", told(session, other, "off") == ["0"])
+
+
+subprocess.run(["psql", "-Xqv", "ON_ERROR_STOP=1", "-c", FILL], check=True)
+first, second = Session(), Session()
+test_telling(first, second)
+test_cancel(first, second)
+first.close()
+second.close()
+sys.exit(finish())
