@@ -4,8 +4,9 @@ SET terra_identity.dev_id = 'privileges';
 CREATE ROLE regress_nobody;
 CREATE ROLE regress_writer;
 CREATE ROLE regress_ingester;
+CREATE ROLE regress_feed;
 CREATE ROLE "regress Reader";
-SELECT terra_identity.grant_writer('regress_writer'), terra_identity.grant_reader('"regress Reader"');
+SELECT terra_identity.grant_writer('regress_writer'), terra_identity.grant_reader('"regress Reader"'), terra_identity.grant_consumer('regress_feed');
 GRANT USAGE ON SCHEMA terra_identity TO regress_ingester;
 GRANT EXECUTE ON FUNCTION terra_identity.ingest(bytea, jsonb, text) TO regress_ingester;
 SELECT terra_identity.grant_writer('regress_no_such_role');
@@ -21,10 +22,13 @@ INSERT INTO pg_temp.matrix VALUES
     ('regress_ingester', 'EXECUTE', '{"ingest(bytea,jsonb,text)"}'),
     ('regress_writer', 'USAGE', '{terra_identity}'),
     ('regress_writer', 'EXECUTE', '{"ingest(bytea,jsonb,text)","ingest(text,jsonb,text)",webhook(json)}'),
+    ('regress_feed', 'USAGE', '{terra_identity}'),
+    ('regress_feed', 'EXECUTE', '{"read_changes(text,integer,text)","commit_changes(text,bigint,text)","skip_changes(text,text)","_position_changes(text,integer,text)"}'),
+    ('regress_feed', 'SELECT', '{changes,consumers}'),
     ('regress Reader', 'USAGE', '{terra_identity}'),
     ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)","user_ids(text,text,text)","reference_history(text,text)","reference_at(text,timestamp with time zone,text)","explain(text,text)","explain_graph(text,text)","would_duplicate(text,text,text,text)",_built_in_sdk_providers(),_recent_deliveries(text),
         _under_way(),_data_types(),_crowd(),"_minute(timestamp with time zone)"}'),
-    ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,environments,providers,environment_settings,provider_settings,signatures,rejected,refusal_counters,refusals,accepted_duplicates,
+    ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,consumers,environments,providers,environment_settings,provider_settings,signatures,rejected,refusal_counters,refusals,accepted_duplicates,
         current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,problems,stale_events,unidentified_connections,freshness,overview,
         account_neighbours,contradictions,policy_evidence}');
 
@@ -47,7 +51,7 @@ WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.refobjid
 
 CREATE TABLE pg_temp.granted AS
 SELECT role, privilege, object
-FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress Reader}'::text[]) role, pg_temp.objects o,
+FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress_feed,regress Reader}'::text[]) role, pg_temp.objects o,
      LATERAL unnest(CASE kind WHEN 'table' THEN '{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'
                               WHEN 'sequence' THEN '{USAGE,SELECT,UPDATE}' WHEN 'schema' THEN '{USAGE,CREATE}'
                               ELSE '{EXECUTE}' END::text[]) privilege,
@@ -64,9 +68,9 @@ FULL JOIN (SELECT role, privilege, unnest(objects) AS object FROM pg_temp.matrix
 WHERE g.role IS NULL OR m.role IS NULL ORDER BY 1, 2, 3;
 -- No other privilege of whatever name, nor one for others than these roles and the owner.
 SELECT c.relname, a.grantee::regrole, a.privilege_type FROM pg_class c, aclexplode(c.relacl) a
-WHERE c.relnamespace = 'terra_identity'::regnamespace AND a.grantee NOT IN (c.relowner, '"regress Reader"'::regrole) OR c.relnamespace = 'terra_identity'::regnamespace AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT';
+WHERE c.relnamespace = 'terra_identity'::regnamespace AND a.grantee NOT IN (c.relowner, '"regress Reader"'::regrole, 'regress_feed'::regrole) OR c.relnamespace = 'terra_identity'::regnamespace AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT';
 SELECT p.oid::regprocedure, a.grantee::regrole FROM pg_proc p, aclexplode(p.proacl) a
-WHERE p.pronamespace = 'terra_identity'::regnamespace AND a.grantee NOT IN (p.proowner, '"regress Reader"'::regrole, 'regress_writer'::regrole, 'regress_ingester'::regrole);
+WHERE p.pronamespace = 'terra_identity'::regnamespace AND a.grantee NOT IN (p.proowner, '"regress Reader"'::regrole, 'regress_writer'::regrole, 'regress_ingester'::regrole, 'regress_feed'::regrole);
 -- The same by trying: each statement on each relation, as each role.
 CREATE FUNCTION pg_temp.try(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
@@ -80,7 +84,7 @@ BEGIN
 END $$;
 CREATE TABLE pg_temp.tried AS
 SELECT role, privilege, object, pg_temp.try(role, statement) AS came_to
-FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress Reader}'::text[]) role, pg_temp.objects o,
+FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress_feed,regress Reader}'::text[]) role, pg_temp.objects o,
      LATERAL (VALUES ('SELECT', format('SELECT * FROM terra_identity.%I', object)), ('INSERT', format('INSERT INTO terra_identity.%I DEFAULT VALUES', object)),
                      ('UPDATE', format('UPDATE terra_identity.%I SET %I = NULL', object, CASE WHEN object IN ('providers', 'provider_settings') THEN 'sdk' ELSE 'dev_id' END)),
                      ('DELETE', format('DELETE FROM terra_identity.%I', object)), ('TRUNCATE', format('TRUNCATE terra_identity.%I', object))) s (privilege, statement)
@@ -188,5 +192,5 @@ SELECT user_id, status FROM terra_identity.connections WHERE dev_id = 'privilege
 SELECT * FROM terra_identity.verify('privileges a');
 SELECT format('DROP POLICY "regress Reader" ON %s; ALTER TABLE %1$s DISABLE ROW LEVEL SECURITY', polrelid::regclass) FROM pg_policy WHERE polname = 'regress Reader' ORDER BY 1 \gexec
 SELECT count(*) AS policies_left FROM pg_class WHERE relnamespace = 'terra_identity'::regnamespace AND relrowsecurity;
-DROP OWNED BY regress_nobody, regress_writer, regress_ingester, "regress Reader";
-DROP ROLE regress_nobody, regress_writer, regress_ingester, "regress Reader";
+DROP OWNED BY regress_nobody, regress_writer, regress_ingester, regress_feed, "regress Reader";
+DROP ROLE regress_nobody, regress_writer, regress_ingester, regress_feed, "regress Reader";

@@ -12,6 +12,7 @@
 //   reference_history.cpp reference_history, reference_at
 //   explaining.cpp        explain, explain_graph
 //   correcting.cpp        correct
+//   feed.cpp              read_changes, commit_changes
 //   rebuild.cpp           rebuild, verify
 #include "core/interrupts.h"
 

@@ -228,10 +228,17 @@ CREATE TABLE terra_identity.changes (
     lineage_id   bigint NOT NULL,
     reference_id text,
     detail       jsonb,
+    position     bigint,
     PRIMARY KEY (dev_id, change_id)
 ) USING heap;
+CREATE SEQUENCE terra_identity.changes_position_seq OWNED BY terra_identity.changes.position;
 CREATE INDEX changes_user_id_idx ON terra_identity.changes (user_id text_pattern_ops, change_id)
     WITH (deduplicate_items = off);
+-- For read_changes: what no consumer has read yet, and where a consumer goes on.
+CREATE INDEX changes_unread_idx ON terra_identity.changes (dev_id text_pattern_ops, change_id)
+    WHERE position IS NULL;
+CREATE UNIQUE INDEX changes_position_key ON terra_identity.changes (dev_id text_pattern_ops, position)
+    WHERE position IS NOT NULL;
 COMMENT ON TABLE terra_identity.changes IS
     'The feed of what changed, one row per transition of a connection. A statement with many events counts as one '
     'step: the feed has what differs between its start and its end.';
@@ -251,3 +258,6 @@ COMMENT ON COLUMN terra_identity.changes.reference_id IS 'Its end user after the
 COMMENT ON COLUMN terra_identity.changes.detail IS
     'More about the change, depending on its kind: previous values, the successor and the rule, who is on the account. '
     'docs/rules.md has the keys of each kind. Null if there is no more';
+COMMENT ON COLUMN terra_identity.changes.position IS
+    'Place in the order in which consumers read the changes of its environment; null until read_changes first returns '
+    'it. Positions have gaps, but no row appears behind a position that was read';

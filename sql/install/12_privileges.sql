@@ -15,6 +15,24 @@ COMMENT ON FUNCTION terra_identity.grant_writer(regrole) IS
     'Lets a role deliver webhooks through ingest and webhook, which check signatures, and do nothing else: for the '
     'role of your webhook handler. Error 22004 if the role is null.';
 
+CREATE FUNCTION terra_identity.grant_consumer(role regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF role IS NULL OR role = 0::oid THEN
+        RAISE EXCEPTION 'a role is needed' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);
+    EXECUTE format('GRANT SELECT ON terra_identity.changes, terra_identity.consumers TO %s', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION terra_identity.read_changes(text, integer, text),
+                        terra_identity.commit_changes(text, bigint, text), terra_identity.skip_changes(text, text),
+                        terra_identity._position_changes(text, integer, text) TO %s', role);
+END
+$$;
+COMMENT ON FUNCTION terra_identity.grant_consumer(regrole) IS
+    'Lets a role read changes, and call read_changes, commit_changes and skip_changes, for a consumer of any name: for '
+    'services that act on what changed. Row level security on changes holds: a role that sees one environment can move '
+    'no consumer of another. Error 22004 if the role is null.';
+
 CREATE FUNCTION terra_identity.grant_reader(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -23,7 +41,8 @@ BEGIN
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);
     EXECUTE format('GRANT SELECT ON terra_identity.events, terra_identity.deliveries, terra_identity.connections,
-                        terra_identity.reauths, terra_identity.changes, terra_identity.environments,
+                        terra_identity.reauths, terra_identity.changes, terra_identity.consumers,
+                        terra_identity.environments,
                         terra_identity.providers,
                         terra_identity.environment_settings, terra_identity.provider_settings,
                         terra_identity.accepted_duplicates,
@@ -64,6 +83,8 @@ SELECT pg_catalog.pg_extension_config_dump('terra_identity.connections_connectio
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.reauths', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.changes', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.changes_change_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.changes_position_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.consumers', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.environment_settings', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.provider_settings', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.accepted_duplicates', '');

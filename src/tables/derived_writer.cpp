@@ -16,6 +16,11 @@
 #include "tables/connection_row.h"
 #include "tables/ids.h"
 #include "tables/known_connections.h"
+#include "tables/settings.h"
+
+extern "C" {
+#include "commands/async.h"
+}
 
 namespace terra_identity::tables {
 
@@ -243,6 +248,9 @@ void write_changes(const Derived& derived, const std::string& dev_id) {
         insert(rows, table);
     });
     table.close();
+    // Without a payload: whoever listens need not be one who may read. The server sends equal ones once.
+    if (setting_notify())
+        call([] { Async_Notify("terra_identity", ""); });
 }
 
 } // namespace

@@ -17,6 +17,7 @@ struct IdColumn {
 inline constexpr IdColumn event_ids{"events_event_id_seq", "events", "events_pkey", 1, 2};
 inline constexpr IdColumn connection_ids{"connections_connection_id_seq", "connections", "connections_pkey", 1, 2};
 inline constexpr IdColumn change_ids{"changes_change_id_seq", "changes", "changes_pkey", 1, 5};
+inline constexpr IdColumn change_positions{"changes_position_seq", "changes", "changes_position_key", 10, 5};
 inline constexpr IdColumn rejected_delivery_ids{"rejected_rejected_id_seq", "rejected", "rejected_pkey", 1, 2};
 inline constexpr IdColumn refusal_counter_ids{"refusal_counters_counter_id_seq", "refusal_counters",
                                               "refusal_counters_pkey", 1, 2};

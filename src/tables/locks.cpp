@@ -16,7 +16,7 @@ namespace {
 /// avoids these and other extensions.
 constexpr std::uint16_t lock_space = 0x5449;
 
-enum class Level : std::uint16_t { environment, connection, slot, lineage, batches, settings };
+enum class Level : std::uint16_t { environment, connection, slot, lineage, batches, settings, feed };
 
 struct Numbered {
     Level level;
@@ -89,6 +89,13 @@ std::size_t keys_of_transaction() { return held_keys; }
 void lock_batches(bool exclusive) {
     const LOCKTAG tag = tag_of({Level::batches, 0});
     call([&] { LockAcquire(&tag, exclusive ? ExclusiveLock : ShareLock, false, holds_later); });
+}
+
+bool lock_feed(const std::string& dev_id, bool wait) {
+    std::string text;
+    append(text, std::string_view(dev_id));
+    const LOCKTAG tag = tag_of({Level::feed, hash(text)});
+    return call([&] { return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL; });
 }
 
 void note_deliveries() { holds_later = true; }

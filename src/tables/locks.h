@@ -12,6 +12,9 @@
 //   8. deliveries: rows of `deliveries`, sorted by their trace ids, then rows of `signatures`. These are no advisory
 //      locks: other transactions wait for them in the unique indexes (src/tables/deliveries.h).
 //
+// Beside this order: the feed of an environment, by which one transaction at a time gives positions to changes
+// (src/feed.cpp). Whoever writes never takes it, and whoever has it takes no other of these locks.
+//
 // A single delivery without news, as most are, takes one lock of level 8, and never waits for a transaction that itself
 // waits. A transaction of many statements that would hold too many locks of levels 5 to 7 locks its environment
 // exclusively instead. If a statement finds after reading that it needs more locks, it releases those of levels 5 to 7
@@ -43,6 +46,10 @@ void lock_settings();
 /// transaction locks whole environments. If an earlier statement of the transaction has taken locks of later levels,
 /// this does not wait, and continues without the lock if others hold it.
 void lock_batches(bool exclusive);
+
+/// Locks the feed of an environment: one transaction at a time gives positions to its changes. If `wait` is false and
+/// another one has it, returns false at once.
+bool lock_feed(const std::string& dev_id, bool wait);
 
 /// Notes that the transaction holds deliveries, whose locks are not taken in this file.
 void note_deliveries();

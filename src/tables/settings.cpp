@@ -8,6 +8,7 @@ namespace {
 char* dev_id = nullptr;
 bool strict = false;
 bool progress = true;
+bool notify = false;
 
 } // namespace
 
@@ -22,6 +23,11 @@ void define_settings() {
                              "Whether long work, such as rebuild(), tells every few seconds how far it has come.",
                              "It is told as INFO: how many rows are done, how fast, and about how long the rest takes.",
                              &progress, true, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomBoolVariable("terra_identity.notify",
+                             "Whether a transaction that adds rows to changes sends NOTIFY terra_identity.",
+                             "Once for each transaction, without a payload: whoever listens then calls read_changes(). "
+                             "It is off because the server lets transactions that send NOTIFY commit one by one.",
+                             &notify, false, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("terra_identity");
 }
 
@@ -30,5 +36,7 @@ const char* setting_dev_id() { return dev_id != nullptr && dev_id[0] != '\0' ? d
 bool setting_strict() { return strict; }
 
 bool setting_progress() { return progress; }
+
+bool setting_notify() { return notify; }
 
 } // namespace terra_identity::tables

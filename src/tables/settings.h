@@ -15,4 +15,7 @@ bool setting_strict();
 /// `terra_identity.progress`: long work tells how far it has come.
 bool setting_progress();
 
+/// `terra_identity.notify`: who listens is told of rows in `changes`.
+bool setting_notify();
+
 } // namespace terra_identity::tables
