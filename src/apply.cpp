@@ -127,7 +127,7 @@ void apply_to(const std::string& dev_id, News& news, bool whole, const Table& ta
                 refuse_unseen(table, find_connections(table, dev_id, user_ids, Reads::latest));
             derived.reauths_of_nobody = reauths_of_nobody(news, derived, store);
             derived.disputes = new_disputes(dev_id, news);
-            write(derived, store);
+            write(derived, store, rules.on_duplicate);
             return;
         }
         keys.insert(needed.begin(), needed.end());

@@ -1,4 +1,6 @@
 // correct: a person's decision about a connection, which becomes an event of the ledger.
+#include "correcting.h"
+
 #include "core/correction.h"
 #include "core/connection.h"
 #include "core/wording.h"
@@ -157,7 +159,9 @@ void refuse_before(Correction& correction, const Stored& stored) {
                     "", "What webhooks say cannot be taken back."};
 }
 
-void insert(const Correction& correction, std::int64_t event_id) {
+/// @return the event_id
+std::int64_t insert(const Correction& correction) {
+    const std::int64_t event_id = next_id(event_ids);
     const std::string role = call([] { return GetUserNameFromId(GetUserId(), false); });
     const DeliveryWatch watch(event_id, std::nullopt, role);
     std::uint64_t inserted = 0;
@@ -177,6 +181,7 @@ void insert(const Correction& correction, std::int64_t event_id) {
     if (inserted == 0)
         throw Error{cannot_correct, "the correction was not stored",
                     "A trigger on terra_identity.events skipped the event."};
+    return event_id;
 }
 
 [[noreturn]] void refuse_active(const Connection& now) {
@@ -222,13 +227,16 @@ void refuse_after(const Correction& correction, const Stored& stored) {
 
 } // namespace
 
+void insert_end(const std::string& user_id, const std::string& note, const std::string& dev_id) {
+    insert({EventKind::corrected_ended, "ended", note, user_id, "", dev_id});
+}
+
 PG_FUNCTION(terra_identity_correct) {
     begin_batch_if_called_again(fcinfo);
     Correction correction = correction_of_arguments(fcinfo);
     const Stored stored(correction.dev_id);
     refuse_before(correction, stored);
-    const std::int64_t event_id = next_id(event_ids);
-    insert(correction, event_id);
+    const std::int64_t event_id = insert(correction);
     refuse_after(correction, stored);
     return Int64GetDatum(event_id);
 }

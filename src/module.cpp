@@ -13,6 +13,8 @@
 //   explaining.cpp        explain, explain_graph
 //   correcting.cpp        correct
 //   feed.cpp              read_changes, commit_changes
+//   disconnecting.cpp     take_disconnects, confirm_disconnect, fail_disconnect, and what follows when duplicates are
+//                         accepted
 //   rebuild.cpp           rebuild, verify
 #include "core/interrupts.h"
 

@@ -9,6 +9,7 @@
 #include "pg/query.h"
 #include "pg/result_rows.h"
 #include "tables/derived_writer.h"
+#include "tables/disconnects.h"
 #include "tables/known_connections.h"
 #include "tables/ledger.h"
 #include "tables/locks.h"
@@ -45,7 +46,9 @@ std::int64_t rebuild(const std::string& dev_id) {
         locks.lock_environment(true);
         const Rules rules = read_rules(dev_id, Reads::latest);
         TableStore store(table, dev_id);
-        changed = write(derive_from_ledger(rules, store, dev_id, Reads::latest, progress), store, &progress);
+        changed = write(derive_from_ledger(rules, store, dev_id, Reads::latest, progress), store, rules.on_duplicate,
+                        &progress);
+        write_all_disconnects(rules.on_duplicate, store);
         if (changed > 0)
             forget_connections_everywhere();
     });

@@ -16,6 +16,7 @@
 #include "pg/relations.h"
 #include "pg/trigger.h"
 #include "tables/derived_writer.h"
+#include "tables/disconnects.h"
 #include "tables/locks.h"
 #include "tables/progress.h"
 #include "tables/rule_memory.h"
@@ -52,16 +53,22 @@ void derive_again(const Table& table, const std::string& dev_id) {
     const std::vector<Reauth> reauths = store.all_reauths();
     progress.begin("connections derived", stored.size());
     progress.at(0);
-    write(derive_everything(rules, std::move(stored), reauths), store, &progress);
+    write(derive_everything(rules, std::move(stored), reauths), store, rules.on_duplicate, &progress);
 }
 
-/// Derives an environment again if its account policy has changed. Like follow_provider, it must run within `as_owner`.
-void follow_policy(const Table& table, const std::string& dev_id) {
+/// Derives an environment again if its account policy has changed, and makes its disconnects follow from its rules.
+/// Like follow_provider, it must run within `as_owner`.
+/// @param restored whether the rules came with a restore, which also brings the disconnects
+void follow_environment(const Table& table, const std::string& dev_id, bool restored) {
     EnvironmentLocks locks(dev_id);
     locks.lock_environment(true);
     select_other_policy.run({text_parameter(dev_id)});
     if (Query::rows() > 0)
         derive_again(table, dev_id);
+    if (restored)
+        return;
+    TableStore store(table, dev_id);
+    write_all_disconnects(read_rules(dev_id, Reads::latest).on_duplicate, store);
 }
 
 void follow_provider(const Table& table, const std::string& provider) {
@@ -96,24 +103,29 @@ bool changes_none(TriggerData* trigger, std::initializer_list<AttrNumber> column
            });
 }
 
-/// Whether an environment gained or lost a row with the default policy, which also holds without a row. Then nothing
-/// has to be derived, and the first delivery of an environment does not lock it.
+/// Whether an environment gained or lost a row with the default rules, which also hold without a row. Then nothing has
+/// to be derived, and the first delivery of an environment does not lock it.
 bool is_as_without_row(TriggerData* trigger) {
-    const Datum policy = attribute(trigger->tg_trigtuple, trigger->tg_relation, environment_account_policy).value;
-    return trigger->tg_newtuple == nullptr && account_policy_of(string_of(policy)) == AccountPolicy::keep;
+    const auto word = [trigger](EnvironmentColumn column) {
+        return string_of(attribute(trigger->tg_trigtuple, trigger->tg_relation, column).value);
+    };
+    return trigger->tg_newtuple == nullptr &&
+           account_policy_of(word(environment_account_policy)) == AccountPolicy::keep &&
+           on_duplicate_of(word(environment_on_duplicate)) == OnDuplicate::report;
 }
 
-/// The environments whose policy the statement in progress has changed. A rollback may leave some behind; they are
+/// The environments whose rules the statement in progress has changed. A rollback may leave some behind; they are
 /// checked once too often, which changes nothing.
 std::set<std::string>* edited = nullptr;
 
 } // namespace
 
-/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environment_settings`: collects environments whose policy changed.
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW on `environment_settings`: collects environments whose rules changed.
 PG_FUNCTION(terra_identity_collect_environment) {
     TriggerData* const trigger = trigger_data(fcinfo, "environment_settings", TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
                                               any_operation, "AFTER FOR EACH ROW");
-    if (changes_none(trigger, {environment_dev_id, environment_account_policy}) || is_as_without_row(trigger))
+    if (changes_none(trigger, {environment_dev_id, environment_account_policy, environment_on_duplicate}) ||
+        is_as_without_row(trigger))
         return Datum{0};
     if (edited == nullptr)
         edited = new std::set<std::string>;
@@ -124,16 +136,18 @@ PG_FUNCTION(terra_identity_collect_environment) {
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH STATEMENT on `environments` and `environment_settings`: derives the
 /// collected environments again, in the order of their names, in which all transactions lock environments. An edit
 /// through the view runs several statements on the table: it derives after the statement on the view, not after each of
-/// these.
+/// these. What is written to the table itself comes from a restore.
 PG_FUNCTION(terra_identity_follow_environments) {
-    trigger_data(fcinfo, any_table, TRIGGER_EVENT_AFTER, any_operation, "AFTER FOR EACH STATEMENT");
+    const TriggerData* const trigger =
+        trigger_data(fcinfo, any_table, TRIGGER_EVENT_AFTER, any_operation, "AFTER FOR EACH STATEMENT");
+    const bool restored = std::string_view(RelationGetRelationName(trigger->tg_relation)) == "environment_settings";
     if (edited == nullptr || edited->empty() || PartialSettings::exist())
         return Datum{0};
     const std::set<std::string> dev_ids = std::exchange(*edited, {});
     Table table("connections", RowExclusiveLock);
     as_owner(table.owner(), [&] {
         for (const std::string& dev_id : dev_ids)
-            follow_policy(table, dev_id);
+            follow_environment(table, dev_id, restored);
     });
     table.close();
     return Datum{0};

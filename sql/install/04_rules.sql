@@ -5,9 +5,10 @@ CREATE TABLE terra_identity.environment_settings (
     terra_dev_id        text CHECK (pg_catalog.octet_length(terra_dev_id) BETWEEN 1 AND 512),
     account_policy      text NOT NULL CHECK (account_policy IN ('keep', 'replace')),
     signature_required  boolean NOT NULL DEFAULT false,
-    signature_tolerance interval DEFAULT '24 hours' CHECK (signature_tolerance >= '0')
+    signature_tolerance interval DEFAULT '24 hours' CHECK (signature_tolerance >= '0'),
+    on_duplicate        text NOT NULL CHECK (on_duplicate IN ('report', 'disconnect_older', 'disconnect_newer'))
 ) USING heap;
--- account_policy, and sdk and account_ids below, have no DEFAULT: a column that an INSERT leaves out keeps its value.
+-- account_policy and on_duplicate, and sdk and account_ids below, have no DEFAULT: a column that an INSERT leaves out keeps its value.
 CREATE UNIQUE INDEX environment_settings_terra_dev_id_key ON terra_identity.environment_settings (terra_dev_id);
 COMMENT ON TABLE terra_identity.environment_settings IS
     'The rows behind the view environments: what users have set there, and what the extension has learned from the '
@@ -18,6 +19,7 @@ COMMENT ON COLUMN terra_identity.environment_settings.terra_dev_id IS 'See the v
 COMMENT ON COLUMN terra_identity.environment_settings.account_policy IS 'See the view environments';
 COMMENT ON COLUMN terra_identity.environment_settings.signature_required IS 'See the view environments';
 COMMENT ON COLUMN terra_identity.environment_settings.signature_tolerance IS 'See the view environments';
+COMMENT ON COLUMN terra_identity.environment_settings.on_duplicate IS 'See the view environments';
 
 CREATE TABLE terra_identity.provider_settings (
     provider    text PRIMARY KEY CHECK (provider = pg_catalog.upper(provider COLLATE "C")),
@@ -37,10 +39,10 @@ COMMENT ON FUNCTION terra_identity._built_in_sdk_providers() IS
     'The providers that are connected by an SDK, unless provider_settings says otherwise.';
 
 CREATE VIEW terra_identity.environments WITH (security_invoker = true) AS
-SELECT s.dev_id, s.terra_dev_id, s.account_policy, s.signature_required, s.signature_tolerance
+SELECT s.dev_id, s.terra_dev_id, s.account_policy, s.signature_required, s.signature_tolerance, s.on_duplicate
 FROM terra_identity.environment_settings s
 UNION ALL
-SELECT 'default', NULL, 'keep', false, '24 hours'
+SELECT 'default', NULL, 'keep', false, '24 hours', 'report'
 WHERE NOT EXISTS (SELECT FROM terra_identity.environment_settings s WHERE s.dev_id OPERATOR(pg_catalog.=) 'default')
   AND NOT pg_catalog.row_security_active('terra_identity.environment_settings'); -- a policy may hide the row
 ALTER VIEW terra_identity.environments ALTER COLUMN signature_tolerance SET DEFAULT '24 hours';
@@ -66,6 +68,11 @@ COMMENT ON COLUMN terra_identity.environments.signature_required IS
 COMMENT ON COLUMN terra_identity.environments.signature_tolerance IS
     'How far the signed time may be from now, either way; null: any time. Default 24 hours, because retries may carry '
     'the time of the first attempt for a day';
+COMMENT ON COLUMN terra_identity.environments.on_duplicate IS
+    'What is done when several end users have an active connection to one provider account. report, the default: '
+    'nothing, duplicate_connections reports them. disconnect_older: all but the newest connection are queued in '
+    'disconnects, to be deauthenticated at Terra; disconnect_newer: all but the oldest. An edit holds at once, for the '
+    'duplicates that there are, too: it queues them, or closes the rows that no longer follow';
 
 CREATE VIEW terra_identity.providers WITH (security_invoker = true) AS
 SELECT s.provider, s.sdk, s.account_ids

@@ -45,7 +45,7 @@ BEGIN
                         terra_identity.environments,
                         terra_identity.providers,
                         terra_identity.environment_settings, terra_identity.provider_settings,
-                        terra_identity.accepted_duplicates,
+                        terra_identity.accepted_duplicates, terra_identity.disconnects,
                         terra_identity.signatures, terra_identity.rejected, terra_identity.refusal_counters,
                         terra_identity.refusals,
                         terra_identity.current_connections,
@@ -88,6 +88,8 @@ SELECT pg_catalog.pg_extension_config_dump('terra_identity.consumers', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.environment_settings', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.provider_settings', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.accepted_duplicates', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.disconnects', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.disconnects_disconnect_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.signatures', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected_rejected_id_seq', '');

@@ -17,6 +17,14 @@ enum class AccountPolicy { keep, replace };
 /// The policy of this name; null for any other word.
 std::optional<AccountPolicy> account_policy_of(std::string_view word);
 
+/// What is done about a duplicate at Terra: nothing, or all but the newest, or all but the oldest connection of the
+/// account are deauthenticated.
+enum class OnDuplicate { report, disconnect_older, disconnect_newer };
+
+/// Convert it to its word in SQL and back. `on_duplicate_of` returns null for an unknown word.
+std::string_view to_string(OnDuplicate on_duplicate);
+std::optional<OnDuplicate> on_duplicate_of(std::string_view word);
+
 using ProviderSet = std::set<std::string, std::less<>>;
 
 /// The providers that are connected by an SDK on the person's device, unless `providers` contradicts.
@@ -27,9 +35,10 @@ inline constexpr std::array<std::string_view, 5> built_in_sdk_providers{"APPLE",
 /// may report the same account for everybody.
 inline constexpr std::size_t crowd = 5;
 
-/// The rules of one environment: its account policy, and the rules of all providers.
+/// The rules of one environment, and the rules of all providers.
 struct Rules {
     AccountPolicy account_policy = AccountPolicy::keep;
+    OnDuplicate on_duplicate = OnDuplicate::report;
     ProviderSet sdk_providers;      ///< connected by an SDK on the person's device
     ProviderSet unusable_providers; ///< whose account ids do not identify accounts: they give no account slots
 };

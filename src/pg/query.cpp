@@ -32,7 +32,7 @@ void set_index_order() {
 
 namespace {
 
-void run_as(Oid owner, bool with_planning, const std::function<void()>& body) {
+void run_as(Oid owner, void (*set_planning)(), const std::function<void()>& body) {
     Oid user = InvalidOid;
     int security_context = 0;
     int nest_level = 0;
@@ -42,8 +42,8 @@ void run_as(Oid owner, bool with_planning, const std::function<void()>& body) {
         SetUserIdAndSecContext(owner, security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
         nest_level = NewGUCNestLevel();
         raising::set_local("search_path", "pg_catalog, pg_temp");
-        if (with_planning)
-            raising::set_planning();
+        if (set_planning != nullptr)
+            set_planning();
         SPI_connect();
     });
     body();
@@ -56,9 +56,11 @@ void run_as(Oid owner, bool with_planning, const std::function<void()>& body) {
 
 } // namespace
 
-void as_owner(Oid owner, const std::function<void()>& body) { run_as(owner, true, body); }
+void as_owner(Oid owner, const std::function<void()>& body) { run_as(owner, raising::set_planning, body); }
 
-void as_definer(Oid owner, const std::function<void()>& body) { run_as(owner, false, body); }
+void as_owner_by_index(Oid owner, const std::function<void()>& body) { run_as(owner, raising::set_index_order, body); }
+
+void as_definer(Oid owner, const std::function<void()>& body) { run_as(owner, nullptr, body); }
 
 void as_caller(const std::function<void()>& body) {
     call([] { SPI_connect(); });
@@ -82,7 +84,7 @@ void as_caller_by_index(const std::function<void()>& body) {
 }
 
 SPITupleTable* Query::run(std::span<const Parameter> parameters, Reads reads) {
-    constexpr std::size_t max_parameters = 10;
+    constexpr std::size_t max_parameters = 12;
     std::array<Oid, max_parameters> types{};
     std::array<Datum, max_parameters> values{};
     std::array<char, max_parameters + 1> nulls{};

@@ -16,6 +16,9 @@ namespace terra_identity::pg {
 /// @param owner the role that owns the tables
 void as_owner(Oid owner, const std::function<void()>& body);
 
+/// The same for queries that want the first rows of an index, in its order.
+void as_owner_by_index(Oid owner, const std::function<void()>& body);
+
 /// Runs body as in a SECURITY DEFINER function: for writes that fire triggers of the application. All other settings of
 /// the caller stay in force, those of the planner included, so that look-ups belong into `as_owner`.
 void as_definer(Oid owner, const std::function<void()>& body);

@@ -7,7 +7,7 @@ ResultRows::ResultRows(FunctionCallInfo fcinfo) {
     result_ = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
 }
 
-void ResultRows::add(std::initializer_list<NullableValue> row) {
+void ResultRows::add_row(std::span<const NullableValue> row) {
     call([this, row] {
         const std::size_t count = row.size();
         if (count != static_cast<std::size_t>(result_->setDesc->natts))
@@ -15,8 +15,8 @@ void ResultRows::add(std::initializer_list<NullableValue> row) {
         auto* const values = static_cast<Datum*>(palloc(count * sizeof(Datum)));
         auto* const nulls = static_cast<bool*>(palloc(count * sizeof(bool)));
         for (std::size_t i = 0; i < count; ++i) {
-            values[i] = row.begin()[i].value;
-            nulls[i] = row.begin()[i].is_null;
+            values[i] = row[i].value;
+            nulls[i] = row[i].is_null;
         }
         tuplestore_putvalues(result_->setResult, result_->setDesc, values, nulls);
         pfree(values);

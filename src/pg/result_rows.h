@@ -2,6 +2,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <span>
 
 #include "pg/datum.h"
 
@@ -13,7 +14,8 @@ public:
     explicit ResultRows(FunctionCallInfo fcinfo);
 
     /// Adds a row; as many values as the function's result has columns.
-    void add(std::initializer_list<NullableValue> row);
+    void add(std::initializer_list<NullableValue> row) { add_row({row.begin(), row.size()}); }
+    void add_row(std::span<const NullableValue> row);
 
 private:
     ReturnSetInfo* result_;

@@ -11,6 +11,24 @@ namespace terra_identity::tables {
 
 using namespace pg;
 
+namespace {
+
+bool has(const Table& accepted_duplicates, const std::string& dev_id, const Account& account) {
+    const IndexScan by_key{.table = accepted_duplicates.relation(), .index = "accepted_duplicates_pkey", .limit = 1};
+    return !by_key
+                .fetch(std::move(IndexKeys().equals(dev_id).equals(account.provider).equals(account.provider_user_id)))
+                .empty();
+}
+
+} // namespace
+
+bool is_accepted(const std::string& dev_id, const Account& account) {
+    Table table("accepted_duplicates", AccessShareLock);
+    const bool found = has(table, dev_id, account);
+    table.close();
+    return found;
+}
+
 void tell_accepted(std::vector<Change>& changes, const std::string& dev_id) {
     std::optional<Table> table;
     for (Change& change : interruptible(changes)) {
@@ -18,14 +36,9 @@ void tell_accepted(std::vector<Change>& changes, const std::string& dev_id) {
             continue;
         if (!table)
             table.emplace("accepted_duplicates", AccessShareLock);
-        const IndexScan accepted{.table = table->relation(), .index = "accepted_duplicates_pkey", .limit = 1};
         change.detail["accepted"] =
-            !accepted
-                 .fetch(std::move(IndexKeys()
-                                      .equals(dev_id)
-                                      .equals(change.detail["provider"].get<std::string>())
-                                      .equals(change.detail["provider_user_id"].get<std::string>())))
-                 .empty();
+            has(*table, dev_id,
+                {change.detail["provider"].get<std::string>(), change.detail["provider_user_id"].get<std::string>()});
     }
     if (table)
         table->close();

@@ -1,6 +1,7 @@
 #include "tables/derived_writer.h"
 
 #include "core/changes.h"
+#include "core/disconnects.h"
 #include "core/interrupts.h"
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "pg/row_writer.h"
 #include "tables/accepted_duplicates.h"
 #include "tables/connection_row.h"
+#include "tables/disconnects.h"
 #include "tables/ids.h"
 #include "tables/known_connections.h"
 #include "tables/settings.h"
@@ -255,7 +257,7 @@ void write_changes(const Derived& derived, const std::string& dev_id) {
 
 } // namespace
 
-std::int64_t write(const Derived& derived, TableStore& store, ToldProgress* progress) {
+std::int64_t write(const Derived& derived, TableStore& store, OnDuplicate on_duplicate, ToldProgress* progress) {
     std::vector<const Node*> changed;
     for (const Node& node : derived.nodes)
         if (node.changed())
@@ -270,6 +272,7 @@ std::int64_t write(const Derived& derived, TableStore& store, ToldProgress* prog
     write_changes(derived, store.dev_id());
     if (std::any_of(changed.begin(), changed.end(), [](const Node* node) { return has_new_reference(*node); }))
         forget_connections_everywhere();
+    write_disconnects(accounts_to_disconnect(derived), on_duplicate, store);
     return static_cast<std::int64_t>(changed.size() + derived.vanished.size() + derived.new_reauths.size() +
                                      derived.vanished_reauths.size());
 }

@@ -24,7 +24,7 @@ using namespace pg;
 namespace {
 
 /// The columns whose sequence this session has found to be ahead of all rows.
-constinit std::array<const IdColumn*, 8> checked_columns{};
+constinit std::array<const IdColumn*, 16> checked_columns{};
 
 std::int64_t draw(const IdColumn& column) {
     const Oid sequence = lock_relation(column.sequence, RowExclusiveLock);

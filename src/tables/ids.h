@@ -21,6 +21,7 @@ inline constexpr IdColumn change_positions{"changes_position_seq", "changes", "c
 inline constexpr IdColumn rejected_delivery_ids{"rejected_rejected_id_seq", "rejected", "rejected_pkey", 1, 2};
 inline constexpr IdColumn refusal_counter_ids{"refusal_counters_counter_id_seq", "refusal_counters",
                                               "refusal_counters_pkey", 1, 2};
+inline constexpr IdColumn disconnect_ids{"disconnects_disconnect_id_seq", "disconnects", "disconnects_pkey", 1, 2};
 inline constexpr IdColumn signing_secret_ids{"signing_secrets_secret_id_seq", "signing_secrets", "signing_secrets_pkey",
                                              1, 2};
 

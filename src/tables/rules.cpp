@@ -20,10 +20,13 @@ Rules read_rules(const std::string& dev_id, Reads reads) {
     Table environments("environment_settings", AccessShareLock);
     const IndexScan by_key{
         .table = environments.relation(), .index = "environment_settings_pkey", .reads = reads, .limit = 1};
-    for (const HeapTuple row : by_key.fetch(IndexKeys().equals(dev_id)))
-        if (const auto policy =
-                account_policy_of(string_of(attribute(row, environments.columns(), environment_account_policy).value)))
-            rules.account_policy = *policy;
+    for (const HeapTuple row : by_key.fetch(IndexKeys().equals(dev_id))) {
+        const auto word = [&](EnvironmentColumn column) {
+            return string_of(attribute(row, environments.columns(), column).value);
+        };
+        rules.account_policy = account_policy_of(word(environment_account_policy)).value_or(rules.account_policy);
+        rules.on_duplicate = on_duplicate_of(word(environment_on_duplicate)).value_or(rules.on_duplicate);
+    }
     environments.close();
 
     rules.sdk_providers.insert(built_in_sdk_providers.begin(), built_in_sdk_providers.end());

@@ -11,7 +11,8 @@ namespace terra_identity::tables {
 
 using namespace pg;
 
-/// Reads the account policy (`keep` without a row in `environment_settings`) and the rules of all providers.
+/// Reads the rules of an environment (`keep` and `report` without a row in `environment_settings`) and of all
+/// providers.
 Rules read_rules(const std::string& dev_id, Reads reads);
 
 /// The same rules as committed last, which are read again only if they have changed. The environment must be locked.

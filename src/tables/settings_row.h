@@ -15,6 +15,7 @@ enum EnvironmentColumn : AttrNumber {
     environment_account_policy,
     environment_signature_required,
     environment_signature_tolerance,
+    environment_on_duplicate,
 };
 
 /// The columns of `provider_settings`, and of the view `providers`, in their order, counted from 1.
