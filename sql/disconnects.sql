@@ -179,6 +179,13 @@ SELECT state, closed_because FROM pg_temp.rows('scale 4');
 SELECT terra_identity.confirm_disconnect(disconnect_id) FROM terra_identity.disconnects WHERE dev_id = 'disconnects' AND provider_user_id = 'scale 4';
 SELECT state, closed_because FROM pg_temp.rows('scale 4');
 SELECT count(*) FROM terra_identity.events WHERE dev_id = 'disconnects' AND corrected_by IS NOT NULL;
+-- By Terra's clock it is alive later than now: it is not done.
+SELECT pg_temp.connects(1, 'early', 'una', 'clock'), pg_temp.connects(2, 'late', 'vic', 'clock');
+INSERT INTO terra_identity.events (received_at, payload, headers) VALUES (now(), pg_temp.said('auth', 'late', 'vic', NULL, 2, 'GARMIN'),
+    jsonb_build_object('X-Terra-Ordering-Timestamp', round(1000 * extract(epoch FROM now() + interval '1 hour'))));
+SELECT user_id, terra_identity.confirm_disconnect(disconnect_id) FROM terra_identity.take_disconnects();
+SELECT user_id, state, last_error, next_attempt_at > now() AS later FROM terra_identity.disconnects WHERE dev_id = 'disconnects' AND provider_user_id = 'clock';
+SELECT pg_temp.ends(5, 'early');
 -- A row that somebody opened by hand, or a restore brought, is looked at before it is handed out.
 UPDATE terra_identity.disconnects SET state = 'queued', closed_at = NULL, next_attempt_at = now() WHERE dev_id = 'disconnects' AND provider_user_id = 'scale 4';
 SELECT user_id FROM terra_identity.take_disconnects(10);

@@ -171,6 +171,19 @@ Named row_of_arguments(const NullableValue& disconnect_id, const NullableValue& 
     return named;
 }
 
+/// Makes an open row wait for its next attempt. @return when it is due; null if the row is not open
+std::optional<Micros> fail(const std::string& dev_id, std::int64_t disconnect_id, Datum error) {
+    std::optional<Micros> next;
+    as_definer(owner_of_tables(), [&] {
+        const SPITupleTable* const found = select_attempts.run({text_parameter(dev_id), id_parameter(disconnect_id)});
+        if (Query::rows() == 0)
+            return;
+        next = now() + wait_after(DatumGetInt32(column(found, 0, 1).value));
+        fail_row.run({text_parameter(dev_id), id_parameter(disconnect_id), {TEXTOID, error}, time_parameter(*next)});
+    });
+    return next;
+}
+
 bool is_active(const std::string& user_id, TableStore& store) {
     const std::vector<Connection> found = store.connections({user_id});
     return !found.empty() && !found.front().facts.ended();
@@ -233,15 +246,18 @@ PG_FUNCTION(terra_identity_confirm_disconnect) {
         insert_end(row.user_id,
                    "Terra confirmed that it deauthenticated it: disconnect " + std::to_string(row.disconnect_id),
                    dev_id);
-    const AccountNow account = look_at_account(row.account, OnDuplicate::report, store);
+    const AccountNow account = look_at_account(row.account, read_rules(dev_id, Reads::latest).on_duplicate, store);
     bool confirmed = false;
-    as_definer(owner_of_tables(), [&] {
-        std::vector<Query::Parameter> parameters{text_parameter(dev_id), id_parameter(row.disconnect_id)};
-        for (const Query::Parameter& parameter : parameters_of(others_of(account, row.user_id)))
-            parameters.push_back(parameter);
-        confirm_row.run(parameters);
-        confirmed = Query::rows() > 0;
-    });
+    if (account.disconnects.contains(row.user_id))
+        fail(dev_id, row.disconnect_id, text_of("confirmed, but by a webhook it is alive at a later time"));
+    else
+        as_definer(owner_of_tables(), [&] {
+            std::vector<Query::Parameter> parameters{text_parameter(dev_id), id_parameter(row.disconnect_id)};
+            for (const Query::Parameter& parameter : parameters_of(others_of(account, row.user_id)))
+                parameters.push_back(parameter);
+            confirm_row.run(parameters);
+            confirmed = Query::rows() > 0;
+        });
     connections.close();
     return BoolGetDatum(confirmed);
 }
@@ -249,16 +265,7 @@ PG_FUNCTION(terra_identity_confirm_disconnect) {
 PG_FUNCTION(terra_identity_fail_disconnect) {
     const auto [dev_id, row] = row_of_arguments(argument(fcinfo, 0), argument(fcinfo, 2));
     const Datum error = required(argument(fcinfo, 1), "error").value;
-    std::optional<Micros> next;
-    as_definer(owner_of_tables(), [&] {
-        const SPITupleTable* const found =
-            select_attempts.run({text_parameter(dev_id), id_parameter(row.disconnect_id)});
-        if (Query::rows() == 0)
-            return;
-        next = now() + wait_after(DatumGetInt32(column(found, 0, 1).value));
-        fail_row.run(
-            {text_parameter(dev_id), id_parameter(row.disconnect_id), {TEXTOID, error}, time_parameter(*next)});
-    });
+    const std::optional<Micros> next = fail(dev_id, row.disconnect_id, error);
     if (!next) {
         fcinfo->isnull = true;
         return Datum{0};

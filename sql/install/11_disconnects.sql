@@ -99,7 +99,8 @@ COMMENT ON FUNCTION terra_identity.confirm_disconnect(bigint, text) IS
     'For workers: Terra has answered that it deauthenticated the connection. The row is done, and the connection ends '
     'now unless it has ended already: by an event of the ledger, the correction ended, so that it holds even if '
     'Terra''s deauth never comes. True if the row was not done before; also for one whose lease ran out, or that was '
-    'closed meanwhile. Errors: 22004 if an argument is null, 22023 if there is no such row.';
+    'closed meanwhile. False if it was done; and if a webhook says that the connection is alive at a later time, by '
+    'Terra''s clock: then the row is due again later, as after a failure. Errors: 22004 if an argument is null, 22023 if there is no such row.';
 
 CREATE FUNCTION terra_identity.fail_disconnect(
     disconnect_id bigint, error text,

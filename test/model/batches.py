@@ -1,5 +1,6 @@
 """
-Turns a history into SQL: a random plan of statements, batches, transactions and changes of policy.
+Turns a history into SQL: a random plan of statements, batches, transactions, edits of the rules, and workers that
+disconnect duplicates.
 
 Corrections are made when the script runs, so they are later than most events; what cannot be said is refused.
 
@@ -26,6 +27,12 @@ def plan(history):
     places = sorted(rng.randint(0, len(units)) for _ in range(3))
     for place, change in reversed(list(zip(places, policy_changes(rng, history.policy)))):
         units.insert(place, [("policy", change)])
+    for edits in (duplicate_changes(rng, history.on_duplicate), *acceptances(rng, history)):
+        places = sorted(rng.randint(0, len(units)) for _ in edits)
+        for place, change in reversed(list(zip(places, edits))):
+            units.insert(place, [("policy", change)])
+    for _ in range(rng.choice([0, 0, 1, 5])):
+        units.insert(rng.randint(0, len(units)), [("policy", WORKER)])
     for correction in corrections(rng, history):
         units.insert(rng.randint(0, len(units)), [correction])
     steps = [("sql", f"SET TimeZone = '{rng.choice(TIME_ZONES)}';"),
@@ -74,6 +81,34 @@ def policy_changes(rng, final):
     if final == "keep":
         return rng.choice([[], [], [], [], *ways])
     return rng.choice([ways[0], ways[0], *ways])
+
+
+def duplicate_changes(rng, final):
+    """Edits of on_duplicate, of which the last sets the final one; none if the default is final."""
+    others = [rng.choice(["report", "disconnect_older", "disconnect_newer"]) for _ in range(rng.choice([0, 0, 1, 2]))]
+    return [f"INSERT INTO terra_identity.environments (dev_id, on_duplicate) VALUES (%s, '{choice}');"
+            for choice in [*others, final] if others or final != "report"]
+
+
+def acceptances(rng, history):
+    """For some accounts: edits of accepted_duplicates, of which the last says whether the account may be shared."""
+    for provider, account in sorted({*history.accepted, ("GARMIN", "100"), ("OURA", "a")}):
+        values = f"{literal(provider)}, {literal(account)}"
+        accept = ("INSERT INTO terra_identity.accepted_duplicates (dev_id, provider, provider_user_id)"
+                  f" VALUES (%s, {values}) ON CONFLICT DO NOTHING;")
+        withdraw = ("DELETE FROM terra_identity.accepted_duplicates WHERE dev_id = %s"
+                    f" AND (provider, provider_user_id) = ({values});")
+        edits = [accept, withdraw] * rng.choice([0, 0, 1, 2])
+        yield edits + [accept] if (provider, account) in history.accepted else edits
+
+
+# A worker: of the rows that it takes it confirms some, fails some, and dies over the others.
+WORKER = ("DO $do$ DECLARE dev_id text = %s; d record; BEGIN"
+          " FOR d IN SELECT * FROM terra_identity.take_disconnects(3, '1 second', dev_id) LOOP"
+          " CASE d.disconnect_id %% 3"
+          " WHEN 0 THEN PERFORM terra_identity.confirm_disconnect(d.disconnect_id, dev_id);"
+          " WHEN 1 THEN PERFORM terra_identity.fail_disconnect(d.disconnect_id, 'failed', dev_id);"
+          " ELSE NULL; END CASE; END LOOP; END $do$;")
 
 
 def transaction(rng, group):

@@ -51,6 +51,9 @@ QUERIES = {
         "user_id", "reference_id", "provider", "provider_user_id", "connected_at", "scopes", "confirmed", "degraded")),
     "duplicate_connections": select("duplicate_connections", (
         "provider", "provider_user_id", "user_id", "reference_id", "connected_at", "newest", "connections")),
+    # What is queued or taken follows from the state, whatever was queued, done or closed on the way.
+    "disconnects": select("disconnects", ("user_id", "provider", "provider_user_id"))
+                   + " AND state IN ('queued', 'taken')",
     "transferred_accounts": select("transferred_accounts", (
         "provider", "provider_user_id", "from_reference_id", "from_user_id", "to_reference_id", "to_user_id",
         "transferred_at")),
@@ -103,7 +106,7 @@ def lineages(connections):
             for lineage_id, rows in members.items()]
 
 
-def expected(state):
+def expected(state, accepted=frozenset()):
     return {
         "connections": list(state.connections.values()),
         "lineages": [{"user_ids": sorted(lineage), "lineage_id is the least connection_id": True}
@@ -114,7 +117,9 @@ def expected(state):
         "moments of others": [],
         "user_ids": state.user_ids,
         "current_connections": state.current,
-        "duplicate_connections": state.duplicates,
+        "duplicate_connections": [row for row in state.duplicates
+                                  if (row["provider"], row["provider_user_id"]) not in accepted],
+        "disconnects": state.disconnects,
         "transferred_accounts": state.transfers,
         "shared_references": state.shared_references,
         "unidentified_connections": state.unidentified,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import stories
 from reading import DAY, EARLIEST, Event, read
-from reference import state
+from reference import CROWD, state
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -38,6 +38,8 @@ class History(NamedTuple):
     index: int
     policy: str      # the final policy
     events: tuple    # in the order in which they happened, repeats included; not in the order of arrival
+    on_duplicate: str = "report"          # the final one
+    accepted: frozenset = frozenset()     # the accounts that may be shared in the end: (provider, provider_user_id)
 
 
 class World:
@@ -46,7 +48,7 @@ class World:
     def __init__(self, rng):
         self.rng = rng
         self.user_ids = rng.sample(USER_IDS, rng.randint(3, 16))
-        self.reference_ids = (rng.sample(REFERENCE_IDS, rng.choice([0, 1, 2, 2, 3]))
+        self.reference_ids = (rng.sample(REFERENCE_IDS, rng.choice([0, 1, 2, 2, 2, 3, 3, 7]))
                               + rng.choice([[], [], [None], ["", None]]) or [None])
         self.providers = rng.sample(WEB_PROVIDERS, rng.randint(0, 2)) + rng.sample(SDK_PROVIDERS, rng.randint(0, 2)) \
             or ["GARMIN"]
@@ -258,12 +260,18 @@ def history(seed, index):
             if trace_id is None and world.maybe(0.5):
                 again = event._replace(received_at=world.tick(rng.randrange(72)))
             events.append(again)
-    return History(seed, index, rng.choice(["keep", "replace"]), tuple(events))
+    policy = rng.choice(["keep", "replace"])
+    accepted = {(provider, str(account).strip()) for provider in world.providers for account in world.accounts
+                if provider and world.maybe(0.1)}
+    return History(seed, index, policy, tuple(events),
+                   rng.choice(["report", "disconnect_older", "disconnect_older", "disconnect_newer"]),
+                   frozenset(accepted))
 
 
 def met_in(history):
     """The names of the interesting cases that occur in the final state of a history."""
-    result = state(history.events, history.policy, unusable_providers=UNUSABLE_PROVIDERS)
+    result = state(history.events, history.policy, unusable_providers=UNUSABLE_PROVIDERS,
+                   on_duplicate=history.on_duplicate, accepted=history.accepted)
     readings = [read(event) for event in history.events]
     replacements = [m for r in readings for m in r.mentions if m.role == "old_user"]
     reauths = {(m.user_id, m.replaced_by) for m in replacements}
@@ -289,6 +297,11 @@ def met_in(history):
     checks = {
         f"policy {history.policy}": True,
         "duplicates": result.duplicates,
+        f"on_duplicate {history.on_duplicate}": True,
+        "disconnects": result.disconnects,
+        "a crowd": any(row["connections"] >= CROWD for row in result.duplicates),
+        "an accepted duplicate": any((row["provider"], row["provider_user_id"]) in history.accepted
+                                     for row in result.duplicates),
         "transfers": result.transfers,
         "shared references": result.shared_references,
         "degraded": any(row["degraded"] for row in result.current),

@@ -13,6 +13,7 @@ from typing import NamedTuple, Optional
 from reading import CURES, DATA, Event, read  # noqa: F401  (Event is part of this module's face)
 
 SDK_PROVIDERS = frozenset({"APPLE", "SAMSUNG", "HEALTH_CONNECT", "GOOGLEFIT", "FREESTYLELIBRESDK"})
+CROWD = 5  # from so many active connections on, nobody of an account is disconnected
 ENDINGS = ("replaced", "deauthenticated", "revoked", "failed")  # the first that applies is the status
 
 
@@ -56,6 +57,7 @@ class State:
     user_ids: list = field(default_factory=list)      # (reference_id, provider or None for all) -> user_ids
     current: list = field(default_factory=list)
     duplicates: list = field(default_factory=list)
+    disconnects: list = field(default_factory=list)
     transfers: list = field(default_factory=list)
     shared_references: list = field(default_factory=list)
     unidentified: list = field(default_factory=list)
@@ -64,7 +66,8 @@ class State:
     stored: int = 0                                   # rows in the ledger
 
 
-def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers=frozenset()):
+def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers=frozenset(), on_duplicate="report",
+          accepted=frozenset()):
     readings = [read(event) for event in events]
     mentions = {mention for reading in readings for mention in reading.mentions}
     facts = {user_id: facts_of(user_id, mentions) for user_id in sorted({m.user_id for m in mentions})}
@@ -127,6 +130,16 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers
         return (c.provider is not None and c.provider not in unusable_providers and accounts[c.user_id] is not None
                 and len({d.reference_id for d in actives_of_account(c)}) > 1)
 
+    def is_disconnected(c):
+        """Whether somebody else's newer (older) connection of the account is the one that stays."""
+        there = actives_of_account(c)
+        known = [d for d in there if d.reference_id is not None and d.dated]
+        if (on_duplicate == "report" or not several_end_users(c) or len(there) >= CROWD or c not in known
+                or c.provider in sdk_providers or (c.provider, accounts[c.user_id]) in accepted):
+            return False
+        stays = (max if on_duplicate == "disconnect_older" else min)(known, key=lambda d: d.age)
+        return c.reference_id != stays.reference_id
+
     def actives_of_reference(reference_id, provider):
         return sorted((c for c in active if (c.reference_id, c.provider) == (reference_id, provider)),
                       key=lambda c: c.age)
@@ -173,6 +186,8 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers
             reference_id=c.reference_id, connected_at=c.connected_at,
             newest=c is newest(actives_of_account(c)),
             connections=len(actives_of_account(c))) for c in active if several_end_users(c)],
+        disconnects=[dict(user_id=c.user_id, provider=c.provider, provider_user_id=accounts[c.user_id])
+                     for c in active if is_disconnected(c)],
         transfers=[dict(
             provider=c.provider, provider_user_id=accounts[c.user_id],
             from_reference_id=c.reference_id, from_user_id=c.user_id,

@@ -55,7 +55,8 @@ def psql(script, patience=30):
 
 def expected(trial, corrections=()):
     return comparison.expected(state([*trial.events, *corrections], trial.history.policy,
-                                     unusable_providers=UNUSABLE_PROVIDERS))
+                                     unusable_providers=UNUSABLE_PROVIDERS, on_duplicate=trial.history.on_duplicate,
+                                     accepted=trial.history.accepted), trial.history.accepted)
 
 
 class Trial:
