@@ -263,6 +263,7 @@ PG_FUNCTION(terra_identity_confirm_disconnect) {
 }
 
 PG_FUNCTION(terra_identity_fail_disconnect) {
+    begin_batch_if_called_again(fcinfo);
     const auto [dev_id, row] = row_of_arguments(argument(fcinfo, 0), argument(fcinfo, 2));
     const Datum error = required(argument(fcinfo, 1), "error").value;
     const std::optional<Micros> next = fail(dev_id, row.disconnect_id, error);
