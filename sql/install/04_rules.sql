@@ -8,7 +8,8 @@ CREATE TABLE terra_identity.environment_settings (
     signature_tolerance interval DEFAULT '24 hours' CHECK (signature_tolerance >= '0'),
     on_duplicate        text NOT NULL CHECK (on_duplicate IN ('report', 'disconnect_older', 'disconnect_newer'))
 ) USING heap;
--- account_policy and on_duplicate, and sdk and account_ids below, have no DEFAULT: a column that an INSERT leaves out keeps its value.
+-- account_policy and on_duplicate, and sdk and account_ids below, have no DEFAULT: a column that an INSERT leaves out
+-- keeps its value.
 CREATE UNIQUE INDEX environment_settings_terra_dev_id_key ON terra_identity.environment_settings (terra_dev_id);
 COMMENT ON TABLE terra_identity.environment_settings IS
     'The rows behind the view environments: what users have set there, and what the extension has learned from the '

@@ -44,7 +44,8 @@ COMMENT ON TABLE terra_identity.disconnects IS
     'not write to it, but delete old rows that are done or closed as you like.';
 COMMENT ON COLUMN terra_identity.disconnects.disconnect_id IS 'Number of the row';
 COMMENT ON COLUMN terra_identity.disconnects.dev_id IS 'Environment (environments.dev_id)';
-COMMENT ON COLUMN terra_identity.disconnects.user_id IS 'The connection that is to be deauthenticated: Terra''s id of it';
+COMMENT ON COLUMN terra_identity.disconnects.user_id IS
+    'The connection that is to be deauthenticated: Terra''s id of it';
 COMMENT ON COLUMN terra_identity.disconnects.lineage_id IS 'Its lineage when the row was opened';
 COMMENT ON COLUMN terra_identity.disconnects.reference_id IS 'Its end user when the row was opened';
 COMMENT ON COLUMN terra_identity.disconnects.provider IS 'Name of the provider in upper case, as in connections';
@@ -87,8 +88,8 @@ COMMENT ON FUNCTION terra_identity.take_disconnects(integer, interval, text) IS
     'Rows that another transaction is just taking are skipped: it waits for nobody. Each row is looked at again: what '
     'is no longer to be disconnected is closed instead. So last_of_account, whether Terra would also revoke the '
     'access at the provider, is false in every row, and other_user_ids names the connections that are active beside '
-    'it. Call it in a transaction of its own, for what you do at once. Errors: 22004 if an argument is null, 22023 if n is less than 1 '
-    'or the lease not positive.';
+    'it. Call it in a transaction of its own, for what you do at once. Errors: 22004 if an argument is null, 22023 if '
+    'n is less than 1 or the lease not positive.';
 
 CREATE FUNCTION terra_identity.confirm_disconnect(
     disconnect_id bigint,
@@ -100,7 +101,8 @@ COMMENT ON FUNCTION terra_identity.confirm_disconnect(bigint, text) IS
     'now unless it has ended already: by an event of the ledger, the correction ended, so that it holds even if '
     'Terra''s deauth never comes. True if the row was not done before; also for one whose lease ran out, or that was '
     'closed meanwhile. False if it was done; and if a webhook says that the connection is alive at a later time, by '
-    'Terra''s clock: then the row is due again later, as after a failure. Errors: 22004 if an argument is null, 22023 if there is no such row.';
+    'Terra''s clock: then the row is due again later, as after a failure. Errors: 22004 if an argument is null, 22023 '
+    'if there is no such row.';
 
 CREATE FUNCTION terra_identity.fail_disconnect(
     disconnect_id bigint, error text,

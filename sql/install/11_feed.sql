@@ -13,15 +13,15 @@ CREATE TABLE terra_identity.consumers (
     PRIMARY KEY (dev_id, consumer)
 ) USING heap;
 COMMENT ON TABLE terra_identity.consumers IS
-    'How far each consumer of the feed has come. commit_changes moves it forward. To have a consumer read again, UPDATE '
-    'its position to a lower one, or DELETE its row to begin with the first change.';
+    'How far each consumer of the feed has come. commit_changes moves it forward. To have a consumer read again, '
+    'UPDATE its position to a lower one, or DELETE its row to begin with the first change.';
 COMMENT ON COLUMN terra_identity.consumers.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.consumers.consumer IS 'Name that the consumer gave itself';
 COMMENT ON COLUMN terra_identity.consumers.position IS
     'changes.position of the last change that it is done with: it is given those with a greater one';
 COMMENT ON COLUMN terra_identity.consumers.committed_at IS 'When it last called commit_changes';
 
-CREATE FUNCTION terra_identity._position_changes(consumer text, n integer, dev_id text) RETURNS bigint
+CREATE FUNCTION terra_identity._position_changes(consumer text, n integer, environment text) RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_position_changes';
 COMMENT ON FUNCTION terra_identity._position_changes(text, integer, text) IS
     'Gives positions to changes that have none, until n of them lie beyond the consumer''s position, which it returns. '
