@@ -21,7 +21,10 @@ COMMENT ON COLUMN terra_identity.consumers.position IS
     'changes.position of the last change that it is done with: it is given those with a greater one';
 COMMENT ON COLUMN terra_identity.consumers.committed_at IS 'When it last called commit_changes';
 
-CREATE FUNCTION terra_identity._position_changes(consumer text, n integer, environment text) RETURNS bigint
+CREATE FUNCTION terra_identity._position_changes(
+    consumer text, n integer,
+    dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
+RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_position_changes';
 COMMENT ON FUNCTION terra_identity._position_changes(text, integer, text) IS
     'Gives positions to changes that have none, until n of them lie beyond the consumer''s position, which it returns. '
