@@ -10,7 +10,8 @@
 //   4. the environment, shared or (bulk) exclusive, by statements with news of connections; if shared,
 //   5. connections, 6. slots, 7. lineages that the statement relies on (src/core/keys.h), each level sorted by key;
 //   8. deliveries: rows of `deliveries`, sorted by their trace ids, then rows of `signatures`. These are no advisory
-//      locks: other transactions wait for them in the unique indexes (src/tables/deliveries.h).
+//      locks: other transactions wait for them in the unique indexes (src/tables/deliveries.h);
+//   9. rows of `disconnects`. Whoever takes them, to work on them, skips those that are locked (src/disconnecting.cpp).
 //
 // Beside this order: the feed of an environment, by which one transaction at a time gives positions to changes
 // (src/feed.cpp). Whoever writes never takes it, and whoever has it takes no other of these locks.
