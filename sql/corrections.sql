@@ -35,9 +35,9 @@ SELECT terra_identity.correct('watch', 'active', 'she still sees her runs in the
 SELECT * FROM pg_temp.state('watch');
 SELECT * FROM pg_temp.news();
 -- Who, what and why, in the ledger.
-SELECT event_type, user_id, reference_id, corrected_by = current_user AS by_me, headers, problem, contributes,
+SELECT event_type, user_id, reference_id, entered_by = current_user AS by_me, headers, problem, contributes,
        event_time = received_at AND received_at BETWEEN now() - interval '1 minute' AND clock_timestamp() AS now, payload
-FROM terra_identity.events WHERE dev_id = 'corrections' AND corrected_by IS NOT NULL;
+FROM terra_identity.events WHERE dev_id = 'corrections' AND entered_by IS NOT NULL;
 -- A retry of the old deauth does not win; a later one does.
 SELECT pg_temp.hear(3, pg_temp.said('deauth', 'watch'));
 SELECT * FROM pg_temp.state('watch');
@@ -140,13 +140,13 @@ CREATE TRIGGER skip BEFORE INSERT ON terra_identity.events FOR EACH ROW EXECUTE 
 SELECT terra_identity.correct('ann''s', 'ended', 'no');
 DROP TRIGGER skip ON terra_identity.events;
 -- Nothing of that was stored.
-SELECT count(*) FROM terra_identity.events WHERE corrected_by IS NOT NULL AND payload #>> '{correction,note}' = 'no';
+SELECT count(*) FROM terra_identity.events WHERE entered_by IS NOT NULL AND payload #>> '{correction,note}' = 'no';
 SELECT * FROM pg_temp.state('ann''s', 'bob''s', 'nobody''s');
 -- Ids and notes of every kind come through as they are.
 SELECT pg_temp.hear(1, pg_temp.said('auth', E'\\"{}\u202e<script>', 'eve', 'FITBIT')), pg_temp.hear(1, pg_temp.said('auth', repeat('é', 256), 'eve', 'FITBIT'));
 SELECT terra_identity.correct(E'\\"{}\u202e<script>', 'same_person_as', E'"\\\u202e\n', repeat('é', 256)) > 0 AS event_id;
 SELECT status, resolves_to = user_id AS itself, verified FROM pg_temp.state(E'\\"{}\u202e<script>', repeat('é', 256));
-SELECT (SELECT payload #>> '{correction,note}' FROM terra_identity.events WHERE corrected_by IS NOT NULL ORDER BY event_id DESC LIMIT 1) = E'"\\\u202e\n' AS note;
+SELECT (SELECT payload #>> '{correction,note}' FROM terra_identity.events WHERE entered_by IS NOT NULL ORDER BY event_id DESC LIMIT 1) = E'"\\\u202e\n' AS note;
 
 --
 -- 4. The ledger knows them
@@ -176,7 +176,7 @@ SELECT pg_temp.said('correction', 'target') || '{"correction": {"what": "active"
 -- Webhooks of the type: like any type that is not known.
 SET ROLE regress_handler;
 SELECT outcome, detail FROM terra_identity.ingest(:'forged'::text);
-SELECT outcome, detail FROM terra_identity.ingest((:'forged'::jsonb || '{"corrected_by": "postgres"}')::text, '{"corrected_by": "postgres"}');
+SELECT outcome, detail FROM terra_identity.ingest((:'forged'::jsonb || '{"entered_by": "postgres"}')::text, '{"entered_by": "postgres"}');
 SET request.headers = '{}';
 SELECT terra_identity.webhook(:'forged');
 SELECT terra_identity.correct('target', 'active', 'trust me');
@@ -186,21 +186,21 @@ SELECT terra_identity.correct('target', 'active', 'trust me');
 SET ROLE regress_loader;
 SELECT terra_identity.correct('target', 'active', 'trust me');
 INSERT INTO terra_identity.events (payload) VALUES (:'forged');
-INSERT INTO terra_identity.events (payload, corrected_by) VALUES (:'forged', 'postgres');
-INSERT INTO terra_identity.events (dev_id, payload, corrected_by, contributes, event_type, user_id, event_time)
+INSERT INTO terra_identity.events (payload, entered_by) VALUES (:'forged', 'postgres');
+INSERT INTO terra_identity.events (dev_id, payload, entered_by, contributes, event_type, user_id, event_time)
 VALUES ('corrections', :'forged', 'postgres', true, 'correction', 'target', now());
-COPY terra_identity.events (dev_id, payload, corrected_by) FROM STDIN;
+COPY terra_identity.events (dev_id, payload, entered_by) FROM STDIN;
 corrections	{"type": "correction", "user": {"user_id": "target"}, "correction": {"what": "active", "note": "trust me"}}	postgres
 \.
-COPY terra_identity.events (dev_id, payload, corrected_by, event_time) FROM STDIN;
+COPY terra_identity.events (dev_id, payload, entered_by, event_time) FROM STDIN;
 corrections	{"type": "correction", "user": {"user_id": "target"}, "correction": {"what": "active", "note": "trust me"}}	postgres	2027-01-01 00:00:00Z
 \.
 RESET ROLE;
-SELECT count(*) AS forged, count(corrected_by) AS believed FROM terra_identity.events WHERE dev_id = 'corrections' AND event_type = 'correction' AND user_id = 'target';
+SELECT count(*) AS forged, count(entered_by) AS believed FROM terra_identity.events WHERE dev_id = 'corrections' AND event_type = 'correction' AND user_id = 'target';
 SELECT terra_identity.rebuild() >= 0 AS rebuilt;
 SELECT * FROM pg_temp.state('target');
 -- The owner restores a dump, in which corrections are what they were.
-INSERT INTO terra_identity.events (dev_id, payload, corrected_by, event_type, user_id, event_time, received_at)
+INSERT INTO terra_identity.events (dev_id, payload, entered_by, event_type, user_id, event_time, received_at)
 VALUES ('corrections', :'forged', 'regress_support', 'correction', 'target', pg_temp.at(9), pg_temp.at(9));
 SELECT terra_identity.rebuild() > 0 AS rebuilt;
 SELECT * FROM pg_temp.state('target');
@@ -216,7 +216,7 @@ SET search_path = regress_trap, pg_temp, pg_catalog;
 SELECT terra_identity.correct('target', 'ended', 'she asked') > 0 AS event_id;
 RESET search_path;
 RESET ROLE;
-SELECT corrected_by, payload FROM terra_identity.events WHERE dev_id = 'corrections' ORDER BY event_id DESC LIMIT 1;
+SELECT entered_by, payload FROM terra_identity.events WHERE dev_id = 'corrections' ORDER BY event_id DESC LIMIT 1;
 SELECT * FROM pg_temp.state('target');
 SELECT count(*) FROM regress_trap.events;
 -- Row level security hides nothing from it: who may correct, may correct everybody.
@@ -242,7 +242,7 @@ SELECT * FROM pg_temp.state('x');
 -- stale_events has what came for connections that are not active, and no correction.
 SELECT count(*) > 0 AS corrected, count(*) FILTER (WHERE s.event_id IS NOT NULL) AS stale
 FROM terra_identity.events e JOIN terra_identity.connections c USING (dev_id, user_id) LEFT JOIN terra_identity.stale_events s USING (dev_id, event_id)
-WHERE e.dev_id = 'corrections' AND e.corrected_by IS NOT NULL AND c.status <> 'active';
+WHERE e.dev_id = 'corrections' AND e.entered_by IS NOT NULL AND c.status <> 'active';
 
 DROP SCHEMA regress_trap CASCADE;
 DROP OWNED BY regress_support, regress_loader, regress_handler, regress_analyst;

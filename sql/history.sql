@@ -208,7 +208,7 @@ GRANT USAGE ON SCHEMA terra_identity TO regress_history_column_reader, regress_h
 GRANT EXECUTE ON FUNCTION terra_identity.reference_history, terra_identity.reference_at, terra_identity.user_ids TO regress_history_column_reader, regress_history_stranger;
 GRANT SELECT (dev_id, user_id, user_uuid, reference_id, reference_id_passing, lineage_id, provider) ON terra_identity.connections TO regress_history_column_reader;
 GRANT SELECT (dev_id, old_user_id, new_user_id) ON terra_identity.reauths TO regress_history_column_reader;
-GRANT SELECT (dev_id, user_id, event_type, received_at, payload, headers) ON terra_identity.events TO regress_history_column_reader;
+GRANT SELECT (dev_id, user_id, event_type, received_at, payload, headers, entered_by) ON terra_identity.events TO regress_history_column_reader;
 CREATE SCHEMA regress_hostile;
 CREATE FUNCTION regress_hostile.yes(text, text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true;
 CREATE OPERATOR regress_hostile.= (LEFTARG = text, RIGHTARG = text, FUNCTION = regress_hostile.yes);

@@ -13,7 +13,7 @@
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "tables/connection_row.h"
-#include "tables/delivery_watch.h"
+#include "tables/entered_events.h"
 #include "tables/ids.h"
 #include "tables/locks.h"
 #include "tables/owner.h"
@@ -163,7 +163,7 @@ void refuse_before(Correction& correction, const Stored& stored) {
 std::int64_t insert(const Correction& correction) {
     const std::int64_t event_id = next_id(event_ids);
     const std::string role = call([] { return GetUserNameFromId(GetUserId(), false); });
-    const DeliveryWatch watch(event_id, std::nullopt, role);
+    const EnteredEvents entered({event_id}, role);
     std::uint64_t inserted = 0;
     as_definer(owner_of_tables(), [&] {
         insert_correction.run(

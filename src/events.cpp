@@ -2,7 +2,7 @@
 // statement.
 #include "events.h"
 
-#include "core/correction.h"
+#include "core/entered.h"
 #include "core/event_reader.h"
 #include "core/facts.h"
 #include "core/headers.h"
@@ -21,6 +21,7 @@
 #include "tables/deliveries.h"
 #include "tables/delivery_watch.h"
 #include "tables/disputes.h"
+#include "tables/entered_events.h"
 #include "tables/event_row.h"
 #include "tables/ids.h"
 #include "tables/known_connections.h"
@@ -92,13 +93,14 @@ bool is_owner(Relation relation) {
 
 /// For a row that has been read before, and so comes from a dump: it contributes nothing, because the state to which it
 /// led is restored too, in any order. Version 0.1.0 kept types of any length. Only the owner of the table, who restores
-/// dumps, can say that it was a correction: otherwise everybody who may INSERT could forge one for the next rebuild().
+/// dumps, can say that it was entered by a role: otherwise everybody who may INSERT could forge one for the next
+/// rebuild().
 HeapTuple without_contribution(HeapTuple row, Relation relation) {
     const NullableValue type = attribute(row, relation, event_event_type);
     if (!type.is_null && bytes_of(type.value).size() > max_id_bytes)
         row = with(row, relation, event_event_type, {});
-    if (!attribute(row, relation, event_corrected_by).is_null && !is_owner(relation))
-        row = with(row, relation, event_corrected_by, {});
+    if (!attribute(row, relation, event_entered_by).is_null && !is_owner(relation))
+        row = with(row, relation, event_entered_by, {});
     return with(row, relation, event_contributes, {});
 }
 
@@ -223,18 +225,20 @@ PG_FUNCTION(terra_identity_read_event) {
     const Jsonb* const jsonb = detoasted_jsonb(payload.value);
     std::int64_t event_id = DatumGetInt64(attribute(row, relation, event_event_id).value);
     DeliveryWatch* const watch = DeliveryWatch::of(event_id);
-    const bool is_correction = watch != nullptr && !watch->corrected_by().empty();
-    const Event event = is_correction ? read_correction(JsonbView(jsonb), received_at)
-                                      : read_event(JsonbView(jsonb), headers, received_at);
+    const std::string* const entered_by = EnteredEvents::role_of(event_id);
+    const Event event = entered_by != nullptr ? read_entered(JsonbView(jsonb), received_at)
+                                              : read_event(JsonbView(jsonb), headers, received_at);
     if (!event.problem.empty() && setting_strict())
         throw Error{invalid_event, "invalid Terra event: " + event.problem,
                     event.type.empty() ? "" : "The event's type is \"" + event.type + "\".",
                     "Set terra_identity.strict to off to store it with this as its problem."};
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
-    if (watch == nullptr) // `ingest` has checked the id that it watches
+    if (watch == nullptr && entered_by == nullptr) // else the id was drawn with care
         event_id = checked_id(event_ids, event_id);
     const Says it_says = says(event, dev_id);
-    Delivered delivery{.event_id = event_id, .trace_id = headers.trace_id};
+    const std::optional<std::string> trace_id =
+        event.type == import_type && entered_by != nullptr ? import_trace_id(event) : headers.trace_id;
+    Delivered delivery{.event_id = event_id, .trace_id = trace_id};
     if (delivery.trace_id) {
         delivery.payload_hash = hash_of(jsonb);
         last_hash = {event_id, delivery.payload_hash};
@@ -271,11 +275,11 @@ PG_FUNCTION(terra_identity_read_event) {
     set(event_user_id, event.user ? NullableValue(text_of(event.user->user_id)) : NullableValue());
     set(event_reference_id, event.user ? event.user->reference_id : event.reference_id);
     set(event_provider, event.user ? event.user->provider : std::nullopt);
-    set(event_trace_id, headers.trace_id);
+    set(event_trace_id, trace_id);
     set(event_event_time, timestamptz_of(event.time));
     set(event_problem, text_or_null(event.problem));
     set(event_contributes, BoolGetDatum(it_says.news));
-    set(event_corrected_by, text_or_null(is_correction ? watch->corrected_by() : std::string()));
+    set(event_entered_by, entered_by != nullptr ? NullableValue(text_of(*entered_by)) : NullableValue());
     set(event_disputes_reference, it_says.dispute ? NullableValue(BoolGetDatum(true)) : NullableValue());
     return call([&] {
         return PointerGetDatum(heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(),
@@ -321,7 +325,7 @@ PG_FUNCTION(terra_identity_collect_event) {
     if (DatumGetBool(contributes.value)) {
         const Event event =
             event_of(attribute(row, relation, event_received_at).value, PointerGetDatum(payload()),
-                     attribute(row, relation, event_headers), !attribute(row, relation, event_corrected_by).is_null);
+                     attribute(row, relation, event_headers), !attribute(row, relation, event_entered_by).is_null);
         for (Contribution& contribution : contributions_of(event))
             news.items.push_back({std::move(contribution), event_id});
         if (auto reauth = reauth_of(event))

@@ -25,12 +25,12 @@ Query select_reference_id = R"(
     WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.user_id OPERATOR(pg_catalog.=) $2)";
 
 Query select_events = R"(
-    SELECT e.received_at, e.payload, e.headers FROM terra_identity.events e
+    SELECT e.received_at, e.payload, e.headers, e.entered_by IS NOT NULL FROM terra_identity.events e
     WHERE e.dev_id OPERATOR(pg_catalog.=) $1 AND e.user_id OPERATOR(pg_catalog.=) $2
       AND e.event_type OPERATOR(pg_catalog.=) $3)";
 
 Query select_events_of_new_users = R"(
-    SELECT e.received_at, e.payload, e.headers FROM terra_identity.reauths r
+    SELECT e.received_at, e.payload, e.headers, e.entered_by IS NOT NULL FROM terra_identity.reauths r
     JOIN terra_identity.events e
         ON e.dev_id OPERATOR(pg_catalog.=) r.dev_id AND e.user_id OPERATOR(pg_catalog.=) r.new_user_id
     WHERE r.dev_id OPERATOR(pg_catalog.=) $1 AND r.old_user_id OPERATOR(pg_catalog.=) $2
@@ -38,10 +38,10 @@ Query select_events_of_new_users = R"(
 
 using Periods = std::vector<ReferencePeriod>;
 
-/// Reads the identity events of a connection with the privileges and the row security of the caller: those of its own,
-/// and as a user_reauth names two connections, but has the user_id of the new one, those that `reauths` leads to. No
-/// other event is read, of which there may be very many. For a caller who may read the whole tables it uses index
-/// scans, because a query would cost several times as much.
+/// Reads the identity events and imports of a connection with the privileges and the row security of the caller: those
+/// of its own, and as a user_reauth names two connections, but has the user_id of the new one, those that `reauths`
+/// leads to. No other event is read, of which there may be very many. For a caller who may read the whole tables it
+/// uses index scans, because a query would cost several times as much.
 class HistoryReader {
 public:
     HistoryReader(Datum user_id, Datum dev_id)
@@ -72,6 +72,7 @@ private:
         std::vector<IndexKeys> wanted;
         for (const auto& [type, kind] : identity_types)
             wanted.push_back(std::move(IndexKeys().equals(user_id_).equals(type)));
+        wanted.push_back(std::move(IndexKeys().equals(user_id_).equals(import_type)));
         const IndexScan replacing{.table = reauths.relation(), .index = "reauths_key", .reads = Reads::statement};
         for (const HeapTuple row : replacing.fetch(std::move(IndexKeys().equals(dev_id_).equals(user_id_)))) {
             const std::string new_user_id = string_of(attribute(row, reauths.columns(), 3).value);
@@ -85,7 +86,7 @@ private:
                                  .filter_state = &environment};
         for (const HeapTuple row : of_types.fetch(std::move(wanted))) {
             const auto value = [&](EventColumn column) { return attribute(row, events.columns(), column); };
-            add(value(event_received_at), value(event_payload), value(event_headers));
+            add(value(event_received_at), value(event_payload), value(event_headers), !value(event_entered_by).is_null);
         }
         const auto value = [&](int column) { return attribute(found.front(), connections.columns(), column); };
         return periods(value(connection_column("reference_id")), value(connection_column("reference_id_passing")));
@@ -100,6 +101,7 @@ private:
                 return;
             for (const auto& [type, kind] : identity_types) // one by one, which leaves the planner no choice of index
                 ask(select_events, type);
+            ask(select_events, import_type);
             ask(select_events_of_new_users, reauth_type);
             result = periods(pg::column(connection, 0, 1), pg::column(connection, 0, 2));
         });
@@ -110,13 +112,15 @@ private:
         const SPITupleTable* const events = query.run(
             {text_parameter(dev_id_), text_parameter(user_id_), text_parameter(std::string(type))}, Reads::statement);
         for (std::uint64_t i = 0, count = Query::rows(); i < count; ++i)
-            add(pg::column(events, i, 1), pg::column(events, i, 2), pg::column(events, i, 3));
+            add(pg::column(events, i, 1), pg::column(events, i, 2), pg::column(events, i, 3),
+                DatumGetBool(pg::column(events, i, 4).value));
     }
 
-    void add(const NullableValue& received_at, const NullableValue& payload, const NullableValue& headers) {
+    void add(const NullableValue& received_at, const NullableValue& payload, const NullableValue& headers,
+             bool is_entered) {
         check_for_interrupts();
         const MemoryContext caller = MemoryContextSwitchTo(one_event_);
-        history_.add(event_of(received_at.value, payload.value, headers, false)); // no identity type is a correction
+        history_.add(event_of(received_at.value, payload.value, headers, is_entered));
         MemoryContextSwitchTo(caller);
         call([this] { MemoryContextReset(one_event_); });
     }

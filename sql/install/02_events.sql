@@ -14,7 +14,7 @@ CREATE TABLE terra_identity.events (
     event_time   timestamptz,
     problem      text,
     contributes  boolean,
-    corrected_by text,
+    entered_by   text,
     disputes_reference boolean,
     PRIMARY KEY (dev_id, event_id)
 ) USING heap;
@@ -56,8 +56,8 @@ COMMENT ON COLUMN terra_identity.events.reference_id IS
 COMMENT ON COLUMN terra_identity.events.provider IS
     'Filled in: the provider that this event names, in upper case; null if it names none';
 COMMENT ON COLUMN terra_identity.events.trace_id IS
-    'Filled in: X-Terra-Trace-Id, which is the same on every retry; null if the delivery has none. No two events of an '
-    'environment have the same trace id and the same payload';
+    'Filled in: X-Terra-Trace-Id, which is the same on every retry; of an import the time of the list and the user_id; '
+    'null if there is none. No two events of an environment have the same trace id and the same payload';
 COMMENT ON COLUMN terra_identity.events.event_time IS
     'Filled in: X-Terra-Ordering-Timestamp, or received_at if there is none. Do not give it: a row that is inserted '
     'with it is taken for one from a dump, and stored as it is';
@@ -67,10 +67,11 @@ COMMENT ON COLUMN terra_identity.events.problem IS
 COMMENT ON COLUMN terra_identity.events.contributes IS
     'Filled in: whether the event could change a connection when it was inserted. False for most data events; null for '
     'rows from a dump.';
-COMMENT ON COLUMN terra_identity.events.corrected_by IS
-    'Filled in: the role that called correct(), if that inserted the event. Null for every webhook, also for one of '
-    'type correction, which anybody can send, and which says nothing of what correct() can say. What an INSERT gives '
-    'is not kept, except in the row of a dump that the owner of the table restores';
+COMMENT ON COLUMN terra_identity.events.entered_by IS
+    'Filled in: the role that called correct() or import_users(), if one of these inserted the event. Null for every '
+    'webhook, also for one of type correction or import, which anybody can send, and which says nothing of what these '
+    'functions can say. What an INSERT gives is not kept, except in the row of a dump that the owner of the table '
+    'restores';
 COMMENT ON COLUMN terra_identity.events.disputes_reference IS
     'Filled in: true if it is data, or another passing event, that names another end user than an earlier identity '
     'event gave its connection, as it was when this event was inserted. Else null';

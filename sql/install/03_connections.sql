@@ -131,7 +131,8 @@ COMMENT ON COLUMN terra_identity.connections.status IS
 COMMENT ON COLUMN terra_identity.connections.successor_user_id IS
     'The connection that took its place, if the status is replaced or superseded; else null';
 COMMENT ON COLUMN terra_identity.connections.confirmed IS
-    'True: an auth success or a user_reauth connected it. False: it is known from passing events only';
+    'True: an auth success or a user_reauth connected it, or it was imported. False: it is known from passing events '
+    'only';
 COMMENT ON COLUMN terra_identity.connections.scopes IS
     'Scopes that the person granted, comma-separated, as last reported; null if never reported';
 COMMENT ON COLUMN terra_identity.connections.created_at IS
@@ -148,15 +149,15 @@ COMMENT ON COLUMN terra_identity.connections.dated IS
     'True: it has a created_at or is confirmed. A connection that is known from passing events only, which do not say '
     'since when it exists, counts as older than every dated one';
 COMMENT ON COLUMN terra_identity.connections.alive_at IS
-    'Fact: the latest proof of life: an auth success, or being the new user of a user_reauth. One later than every end '
-    'revives the connection. Null if there was none';
+    'Fact: the latest proof of life: an auth success, being the new user of a user_reauth, or being in a list of '
+    'Terra''s users that was imported. One later than every end revives the connection. Null if there was none';
 COMMENT ON COLUMN terra_identity.connections.replaced_at IS
     'Fact: event time of the last user_reauth that names it as the old connection; null if there was none';
 COMMENT ON COLUMN terra_identity.connections.replaced_by IS 'Fact: the new user_id of that user_reauth';
 COMMENT ON COLUMN terra_identity.connections.deauthenticated_at IS
-    'Fact: event time of the last deauth; null if there was none';
+    'Fact: event time of the last deauth, or of a correction or an import that says so; null if there was none';
 COMMENT ON COLUMN terra_identity.connections.revoked_at IS
-    'Fact: event time of the last access_revoked; null if there was none';
+    'Fact: event time of the last access_revoked, or of an import that says so; null if there was none';
 COMMENT ON COLUMN terra_identity.connections.failed_at IS
     'Fact: event time of the last auth with status error; null if there was none';
 COMMENT ON COLUMN terra_identity.connections.degraded_at IS

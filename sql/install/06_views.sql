@@ -25,7 +25,8 @@ COMMENT ON COLUMN terra_identity.current_connections.connected_at IS 'When it wa
 COMMENT ON COLUMN terra_identity.current_connections.scopes IS
     'Scopes that the person granted, comma-separated, as last reported; null if never reported';
 COMMENT ON COLUMN terra_identity.current_connections.confirmed IS
-    'True: an auth success or a user_reauth connected it. False: it is known from passing events only';
+    'True: an auth success or a user_reauth connected it, or it was imported. False: it is known from passing events '
+    'only';
 COMMENT ON COLUMN terra_identity.current_connections.lineage_id IS
     'The id to keep in your app: it stays when the user_id changes';
 COMMENT ON COLUMN terra_identity.current_connections.degraded IS

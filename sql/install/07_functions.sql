@@ -77,9 +77,9 @@ RETURNS TABLE (reference_id text, "from" timestamptz, "to" timestamptz)
 COMMENT ON FUNCTION terra_identity.reference_history(text, text) IS
     'Whose a connection was and when, oldest first: the end user (reference_id) from a time until just before another. '
     'At each time it is the one that the last identity event (auth, user_reauth, deauth, access_revoked, '
-    'permission_change, connection_error, athlete) with an end user names, by event time; of several at the same time '
-    'the greatest. The first period begins at -infinity and the last one ends at infinity. One period, the '
-    'connection''s reference_id, if only passing events name an end user. No rows if no event does, if the user_id is '
+    'permission_change, connection_error, athlete), or import, with an end user names, by event time; of several at '
+    'the same time the greatest. The first period begins at -infinity and the last one ends at infinity. One period, '
+    'the connection''s reference_id, if only passing events name an end user. No rows if no event does, if the user_id is '
     'unknown, or if an argument is null. Events that row level security hides from the caller do not count.';
 
 CREATE FUNCTION terra_identity.reference_at(
@@ -99,10 +99,10 @@ SELECT e.event_id, e.dev_id, e.user_id, c.user_uuid, e.event_type, e.event_time,
         ORDER BY n.dated DESC, n.connected_at DESC, n.user_id COLLATE "C" DESC LIMIT 1) AS resolved_user_id
 FROM terra_identity.connections c
 JOIN terra_identity.events e ON e.dev_id = c.dev_id AND e.user_id = c.user_id
-WHERE c.status <> 'active' AND e.problem IS NULL AND e.corrected_by IS NULL;
+WHERE c.status <> 'active' AND e.problem IS NULL AND e.entered_by IS NULL;
 COMMENT ON VIEW terra_identity.stale_events IS
     'Events of connections that are not active, with the user_id that each connection resolves to now: data that may '
-    'have to be filed under another user_id. Corrections are left out.';
+    'have to be filed under another user_id. Corrections and imports are left out.';
 COMMENT ON COLUMN terra_identity.stale_events.event_id IS 'Number of the delivery';
 COMMENT ON COLUMN terra_identity.stale_events.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.stale_events.user_id IS 'Terra''s id of the connection';

@@ -54,13 +54,13 @@ CROSS JOIN LATERAL (
     CROSS JOIN LATERAL (
         SELECT e.event_time, e.received_at FROM terra_identity.events e
         WHERE e.user_id = c.user_id AND e.event_type = t.event_type AND e.dev_id = c.dev_id AND e.problem IS NULL
-          AND e.corrected_by IS NULL
+          AND e.entered_by IS NULL
         ORDER BY e.event_time DESC LIMIT 1) e) l
 WHERE c.status = 'active';
 COMMENT ON VIEW terra_identity.freshness IS
     'What came last for each active connection, and how long no data has come. For one person or some it is a few '
     'index look-ups each; for everybody it takes about as long as that many look-ups, so ask for everybody seldom. '
-    'Events with a problem do not count, nor what correct() inserted.';
+    'Events with a problem do not count, nor what correct() and import_users() inserted.';
 COMMENT ON COLUMN terra_identity.freshness.dev_id IS 'Environment (environments.dev_id)';
 COMMENT ON COLUMN terra_identity.freshness.user_id IS 'Terra''s id of the connection';
 COMMENT ON COLUMN terra_identity.freshness.user_uuid IS 'user_id as a uuid; null if it is none';
@@ -120,7 +120,7 @@ BEGIN ATOMIC
            percentile_cont(0.95) WITHIN GROUP (ORDER BY e.received_at - e.event_time)
                FILTER (WHERE e.received_at > now() - interval '1 hour' AND e.event_time <> e.received_at)
     FROM (SELECT l.provider, l.event_type, l.received_at, l.event_time FROM terra_identity.events l
-          WHERE l.dev_id = environment ORDER BY l.event_id DESC LIMIT 100000) e
+          WHERE l.dev_id = environment AND l.entered_by IS NULL ORDER BY l.event_id DESC LIMIT 100000) e
     GROUP BY e.provider;
 END;
 COMMENT ON FUNCTION terra_identity._recent_deliveries(text) IS

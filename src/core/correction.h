@@ -1,6 +1,6 @@
 // Corrections: events that correct() inserts because a person decided something about a connection. Anybody can send a
 // webhook of this type, so read_event takes it for a type that is not known; only what is marked in the ledger
-// (events.corrected_by) is read here.
+// (events.entered_by) is read here.
 #pragma once
 
 #include "core/event.h"

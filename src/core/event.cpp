@@ -12,6 +12,19 @@ EventKind kind_of_type(std::string_view type) {
     return EventKind::passing;
 }
 
+EventKind kind_of_state(std::string_view state) {
+    static constexpr std::array<std::pair<std::string_view, EventKind>, 4> states{{
+        {"active", EventKind::imported_alive},
+        {"deauth", EventKind::imported_deauthenticated},
+        {"user_reauth", EventKind::imported_deauthenticated}, // replaced; by which one the state does not tell
+        {"access_revoked", EventKind::imported_revoked},
+    }};
+    for (const auto& [name, kind] : states)
+        if (name == state)
+            return kind;
+    return EventKind::imported_listed;
+}
+
 bool needs_user(std::string_view type) {
     static constexpr std::array<std::string_view, 14> passing_types{"activity",
                                                                     "body",

@@ -27,6 +27,10 @@ enum class EventKind {
     corrected_ended,
     corrected_same_person,
     corrected_not_same_person,
+    imported_alive, ///< the imports: what Terra's list of users says of one, which no webhook can be (core/import.h)
+    imported_listed,
+    imported_deauthenticated,
+    imported_revoked,
 };
 
 constexpr bool is_identity(EventKind kind) { return kind != EventKind::nothing && kind != EventKind::passing; }
@@ -84,6 +88,13 @@ inline constexpr std::array<std::pair<std::string_view, EventKind>, 7> identity_
 
 /// The kind of an event of this type before its payload is read.
 EventKind kind_of_type(std::string_view type);
+
+/// The type of the events that import_users() inserts, one for each user of Terra's list.
+inline constexpr std::string_view import_type = "import";
+
+/// What an import says of the connection whose `state` in Terra's SQL destination is this: a word that is not known is
+/// no proof of life, and ends nothing.
+EventKind kind_of_state(std::string_view state);
 
 /// Whether an event of this type that names no user has a problem.
 bool needs_user(std::string_view type);

@@ -16,12 +16,29 @@ class EventReader {
 public:
     EventReader(J payload, Micros received_at) : payload_(payload), received_at_(received_at) {}
 
+    /// Reads an import of a user as Terra lists it. @param is_authenticated what the answer says beside the user
+    Event read_listed(J user, J is_authenticated) {
+        event_.type = import_type;
+        event_.time = received_at_;
+        event_.user = read_user_object(user, "user");
+        if (event_.user && !event_.user->scopes)
+            event_.user->scopes = read_text(user, "granted_scopes"); // as Terra's SQL destination calls them
+        if (event_.user)
+            event_.kind = import_kind(user, is_authenticated);
+        return finish();
+    }
+
     /// Reads the event. Never fails: an event that is not what its type needs has a problem and the kind `nothing`.
     Event read(const Headers& headers) {
         event_.ordering = headers.ordering;
         event_.time = headers.ordering.value_or(received_at_);
         problem_ = headers.problem;
         read_payload();
+        return finish();
+    }
+
+private:
+    Event finish() {
         if (!problem_.empty()) {
             event_.problem = std::move(problem_);
             event_.kind = EventKind::nothing;
@@ -29,7 +46,13 @@ public:
         return std::move(event_);
     }
 
-private:
+    EventKind import_kind(const J& user, const J& is_authenticated) {
+        if (const auto state = read_text(user, "state"))
+            return kind_of_state(*state);
+        return user.member("active").is_false() || is_authenticated.is_false() ? EventKind::imported_listed
+                                                                               : EventKind::imported_alive;
+    }
+
     void read_payload() {
         if (!payload_.is_object())
             return fail("the payload is not a JSON object");

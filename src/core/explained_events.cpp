@@ -1,6 +1,6 @@
 #include "core/explained_events.h"
 
-#include "core/correction.h"
+#include "core/entered.h"
 #include "core/interrupts.h"
 #include "core/text.h"
 #include "core/wording.h"
@@ -61,7 +61,8 @@ private:
             found.complete = true; // of another connection's many events the ones that matter here are among these
             add(std::move(found), reauth_type);
         }
-        add(source_.identity_events(connection_.user_id, std::string(correction_type)), correction_type);
+        for (const std::string_view type : entered_types)
+            add(source_.identity_events(connection_.user_id, std::string(type)), type);
         for (const std::string& other : source_.corrected_as_same_person(connection_.user_id)) {
             SomeEvents found = source_.identity_events(other, std::string(correction_type));
             std::erase_if(found.events,
@@ -124,6 +125,20 @@ private:
             matters_ = is_first("athlete");
             return event.provider_user_id ? "An athlete event came for " + id_ + "."
                                           : "An athlete event for " + id_ + " names no account.";
+        case EventKind::imported_alive:
+            matters_ = is_first("import");
+            return who_imported(one) + " names " + id_ + "." + proof(event, facts);
+        case EventKind::imported_listed:
+            matters_ = is_first("import of one that is not active");
+            return who_imported(one) + " names " + id_ +
+                   ", but not as active, which is no proof of life and ends nothing.";
+        case EventKind::imported_deauthenticated:
+            return who_imported(one) + " says that " + id_ + " has ended, at an unknown time before." +
+                   end(event, facts.deauthenticated_at == facts_.deauthenticated_at, told_.deauthenticated);
+        case EventKind::imported_revoked:
+            return who_imported(one) + " says that the access of " + id_ +
+                   " was revoked at the provider, at an unknown time before." +
+                   end(event, facts.revoked_at == facts_.revoked_at, told_.revoked);
         case EventKind::corrected_active:
             matters_ = true;
             return who_corrected(one, id_ + " is alive") + proof(event, facts);
@@ -143,8 +158,11 @@ private:
     }
 
     static std::string who_corrected(const LedgerEvent& one, const std::string& what) {
-        return "The role " + quote(one.corrected_by) + " corrected that " + what + ": " + quote(excerpt(one.note)) +
-               ".";
+        return "The role " + quote(one.entered_by) + " corrected that " + what + ": " + quote(excerpt(one.note)) + ".";
+    }
+
+    static std::string who_imported(const LedgerEvent& one) {
+        return "Terra's list of users, which the role " + quote(one.entered_by) + " imported,";
     }
 
     std::string what_correction_says_of_two(const LedgerEvent& one) {
@@ -269,9 +287,9 @@ private:
             add(facts_.replaced->at, reauth_type,
                 "A user_reauth replaced " + id_ + " by " + quote(facts_.replaced->value) + ".");
         if (facts_.deauthenticated_at && !told_.deauthenticated)
-            add(*facts_.deauthenticated_at, "deauth", "A deauth or a correction ended " + id_ + ".");
+            add(*facts_.deauthenticated_at, "deauth", "A deauth, a correction or an import ended " + id_ + ".");
         if (facts_.revoked_at && !told_.revoked)
-            add(*facts_.revoked_at, "access_revoked", "An access_revoked ended " + id_ + ".");
+            add(*facts_.revoked_at, "access_revoked", "An access_revoked or an import ended " + id_ + ".");
         if (facts_.failed_at && !told_.failed)
             add(*facts_.failed_at, "auth", "An auth with status error says that " + id_ + " failed.");
         if (facts_.degraded_at && !told_.degraded)

@@ -1,6 +1,6 @@
 #include "core/explanation.h"
 
-#include "core/correction.h"
+#include "core/entered.h"
 #include "core/effective_accounts.h"
 #include "core/explained_events.h"
 #include "core/text.h"
@@ -106,15 +106,15 @@ private:
     void tell_first_sight() {
         const Micros seen = facts_.first_seen_at.value_or(connection_.connected_at);
         std::string sentence =
-            "The first webhook that names " + id_ + " in environment " + quote(dev_id_) + " is of " + utc(seen) + ".";
+            "The first event that names " + id_ + " in environment " + quote(dev_id_) + " is of " + utc(seen) + ".";
         if (facts_.created_at)
             sentence += " Terra created it at " + utc(*facts_.created_at) + ".";
         if (facts_.confirmed)
-            sentence += " It is confirmed: an auth or a user_reauth connected it.";
+            sentence += " It is confirmed: an auth, a user_reauth or an import connected it.";
         else if (!facts_.live)
-            sentence += " Only webhooks that end it ever named it.";
+            sentence += " Only events that end it ever named it.";
         else
-            sentence += " It is not confirmed: no auth and no user_reauth connected it here.";
+            sentence += " It is not confirmed: no auth, no user_reauth and no import connected it here.";
         if (!facts_.dated())
             sentence += " So nobody knows since when it exists, and it counts as older than every connection of which "
                         "that is known" +
@@ -326,30 +326,35 @@ private:
             return is + since + ", because a user_reauth replaced it by " + name_of(*connection_.successor_user_id) +
                    also_ended() + by_rule(rule_names::status);
         case Status::deauthenticated:
-            return is + since + ", because of " + (is_corrected_end() ? "a correction" : "a deauth") + also_ended() +
+            return is + since + ", because of " + what_ended(facts_.deauthenticated_at, "a deauth") + also_ended() +
                    by_rule(rule_names::status);
         case Status::revoked:
-            return is + since + ", because of an access_revoked" + also_ended() + by_rule(rule_names::status);
+            return is + since + ", because of " + what_ended(facts_.revoked_at, "an access_revoked") + also_ended() +
+                   by_rule(rule_names::status);
         case Status::failed:
             return is + since + ", because of an auth with status error" + by_rule(rule_names::status);
         }
         return is + ".";
     }
 
-    /// Whether it is a correction that deauthenticated it, and no deauth.
-    bool is_corrected_end() const {
-        return std::any_of(reasons_.begin(), reasons_.end(), [&](const Reason& reason) {
-            return reason.kind == correction_type && reason.at == facts_.deauthenticated_at;
-        });
+    /// What ended it at this time: the webhook, unless an entered event did.
+    std::string what_ended(const std::optional<Micros>& at, std::string webhook) const {
+        const auto is_told = [&](std::string_view kind) {
+            return std::any_of(reasons_.begin(), reasons_.end(),
+                               [&](const Reason& reason) { return reason.kind == kind && reason.at == at; });
+        };
+        if (is_told(correction_type))
+            return "a correction";
+        return is_told(import_type) ? "Terra's list of users" : webhook;
     }
 
     /// What else ended it, but comes later in the list by which the status is chosen.
     std::string also_ended() const {
         std::vector<std::string> others;
         if (connection_.status != Status::deauthenticated && facts_.deauthenticated_at)
-            others.push_back("a deauth");
+            others.push_back(what_ended(facts_.deauthenticated_at, "a deauth"));
         if (connection_.status != Status::revoked && connection_.status != Status::deauthenticated && facts_.revoked_at)
-            others.push_back("an access_revoked");
+            others.push_back(what_ended(facts_.revoked_at, "an access_revoked"));
         if (facts_.failed_at)
             others.push_back("an auth with status error");
         return others.empty() ? "" : ", which counts before " + list_of(others);

@@ -15,8 +15,8 @@ namespace terra_identity {
 struct LedgerEvent {
     std::int64_t event_id = 0;
     Event event;
-    std::string corrected_by = {}; ///< of a correction: the role that called correct()
-    std::string note = {};         ///< of a correction: how it knew
+    std::string entered_by = {}; ///< the role that called correct() or import_users(); empty for a delivery
+    std::string note = {};       ///< of a correction: how it knew
 };
 
 /// What does not fit a connection: a row of the view `contradictions`.
@@ -69,8 +69,8 @@ public:
     /// hold; at most `limit`, in any order.
     virtual std::vector<Connection> taken_over_by(const std::string& user_id, std::size_t limit) = 0;
 
-    /// The identity events of a type, or the corrections, whose `user_id` is this one. (Of a `user_reauth` that is the
-    /// new connection.)
+    /// The identity events of a type, or the corrections or imports, whose `user_id` is this one. (Of a `user_reauth`
+    /// that is the new connection.)
     virtual SomeEvents identity_events(const std::string& user_id, const std::string& type) = 0;
 
     /// Some connections that a correction says are of the same person as this one. What this one's own corrections name

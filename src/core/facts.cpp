@@ -121,6 +121,23 @@ void Facts::add_user(const Event& event) {
     case EventKind::passing:
         live = true;
         break;
+    case EventKind::imported_alive:
+        live = true;
+        confirmed = true;
+        keep_max(alive_at, event.time);
+        break;
+    case EventKind::imported_listed:
+        live = true;
+        confirmed = true;
+        break;
+    case EventKind::imported_deauthenticated:
+        confirmed = true;
+        keep_max(deauthenticated_at, event.time);
+        break;
+    case EventKind::imported_revoked:
+        confirmed = true;
+        keep_max(revoked_at, event.time);
+        break;
     case EventKind::corrected_active:
         live = true;
         keep_max(alive_at, event.time);

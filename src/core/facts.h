@@ -31,8 +31,8 @@ struct Facts {
     std::optional<Micros> created_at;    ///< least `created_at` in any of its user objects
     std::optional<Micros> first_seen_at; ///< least event time over events that name it; null only in empty facts
     bool live = false;                   ///< an event other than an ending event named it
-    bool confirmed = false;              ///< it had an `auth` success or was a `new_user`
-    std::optional<Micros> alive_at;      ///< the latest proof of life: an `auth` success, or being a `new_user`
+    bool confirmed = false;              ///< it had an `auth` success, was a `new_user`, or was imported
+    std::optional<Micros> alive_at;      ///< the latest proof of life
     Register replaced;                   ///< the new user_id of the last `user_reauth` that names it as old
     std::optional<Micros> deauthenticated_at;
     std::optional<Micros> revoked_at;

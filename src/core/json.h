@@ -19,6 +19,7 @@ concept JsonValue = requires(const J& json, std::string_view key, bool (*stop)(s
     { json.is_object() } -> std::same_as<bool>;
     { json.is_array() } -> std::same_as<bool>;
     { json.is_string() } -> std::same_as<bool>;
+    { json.is_false() } -> std::same_as<bool>;
     { json.is_integer() } -> std::same_as<bool>;              ///< a number that is an integer of 64 bits
     { json.text() } -> std::convertible_to<std::string_view>; ///< the characters of a string
     { json.integer() } -> std::same_as<std::string>;          ///< the digits of an integer
@@ -58,6 +59,7 @@ public:
     bool is_object() const { return json_ != nullptr && json_->is_object(); }
     bool is_array() const { return json_ != nullptr && json_->is_array(); }
     bool is_string() const { return json_ != nullptr && json_->is_string(); }
+    bool is_false() const { return json_ != nullptr && json_->is_boolean() && !json_->get<bool>(); }
     bool is_integer() const { return json_ != nullptr && json_->is_number_integer(); }
     std::string_view text() const { return json_->get_ref<const std::string&>(); }
     std::string integer() const { return json_->dump(); }

@@ -25,6 +25,7 @@ JsonbView::JsonbView(const Jsonb* jsonb) {
     }
     kind_ = JsonContainerIsObject(root) ? Kind::object : Kind::array;
     start_ = reinterpret_cast<const char*>(root);
+    size_ = VARSIZE(jsonb) - VARHDRSZ;
 }
 
 JsonbView JsonbView::child(const JsonbContainer* container, int index) {
@@ -43,9 +44,10 @@ JsonbView JsonbView::child(const JsonbContainer* container, int index) {
         view.kind_ = Kind::number;
         view.start_ = base + INTALIGN(offset);
     } else if (JBE_ISBOOL(entry)) {
-        view.kind_ = Kind::boolean;
+        view.kind_ = JBE_ISBOOL_TRUE(entry) ? Kind::boolean_true : Kind::boolean_false;
     } else {
         view.start_ = base + INTALIGN(offset);
+        view.size_ = getJsonbLength(container, index) - (INTALIGN(offset) - offset);
         const auto* const nested = reinterpret_cast<const JsonbContainer*>(view.start_);
         view.kind_ = JsonContainerIsObject(nested) ? Kind::object : Kind::array;
     }
@@ -83,13 +85,46 @@ JsonbView JsonbView::member(std::string_view key) const {
         view.start_ = reinterpret_cast<const char*>(value.val.numeric);
         break;
     case jbvBool:
-        view.kind_ = Kind::boolean;
+        view.kind_ = value.val.boolean ? Kind::boolean_true : Kind::boolean_false;
         break;
     default:
+        view.size_ = static_cast<std::size_t>(value.val.binary.len);
         view.start_ = reinterpret_cast<const char*>(value.val.binary.data);
         view.kind_ = JsonContainerIsObject(value.val.binary.data) ? Kind::object : Kind::array;
     }
     return view;
+}
+
+NullableValue JsonbView::copy() const {
+    JsonbValue value{};
+    switch (kind_) {
+    case Kind::absent:
+        return {};
+    case Kind::null:
+        value.type = jbvNull;
+        break;
+    case Kind::boolean_false:
+    case Kind::boolean_true:
+        value.type = jbvBool;
+        value.val.boolean = kind_ == Kind::boolean_true;
+        break;
+    case Kind::number:
+        value.type = jbvNumeric;
+        value.val.numeric = reinterpret_cast<Numeric>(const_cast<char*>(start_));
+        break;
+    case Kind::string:
+        value.type = jbvString;
+        value.val.string.val = const_cast<char*>(start_);
+        value.val.string.len = static_cast<int>(size_);
+        break;
+    case Kind::array:
+    case Kind::object:
+        value.type = jbvBinary;
+        value.val.binary.data = reinterpret_cast<JsonbContainer*>(const_cast<char*>(start_));
+        value.val.binary.len = static_cast<int>(size_);
+        break;
+    }
+    return PointerGetDatum(call([&value] { return JsonbValueToJsonb(&value); }));
 }
 
 static_assert(JsonValue<JsonbView>);

@@ -20,10 +20,14 @@ public:
     bool is_object() const { return kind_ == Kind::object; }
     bool is_array() const { return kind_ == Kind::array; }
     bool is_string() const { return kind_ == Kind::string; }
+    bool is_false() const { return kind_ == Kind::boolean_false; }
     bool is_integer() const { return kind_ == Kind::number && !integer().empty(); }
     std::string_view text() const { return {start_, size_}; }
     std::string integer() const; ///< empty if it is no integer of 64 bits
     JsonbView member(std::string_view key) const;
+
+    /// A datum of its own with this value, in the current memory context; null if it is absent.
+    NullableValue copy() const;
 
     template <class Stop>
     void find_member(Stop&& stop) const {
@@ -37,13 +41,13 @@ public:
     }
 
 private:
-    enum class Kind { absent, null, boolean, number, string, array, object };
+    enum class Kind { absent, null, boolean_false, boolean_true, number, string, array, object };
 
     static JsonbView child(const JsonbContainer* container, int index);
 
     Kind kind_ = Kind::absent;
     const char* start_ = nullptr; ///< a string's bytes, a number's Numeric, or a JsonbContainer
-    std::size_t size_ = 0;
+    std::size_t size_ = 0;        ///< of a string or a container in it, in bytes
 };
 
 /// A jsonb datum in memory, whole: itself, or detoasted in the current memory context.

@@ -9,10 +9,8 @@ DeliveryWatch* innermost_watch = nullptr;
 
 } // namespace
 
-DeliveryWatch::DeliveryWatch(std::int64_t event_id, const std::optional<SignedContent>& signed_content,
-                             std::string corrected_by)
-    : event_id_(event_id), signed_content_(signed_content), corrected_by_(std::move(corrected_by)),
-      outer_(std::exchange(innermost_watch, this)) {}
+DeliveryWatch::DeliveryWatch(std::int64_t event_id, const std::optional<SignedContent>& signed_content)
+    : event_id_(event_id), signed_content_(signed_content), outer_(std::exchange(innermost_watch, this)) {}
 
 DeliveryWatch::~DeliveryWatch() { innermost_watch = outer_; }
 

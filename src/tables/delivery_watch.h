@@ -1,4 +1,4 @@
-// DeliveryWatch: passes what concerns one event between `ingest` or `correct` and the triggers of its INSERT.
+// DeliveryWatch: passes what concerns one event between `ingest` and the triggers of its INSERT.
 #pragma once
 
 #include "core/signature.h"
@@ -11,13 +11,11 @@
 
 namespace terra_identity::tables {
 
-/// The event that `ingest` or `correct` inserts: what was signed or who corrects, which the triggers read, and what
-/// became of the event, which they set. There is a stack of watches, because triggers of the application may call
-/// `ingest` for other events meanwhile.
+/// The event that `ingest` inserts: what was signed, which the triggers read, and what became of the event, which they
+/// set. There is a stack of watches, because triggers of the application may call `ingest` for other events meanwhile.
 class DeliveryWatch {
 public:
-    DeliveryWatch(std::int64_t event_id, const std::optional<SignedContent>& signed_content,
-                  std::string corrected_by = {});
+    DeliveryWatch(std::int64_t event_id, const std::optional<SignedContent>& signed_content);
     ~DeliveryWatch();
     DeliveryWatch(const DeliveryWatch&) = delete;
     DeliveryWatch& operator=(const DeliveryWatch&) = delete;
@@ -27,16 +25,12 @@ public:
 
     const std::optional<SignedContent>& signed_content() const { return signed_content_; }
 
-    /// The role that called `correct`; empty for a delivery.
-    const std::string& corrected_by() const { return corrected_by_; }
-
     std::optional<std::int64_t> repeated; ///< the earlier event, if the delivery is repeated
     std::optional<Delivered> taken;       ///< its keys, if they were recorded before it was inserted
 
 private:
     std::int64_t event_id_;
     std::optional<SignedContent> signed_content_;
-    std::string corrected_by_;
     DeliveryWatch* outer_;
 };
 

@@ -21,7 +21,7 @@ enum EventColumn : AttrNumber {
     event_event_time,
     event_problem,
     event_contributes,
-    event_corrected_by,
+    event_entered_by,
     event_disputes_reference,
     event_columns = event_disputes_reference,
 };

@@ -71,21 +71,21 @@ constexpr std::uint64_t most_oldest_events = 100;
 constexpr std::uint64_t most_newest_events = 900;
 
 Query select_oldest_events = R"(
-    SELECT e.event_id, e.received_at, e.payload, e.headers, e.corrected_by,
+    SELECT e.event_id, e.received_at, e.payload, e.headers, e.entered_by,
            e.payload OPERATOR(pg_catalog.#>>) '{correction,note}'
     FROM terra_identity.events e
     WHERE e.dev_id OPERATOR(pg_catalog.=) $1 AND e.user_id OPERATOR(pg_catalog.=) $2
       AND e.event_type OPERATOR(pg_catalog.=) $3 AND e.problem IS NULL
-      AND (e.event_type OPERATOR(pg_catalog.<>) 'correction' OR e.corrected_by IS NOT NULL)
+      AND (e.event_type OPERATOR(pg_catalog.<>) ALL ('{correction,import}') OR e.entered_by IS NOT NULL)
     ORDER BY e.event_time LIMIT 100)";
 
 Query select_newest_events = R"(
-    SELECT e.event_id, e.received_at, e.payload, e.headers, e.corrected_by,
+    SELECT e.event_id, e.received_at, e.payload, e.headers, e.entered_by,
            e.payload OPERATOR(pg_catalog.#>>) '{correction,note}'
     FROM terra_identity.events e
     WHERE e.dev_id OPERATOR(pg_catalog.=) $1 AND e.user_id OPERATOR(pg_catalog.=) $2
       AND e.event_type OPERATOR(pg_catalog.=) $3 AND e.problem IS NULL
-      AND (e.event_type OPERATOR(pg_catalog.<>) 'correction' OR e.corrected_by IS NOT NULL)
+      AND (e.event_type OPERATOR(pg_catalog.<>) ALL ('{correction,import}') OR e.entered_by IS NOT NULL)
     ORDER BY e.event_time DESC LIMIT 900)";
 
 // The next event type of a connection, in the order of bytes that the index has: one look-up for each type, however
@@ -99,13 +99,13 @@ Query select_next_type = R"(
 Query select_first_event = R"(
     SELECT e.event_time FROM terra_identity.events e
     WHERE e.dev_id OPERATOR(pg_catalog.=) $1 AND e.user_id OPERATOR(pg_catalog.=) $2
-      AND e.event_type OPERATOR(pg_catalog.=) $3 AND e.problem IS NULL AND e.corrected_by IS NULL
+      AND e.event_type OPERATOR(pg_catalog.=) $3 AND e.problem IS NULL AND e.entered_by IS NULL
     ORDER BY e.event_time LIMIT 1)";
 
 Query select_last_event = R"(
     SELECT e.event_time, e.event_id FROM terra_identity.events e
     WHERE e.dev_id OPERATOR(pg_catalog.=) $1 AND e.user_id OPERATOR(pg_catalog.=) $2
-      AND e.event_type OPERATOR(pg_catalog.=) $3 AND e.problem IS NULL AND e.corrected_by IS NULL
+      AND e.event_type OPERATOR(pg_catalog.=) $3 AND e.problem IS NULL AND e.entered_by IS NULL
     ORDER BY e.event_time DESC LIMIT 1)";
 
 Query select_degraded = R"(
@@ -228,12 +228,12 @@ std::vector<LedgerEvent> ExplanationQueries::events(Query& query, const std::str
     for (std::uint64_t i = 0, count = Query::rows(); i < count; ++i) {
         check_for_interrupts();
         const MemoryContext caller = MemoryContextSwitchTo(one_event_);
-        const NullableValue corrected_by = pg::column(found, i, 5), note = pg::column(found, i, 6);
+        const NullableValue entered_by = pg::column(found, i, 5), note = pg::column(found, i, 6);
         LedgerEvent& one = result.emplace_back();
         one.event_id = DatumGetInt64(pg::column(found, i, 1).value);
         one.event = event_of(pg::column(found, i, 2).value, pg::column(found, i, 3).value, pg::column(found, i, 4),
-                             !corrected_by.is_null);
-        one.corrected_by = corrected_by.is_null ? "" : string_of(corrected_by.value);
+                             !entered_by.is_null);
+        one.entered_by = entered_by.is_null ? "" : string_of(entered_by.value);
         one.note = note.is_null ? "" : string_of(note.value);
         MemoryContextSwitchTo(caller);
         call([this] { MemoryContextReset(one_event_); });

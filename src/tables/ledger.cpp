@@ -1,6 +1,6 @@
 #include "tables/ledger.h"
 
-#include "core/correction.h"
+#include "core/entered.h"
 #include "core/event_reader.h"
 #include "core/headers.h"
 
@@ -17,7 +17,7 @@ using namespace pg;
 namespace {
 
 constexpr char select_events[] = R"(
-    SELECT e.received_at, e.payload, e.headers, e.corrected_by IS NOT NULL, e.event_id FROM terra_identity.events e
+    SELECT e.received_at, e.payload, e.headers, e.entered_by IS NOT NULL, e.event_id FROM terra_identity.events e
     WHERE e.dev_id = $1 ORDER BY e.event_id)";
 
 Query select_last_event_id = R"(
@@ -36,10 +36,10 @@ Event event_of(HeapTuple row, TupleDesc columns) {
 
 } // namespace
 
-Event event_of(Datum received_at, Datum payload, const NullableValue& headers, bool is_correction) {
+Event event_of(Datum received_at, Datum payload, const NullableValue& headers, bool is_entered) {
     const Micros received = micros_of(received_at);
-    if (is_correction)
-        return read_correction(JsonbView(detoasted_jsonb(payload)), received);
+    if (is_entered)
+        return read_entered(JsonbView(detoasted_jsonb(payload)), received);
     return read_event(JsonbView(detoasted_jsonb(payload)), read_headers(view_of(headers), received), received);
 }
 

@@ -35,6 +35,7 @@ public:
     bool is_object() const { return forward_.is_object(); }
     bool is_array() const { return forward_.is_array(); }
     bool is_string() const { return forward_.is_string(); }
+    bool is_false() const { return forward_.is_false(); }
     bool is_integer() const { return forward_.is_integer(); }
     std::string_view text() const { return forward_.text(); }
     std::string integer() const { return forward_.integer(); }

@@ -6,7 +6,8 @@
 // An event is these characters, of which the last ones may be left out:
 //   kind       a auth, e auth with an error, h athlete, b body, r user_reauth, d deauth, v access_revoked,
 //              p permission_change, c connection_error; the corrections k active, n ended, s same_person_as,
-//              t not_same_person_as, which use no more than the time of what follows other
+//              t not_same_person_as, which use no more than the time of what follows other; the imports i alive,
+//              l listed, x deauthenticated, w revoked
 //   user_id    a to f; of a user_reauth the new one
 //   other      of a user_reauth the old user_id; of a correction the other user_id; of an athlete the account: x, y;
 //              - for none
@@ -17,8 +18,8 @@
 //   created    created_at, written in the same way; - none
 //   scopes     r read, w write, - none
 //   and provider, reference and created of the old user, of a user_reauth
-// Any other character stands for one of these, except for D and the corrections, so that every input is a history. A
-// user_reauth whose two users have different references is a transfer.
+// Any other character stands for one of these, except for D, the corrections and the imports, so that every input is a
+// history. A user_reauth whose two users have different references is a transfer.
 #include "promise.h"
 
 #include "core/correction.h"
@@ -71,7 +72,7 @@ private:
 
 EventKind next_kind(Line& line) {
     using enum EventKind;
-    switch (line.next("aehrdvpcb", "knst")) {
+    switch (line.next("aehrdvpcb", "knstilxw")) {
     case 'k':
         return corrected_active;
     case 'n':
@@ -80,6 +81,14 @@ EventKind next_kind(Line& line) {
         return corrected_same_person;
     case 't':
         return corrected_not_same_person;
+    case 'i':
+        return imported_alive;
+    case 'l':
+        return imported_listed;
+    case 'x':
+        return imported_deauthenticated;
+    case 'w':
+        return imported_revoked;
     case 'a':
         return auth_success;
     case 'e':
@@ -113,7 +122,8 @@ Event event_of(std::string_view text) {
     Event event;
     event.kind = next_kind(line);
     event.user.emplace().user_id = *line.next_name("abcdef");
-    const bool is_correction = event.kind >= EventKind::corrected_active;
+    const bool is_import = event.kind >= EventKind::imported_alive;
+    const bool is_correction = event.kind >= EventKind::corrected_active && !is_import;
     const bool names_user = event.kind == EventKind::user_reauth || names_other(event.kind);
     const std::optional<std::string> other = line.next_name(names_user ? "abcdef-" : "xy-");
     if (event.kind == EventKind::athlete)
@@ -131,6 +141,8 @@ Event event_of(std::string_view text) {
         event.ordering = event.time;
     event.user->created_at = line.next_time();
     event.user->scopes = line.next_name("rw-");
+    if (is_import)
+        event.ordering.reset();
     if (is_correction) {
         UserObject named;
         named.user_id = event.user->user_id;

@@ -1,7 +1,6 @@
 #include "deliveries.h"
 
-#include "core/correction.h"
-#include "core/event_reader.h"
+#include "core/entered.h"
 #include "core/headers.h"
 
 namespace terra_identity::test {
@@ -87,13 +86,25 @@ Delivery correction(const std::string& user_id, const std::string& what, const s
                         {"correction", {{"what", what}, {"note", "as she says"}}}};
     if (!other_user_id.empty())
         delivery.payload["correction"]["other_user_id"] = other_user_id;
-    delivery.is_correction = true;
+    delivery.is_entered = true;
+    return delivery;
+}
+
+Delivery import(const std::string& user_id) {
+    Delivery delivery = about("import", nullptr, user_id);
+    delivery.is_entered = true;
+    return delivery;
+}
+
+Delivery import_state(const std::string& user_id, const std::string& state) {
+    Delivery delivery = import(user_id);
+    delivery.payload["user"]["state"] = state;
     return delivery;
 }
 
 Event read(const Delivery& delivery) {
-    if (delivery.is_correction)
-        return read_correction(NlohmannView(delivery.payload), delivery.received_at);
+    if (delivery.is_entered)
+        return read_entered(NlohmannView(delivery.payload), delivery.received_at);
     const Headers headers = read_headers(NlohmannView(delivery.headers), delivery.received_at);
     return read_event(NlohmannView(delivery.payload), headers, delivery.received_at);
 }

@@ -21,7 +21,7 @@ struct Delivery {
     nlohmann::json payload;
     nlohmann::json headers = nlohmann::json::object();
     Micros received_at = epoch;
-    bool is_correction = false; ///< correct() inserted it
+    bool is_entered = false; ///< correct() or import_users() inserted it
 
     /// With an ordering timestamp of this second, and received at the same time.
     Delivery at(int seconds) const;
@@ -58,6 +58,12 @@ Delivery reauth(const std::string& old_user_id, const std::string& new_user_id);
 
 /// What correct() inserts; `other_user_id` is empty if `what` needs none.
 Delivery correction(const std::string& user_id, const std::string& what, const std::string& other_user_id = "");
+
+/// What import_users() inserts: an import of a list of users that names it.
+Delivery import(const std::string& user_id);
+
+/// The same of rows of Terra's SQL destination, where it has this state.
+Delivery import_state(const std::string& user_id, const std::string& state);
 
 /// Reads payload and headers as the server does.
 Event read(const Delivery& delivery);

@@ -4,7 +4,7 @@
 #include "memory_source.h"
 #include "scenarios.h"
 
-#include "core/correction.h"
+#include "core/entered.h"
 #include "core/explanation.h"
 #include "core/wording.h"
 
@@ -63,7 +63,7 @@ std::set<std::string> names_of(const std::vector<Event>& events) {
     for (const Event& event : events) {
         add(event.provider_user_id);
         add(event.other_user_id);
-        if (event.type == correction_type)
+        if (event.type == correction_type || event.type == import_type)
             result.insert({corrector, correction_note});
         for (const auto& user : {event.user, event.old_user})
             if (user) {

@@ -37,6 +37,7 @@ public:
         weight_of_athlete_ = one_of<int>({1, 3, 8});
         weight_of_end_ = one_of<int>({0, 1, 4});
         corrections_ = one_of<int>({0, 0, 5, 20});
+        imports_ = one_of<int>({0, 0, 5, 30});
     }
 
     History tell() {
@@ -141,19 +142,28 @@ private:
         return correction(user_id, dice <= 4 ? "not_same_person_as" : "same_person_as", other);
     }
 
+    Delivery any_import() {
+        const std::string user_id = one_of(user_ids_);
+        const int dice = between(1, 10);
+        if (dice <= 6)
+            return import(user_id);
+        return import_state(user_id, one_of<std::string>({"active", "deauth", "user_reauth", "access_revoked", "new"}));
+    }
+
     Delivery delivery() {
         if (chance(corrections_)) {
             told_ = any_correction().received(between(1, seconds_));
             return *told_;
         }
-        Delivery result = undescribed();
+        const bool is_import = chance(imports_);
+        Delivery result = is_import ? any_import() : undescribed();
         for (const char* user : {"user", "new_user", "old_user"})
             if (result.payload.contains(user) && result.payload[user].is_object())
                 describe(result.payload[user]);
         if (result.payload.contains("old_user") && result.payload["old_user"].is_object() && chance(transfers_))
             transfer(result.payload);
         const int time = between(1, seconds_);
-        told_ = chance(60) ? result.at(time) : result.received(time);
+        told_ = chance(60) && !is_import ? result.at(time) : result.received(time);
         return *told_;
     }
 
@@ -166,6 +176,7 @@ private:
     int transfers_ = 0;    ///< percentage of the reauths that are between two end users, or do not name one of them
     int dated_ = 0;        ///< percentage of the user objects that have a created_at
     int corrections_ = 0;  ///< percentage of the events that are corrections
+    int imports_ = 0;      ///< percentage of the others that are imports
     int weight_of_passing_ = 0, weight_of_reauth_ = 0, weight_of_athlete_ = 0, weight_of_end_ = 0;
     std::vector<std::pair<std::string, std::string>> pairs_; ///< the pairs of user_ids of all reauths
     std::optional<Delivery> told_;
@@ -227,7 +238,7 @@ std::string to_text(const History& history) {
         result += "batch " + std::to_string(number++) + ":\n";
         for (const Delivery& delivery : batch)
             result += "  received " + format_iso8601(delivery.received_at) + " " + delivery.headers.dump() + " " +
-                      delivery.payload.dump() + (delivery.is_correction ? " by correct()\n" : "\n");
+                      delivery.payload.dump() + (delivery.is_entered ? " entered\n" : "\n");
     }
     return result;
 }

@@ -1,6 +1,6 @@
 #include "memory_source.h"
 
-#include "core/correction.h"
+#include "core/entered.h"
 
 #include <algorithm>
 #include <set>
@@ -77,10 +77,11 @@ SomeEvents MemorySource::identity_events(const std::string& user_id, const std::
     for (std::size_t i = 0; i < ledger_.size() && !hides_events; ++i)
         if (const Event& event = ledger_[i];
             event.type == type && event.problem.empty() && event.user && event.user->user_id == user_id)
-            result.events.push_back({.event_id = static_cast<std::int64_t>(i) + 1,
-                                     .event = event,
-                                     .corrected_by = type == correction_type ? corrector : "",
-                                     .note = type == correction_type ? correction_note : ""});
+            result.events.push_back(
+                {.event_id = static_cast<std::int64_t>(i) + 1,
+                 .event = event,
+                 .entered_by = std::ranges::find(entered_types, type) != entered_types.end() ? corrector : "",
+                 .note = type == correction_type ? correction_note : ""});
     std::stable_sort(result.events.begin(), result.events.end(),
                      [](const LedgerEvent& a, const LedgerEvent& b) { return a.event.time < b.event.time; });
     return result;

@@ -11,7 +11,7 @@
 
 namespace terra_identity::test {
 
-/// Who made all corrections, and how he knew.
+/// Who made all corrections and imports, and how he knew.
 inline constexpr const char* corrector = "support";
 inline constexpr const char* correction_note = "she called";
 

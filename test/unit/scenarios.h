@@ -36,6 +36,7 @@ std::vector<Scenario> scenarios_of_transfers();
 std::vector<Scenario> scenarios_of_shared_accounts();
 std::vector<Scenario> scenarios_of_changed_facts();
 std::vector<Scenario> scenarios_of_corrections();
+std::vector<Scenario> scenarios_of_imports();
 
 /// Of all topics.
 std::vector<Scenario> all_scenarios();

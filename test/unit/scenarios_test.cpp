@@ -121,7 +121,8 @@ INSTANTIATE_TEST_SUITE_P(All, ScenariosTest, testing::ValuesIn(all_scenarios()),
 std::vector<Scenario> all_scenarios() {
     std::vector<Scenario> all;
     for (const auto& topic : {scenarios_of_one_connection(), scenarios_of_reauths(), scenarios_of_transfers(),
-                              scenarios_of_shared_accounts(), scenarios_of_changed_facts(), scenarios_of_corrections()})
+                              scenarios_of_shared_accounts(), scenarios_of_changed_facts(), scenarios_of_corrections(),
+                              scenarios_of_imports()})
         all.insert(all.end(), topic.begin(), topic.end());
     return all;
 }
