@@ -26,7 +26,7 @@ INSERT INTO pg_temp.matrix VALUES
     ('regress_feed', 'EXECUTE', '{"read_changes(text,integer,text)","commit_changes(text,bigint,text)","skip_changes(text,text)","_position_changes(text,integer,text)"}'),
     ('regress_feed', 'SELECT', '{changes,consumers}'),
     ('regress Reader', 'USAGE', '{terra_identity}'),
-    ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)","user_ids(text,text,text)","reference_history(text,text)","reference_at(text,timestamp with time zone,text)","explain(text,text)","explain_graph(text,text)","would_duplicate(text,text,text,text)",_built_in_sdk_providers(),_recent_deliveries(text),
+    ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)","user_ids(text,text,text)","reference_history(text,text)","reference_at(text,timestamp with time zone,text)","explain(text,text)","explain_graph(text,text)","would_duplicate(text,text,text,text)","reconcile(jsonb,timestamp with time zone,text)","_listed_users(jsonb,timestamp with time zone,text)",_list_gap(jsonb),_built_in_sdk_providers(),_recent_deliveries(text),
         _under_way(),_data_types(),_crowd(),"_minute(timestamp with time zone)"}'),
     ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,consumers,environments,providers,environment_settings,provider_settings,signatures,rejected,refusal_counters,refusals,accepted_duplicates,disconnects,
         current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,problems,stale_events,unidentified_connections,freshness,overview,

@@ -60,6 +60,8 @@ BEGIN
                         terra_identity.reference_at(text, timestamptz, text),
                         terra_identity.explain(text, text), terra_identity.explain_graph(text, text),
                         terra_identity.would_duplicate(text, text, text, text),
+                        terra_identity.reconcile(jsonb, timestamptz, text),
+                        terra_identity._listed_users(jsonb, timestamptz, text), terra_identity._list_gap(jsonb),
                         terra_identity._built_in_sdk_providers(), terra_identity._recent_deliveries(text),
                         terra_identity._under_way(), terra_identity._data_types(), terra_identity._crowd(),
                         terra_identity._minute(timestamptz) TO %s', role);
@@ -67,8 +69,8 @@ END
 $$;
 COMMENT ON FUNCTION terra_identity.grant_reader(regrole) IS
     'Lets a role read every table and view except signing_secrets, payloads included, and call resolve, lineage_of, '
-    'user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph and would_duplicate. Row '
-    'level security on the tables holds for all of these. Error 22004 if the role is null.';
+    'user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph, would_duplicate and '
+    'reconcile. Row level security on the tables holds for all of these. Error 22004 if the role is null.';
 
 REVOKE ALL ON SCHEMA terra_identity FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA terra_identity FROM PUBLIC;
