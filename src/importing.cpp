@@ -14,7 +14,9 @@
 #include "pg/function.h"
 #include "pg/jsonb.h"
 #include "pg/query.h"
+#include "pg/relations.h"
 #include "pg/result_rows.h"
+#include "tables/connection_row.h"
 #include "tables/entered_events.h"
 #include "tables/ids.h"
 #include "tables/locks.h"
@@ -45,11 +47,6 @@ Query insert_imports = R"(
            u.event_id
     FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6))
         u (listed, authenticated, event_id))";
-
-/// Of these user_ids those that are known, and whether they have ended.
-Query select_known = R"(
-    SELECT c.user_id, c.status NOT IN ('active', 'superseded') FROM terra_identity.connections c
-    WHERE c.dev_id = $1 AND c.user_id = ANY ($2))";
 
 using User = ListedUser<JsonbView>;
 
@@ -144,22 +141,26 @@ private:
         std::set<std::string> ended;
     };
 
+    /// Of the users that the events name those that are known, and those that have ended.
     Known known_of(const std::vector<Event>& events) const {
         std::vector<std::string> user_ids;
         for (const Event& event : events)
             if (event.user)
                 user_ids.push_back(event.user->user_id);
         Known known;
-        as_owner(owner_of_tables(), [&] {
-            SPITupleTable* const found =
-                select_known.run({text_parameter(dev_id_), {TEXTARRAYOID, NullableValue(text_array_of(user_ids))}});
-            for (std::uint64_t i = 0, count = Query::rows(); i < count; ++i) {
-                const std::string user_id = string_of(column(found, i, 1).value);
-                known.all.insert(user_id);
-                if (DatumGetBool(column(found, i, 2).value))
-                    known.ended.insert(user_id);
-            }
-        });
+        Table connections("connections", AccessShareLock);
+        for (const HeapTuple row : find_connections(connections, dev_id_, user_ids, Reads::latest)) {
+            check_for_interrupts();
+            const auto value = [&](int column) {
+                return string_of(attribute(row, connections.columns(), column).value);
+            };
+            const std::string user_id = value(connection_column("user_id")),
+                              status = value(connection_column("status"));
+            known.all.insert(user_id);
+            if (status != to_string(Status::active) && status != to_string(Status::superseded))
+                known.ended.insert(user_id);
+        }
+        connections.close();
         return known;
     }
 

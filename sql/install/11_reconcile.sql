@@ -25,6 +25,7 @@ CREATE FUNCTION terra_identity.reconcile(
 RETURNS TABLE (kind text, user_id text, reference_id text, provider text, other_user_id text, terra jsonb, here jsonb,
                sentence text, settled_by text)
     LANGUAGE sql STABLE PARALLEL SAFE COST 10000 ROWS 100
+    SET enable_nestloop = off -- the planner takes the differences for a few, and joins them one by one
 BEGIN ATOMIC
     WITH entries AS MATERIALIZED (
         SELECT * FROM terra_identity._listed_users(reconcile.users, reconcile.taken_at, reconcile.dev_id)),
