@@ -2,7 +2,8 @@
 Turns a history into SQL: a random plan of statements, batches, transactions, edits of the rules, and workers that
 disconnect duplicates.
 
-Corrections are made when the script runs, so they are later than most events; what cannot be said is refused.
+Corrections are made when the script runs, so they are later than most events; what cannot be said is refused. Lists of
+users are imported as of any time.
 
 A plan is a list of steps. It is made once, for all events of a history, and written as SQL for all or some of them, so
 that a failing history can be shrunk under the same plan.
@@ -10,6 +11,7 @@ that a failing history can be shrunk under the same plan.
 
 import json
 import random
+from histories import HOUR, REFERENCE_IDS, SDK_PROVIDERS, START, WEB_PROVIDERS
 from reading import read
 from datetime import datetime, timedelta, timezone
 
@@ -20,7 +22,7 @@ FORMS = ["values", "values", "select from json", "select from values", "copy"]
 def plan(history):
     """
     A random plan. Its steps: ('insert', form, indexes), ('policy', sql with %s for the dev_id),
-    ('correct', user_id, what, other_user_id), ('sql', text).
+    ('correct', user_id, what, other_user_id), ('import', list, taken_at), ('sql', text).
     """
     rng = random.Random(f"{history.seed}:{history.index}:plan")
     units = [[batch] for batch in inserts(rng, history)]
@@ -35,6 +37,8 @@ def plan(history):
         units.insert(rng.randint(0, len(units)), [("policy", WORKER)])
     for correction in corrections(rng, history):
         units.insert(rng.randint(0, len(units)), [correction])
+    for list_ in imports(rng, history):
+        units.insert(rng.randint(0, len(units)), [list_] * rng.choice([1, 1, 2]))
     steps = [("sql", f"SET TimeZone = '{rng.choice(TIME_ZONES)}';"),
              ("sql", f"SET DateStyle = '{rng.choice(['ISO, MDY', 'SQL, DMY', 'German'])}';")]
     while units:
@@ -66,6 +70,33 @@ def corrections(rng, history):
     for _ in range(rng.choice([0, 0, 0, 2, 10]) if named else 0):
         what = rng.choice(["active", "ended", "same_person_as", "same_person_as", "not_same_person_as"])
         yield ("correct", rng.choice(named), what, rng.choice(named) if "same" in what else None)
+
+
+def imports(rng, history):
+    """Lists of users as Terra may give them, in any shape, of users that the history names and of others."""
+    named = sorted({mention.user_id for event in history.events for mention in read(event).mentions})
+
+    def user():
+        listed = {"user_id": rng.choice([*named, "only listed"]), "provider": rng.choice(WEB_PROVIDERS + SDK_PROVIDERS),
+                  "reference_id": rng.choice([*REFERENCE_IDS, None, ""]),
+                  rng.choice(["scopes", "granted_scopes"]): rng.choice([None, "A", "B"])}
+        for key in ("provider", "reference_id"):
+            if rng.random() < 0.4:
+                del listed[key]
+        if rng.random() < 0.5:
+            listed["created_at"] = iso(START + HOUR * rng.randrange(72))
+        if rng.random() < 0.3:
+            listed["state"] = rng.choice(["active", "deauth", "user_reauth", "access_revoked", "paused", "", None])
+        if rng.random() < 0.3:
+            listed["active"] = rng.choice([True, False, None])
+        return rng.choice([listed] * 12 + [{**listed, "user_id": rng.choice([7, None, " ", "x" * 513])}, 5, {}])
+
+    for _ in range(rng.choice([0, 0, 1, 4])):
+        users = [user() for _ in range(rng.randint(0, 6))]
+        shape = rng.choice([users, [users], {"users": users}, [{"users": users}],
+                            {"data": {"next": None, "max_page": 1, "results": users}},
+                            [{"user": u, "is_authenticated": rng.choice([True, False])} for u in users]])
+        yield ("import", json.dumps(shape), iso(START + HOUR * rng.randrange(72)))
 
 
 def policy_changes(rng, final):
@@ -135,6 +166,9 @@ def script(history, steps, dev_id, kept=None):
             lines.append(rest[0])
         elif kind == "policy":
             lines.append(rest[0] % literal(dev_id))
+        elif kind == "import":
+            users, taken_at = map(literal, rest)
+            lines.append(f"SELECT FROM terra_identity.import_users({users}, {taken_at}, {literal(dev_id)});")
         elif kind == "correct":
             user_id, what, other_user_id = map(literal, rest)
             lines.append("DO $do$ BEGIN PERFORM terra_identity.correct("

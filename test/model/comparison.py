@@ -61,8 +61,8 @@ QUERIES = {
     "unidentified_connections": select("unidentified_connections", ("user_id", "reference_id", "provider", "sdk")),
     "freshness": select("freshness", ("user_id", "reference_id", "last_event_at", "last_data_at")),
     "problems": select("problems", ("payload", "received_at")),
-    # What correct() has inserted, and not refused: the events that the model has to add to those of the history.
-    "corrections": "SELECT dev_id, payload, (extract(epoch FROM received_at) * 1000000)::bigint AS received_at"
+    # What correct() and import_users() have inserted: the events that the model has to add to those of the history.
+    "entered": "SELECT dev_id, payload, (extract(epoch FROM received_at) * 1000000)::bigint AS received_at"
                    " FROM terra_identity.events WHERE entered_by IS NOT NULL AND dev_id = ANY (%s)",
     "ledger": "SELECT dev_id, count(*) AS events FROM terra_identity.events WHERE dev_id = ANY (%s) GROUP BY dev_id",
     "verify": "SELECT d.dev_id, to_jsonb(v) AS difference"

@@ -28,13 +28,13 @@ class Event(NamedTuple):
     payload: Any
     headers: Any  # None: the column is null
     received_at: int
-    corrected: bool = False       # correct() inserted it: nothing in a payload can say so
+    entered: bool = False         # correct() or import_users() inserted it: nothing in a payload can say so
 
 
 class Mention(NamedTuple):
     """One mention of a connection by one event, and what the event states about it."""
     user_id: str
-    role: str                     # 'user', 'new_user' or 'old_user'; of a correction 'corrected' or 'other'
+    role: str                     # 'user', 'new_user' or 'old_user'; 'corrected' or 'other'; 'imported'
     type: str
     identity: bool                # an identity event, not a passing one
     success: bool                 # an `auth` with status success
@@ -49,6 +49,7 @@ class Mention(NamedTuple):
     other_person: bool            # for 'old_user': both users have a reference_id, and these differ
     correction: Optional[str] = None      # for 'corrected': what a person says of it
     same_person_as: Optional[str] = None  # for 'corrected': the other user_id, or '' if that is taken back
+    listed: Optional[str] = None          # for 'imported': 'alive', 'known', 'deauthenticated' or 'revoked'
 
 
 class Reading(NamedTuple):
@@ -62,8 +63,8 @@ class Problem(Exception):
 
 
 def read(event):
-    if event.corrected:
-        return Reading(None, None, tuple(correction(event)))
+    if event.entered:
+        return entered(event)
     ordering = ordering_timestamp(event.headers, event.received_at)
     trace_id = header(event.headers, "x-terra-trace-id", str)
     trace_id = None if trace_id is None else trimmed(trace_id)
@@ -73,6 +74,36 @@ def read(event):
         return Reading(None, trace_id, tuple(mentions(event, ordering)))
     except Problem as problem:
         return Reading(str(problem), trace_id, ())
+
+
+def entered(event):
+    if event.payload["type"] == "correction":
+        return Reading(None, None, tuple(correction(event)))
+    try:
+        return Reading(None, None, (imported(event),))
+    except Problem as problem:
+        return Reading(str(problem), None, ())
+
+
+def imported(event):
+    """What Terra's list of users says of one, at the time at which it was taken."""
+    user = user_object(event.payload, "user")
+
+    def text(name):
+        return trimmed(user[name]) if isinstance(user.get(name), str) else None
+
+    if text("state"):
+        listed = {"active": "alive", "deauth": "deauthenticated", "user_reauth": "deauthenticated",
+                  "access_revoked": "revoked"}.get(text("state"), "known")
+    else:
+        listed = "known" if False in [user.get("active") is not False,
+                                      event.payload.get("is_authenticated") is not False] else "alive"
+    return Mention(user_id=identifier(user, "user_id"), role="imported", type="import", identity=True, success=False,
+                   time=event.received_at, ordering=None, created_at=created_at(user.get("created_at"),
+                                                                                event.received_at),
+                   provider=ascii_upper(identifier(user, "provider")),
+                   reference_id=text_or_integer(user, "reference_id"), scopes=text("scopes") or text("granted_scopes"),
+                   provider_user_id=None, replaced_by=None, other_person=False, listed=listed)
 
 
 def correction(event):

@@ -213,11 +213,12 @@ def state(events, policy="keep", sdk_providers=SDK_PROVIDERS, unusable_providers
 def facts_of(user_id, all_mentions):
     mine = [m for m in all_mentions if m.user_id == user_id]
     connected = [m for m in mine if m.success or m.role == "new_user"]
-    said_active = [m for m in mine if m.correction == "active"]
+    said_active = [m for m in mine if m.correction == "active" or m.listed == "alive"]
     endings = {
         "replaced": [m.time for m in mine if m.role == "old_user"],
-        "deauthenticated": [m.time for m in mine if m.type == "deauth" or m.correction == "ended"],
-        "revoked": [m.time for m in mine if m.type == "access_revoked"],
+        "deauthenticated": [m.time for m in mine if m.type == "deauth" or m.correction == "ended"
+                            or m.listed == "deauthenticated"],
+        "revoked": [m.time for m in mine if m.type == "access_revoked" or m.listed == "revoked"],
         "failed": [m.time for m in mine if m.type == "auth" and not m.success]}
     ended_facts = {ending: max(times) for ending, times in endings.items() if times}
     alive_at = latest([m.created_at if m.ordering is None else m.ordering for m in connected]
@@ -240,9 +241,9 @@ def facts_of(user_id, all_mentions):
         created_at=created_at,
         first_seen_at=first_seen_at,
         connected_at=first_seen_at if created_at is None else created_at,
-        live=bool(said_active) or any(m.success or m.role == "new_user"
+        live=bool(said_active) or any(m.success or m.role == "new_user" or m.listed == "known"
                  or m.role == "user" and m.type not in {"auth", "deauth", "access_revoked"} for m in mine),
-        confirmed=bool(connected),
+        confirmed=bool(connected) or any(m.listed for m in mine),
         ended_facts=ended_facts,
         replaced_by=max(((m.time, m.replaced_by) for m in mine if m.role == "old_user"), default=(0, None))[1],
         ended=bool(ended_facts) and (alive_at is None or alive_at <= max(ended_facts.values())),

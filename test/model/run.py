@@ -53,8 +53,8 @@ def psql(script, patience=30):
     return done.stdout
 
 
-def expected(trial, corrections=()):
-    return comparison.expected(state([*trial.events, *corrections], trial.history.policy,
+def expected(trial, entered=()):
+    return comparison.expected(state([*trial.events, *entered], trial.history.policy,
                                      unusable_providers=UNUSABLE_PROVIDERS, on_duplicate=trial.history.on_duplicate,
                                      accepted=trial.history.accepted), trial.history.accepted)
 
@@ -71,8 +71,8 @@ class Trial:
 
     def compare(self, found, before=None):
         """Compares with the extension's state. `before` is that state before rebuild()."""
-        corrections = [Event(row["payload"], None, row["received_at"], True) for row in found.pop("corrections")]
-        wanted = expected(self, corrections)
+        entered = [Event(row["payload"], None, row["received_at"], True) for row in found.pop("entered")]
+        wanted = expected(self, entered)
         if before is not None:
             wanted["ids"] = before["ids"]
         lines = comparison.differences(wanted, found)

@@ -577,6 +577,45 @@ class Persons(unittest.TestCase):
         self.assertEqual((statuses(result)["b"], lineages(result)), ("replaced", [["a"], ["b", "c"]]))
 
 
+class Imports(unittest.TestCase):
+    """What Terra's own list of users says, at the time at which it was taken."""
+
+    def imported(self, minute, user_id, *args, **more):
+        return event(minute, says("import", user_id, *args, **more))._replace(entered=True)
+
+    def test_nobody_is_imported_by_a_webhook(self):
+        events = [event(1, auth("u")), event(2, says("deauth", "u")), self.imported(3, "u")]
+        self.assertEqual(statuses(state(events)), {"u": "active"})
+        self.assertEqual(statuses(state([*events[:2], events[2]._replace(entered=False)])), {"u": "deauthenticated"})
+
+    def test_it_is_true_until_a_later_event_says_otherwise(self):
+        events = [event(1, auth("u", "ann")), self.imported(3, "u", "bob"), event(5, says("permission_change", "u")),
+                  event(7, says("deauth", "u", "ann"))]
+        for order in (events, events[::-1]):
+            self.assertEqual([(row["reference_id"], row["status"]) for n in (2, 3, 4)
+                              for row in state([e for e in order if e in events[:n]]).connections.values()],
+                             [("bob", "active"), ("ann", "active"), ("ann", "deauthenticated")])
+
+    def test_what_the_list_says_of_life(self):
+        for more, alone, ended, alive in [
+                ({}, "active", "active", "active"),
+                ({"active": True}, "active", "active", "active"),
+                ({"active": False}, "active", "deauthenticated", "active"),
+                ({"state": "active", "active": False}, "active", "active", "active"),
+                ({"state": "deauth"}, "deauthenticated", "deauthenticated", "deauthenticated"),
+                ({"state": "user_reauth"}, "deauthenticated", "deauthenticated", "deauthenticated"),
+                ({"state": "access_revoked"}, "revoked", "deauthenticated", "revoked"),
+                ({"state": "paused"}, "active", "deauthenticated", "active")]:
+            said = self.imported(5, "u", **more)
+            self.assertEqual([statuses(state([*before, said]))["u"] for before in (
+                [], [event(2, says("deauth", "u"))], [event(2, auth("u"))])], [alone, ended, alive], more)
+
+    def test_it_makes_connections_confirmed_and_dated(self):
+        said = self.imported(5, "u", created_at="2024-04-01T00:00:00Z")
+        row = state([event(9, says("daily", "u")), said]).connections["u"]
+        self.assertEqual((row["confirmed"], row["dated"], row["created_at"]), (True, True, NOW - 30 * DAY))
+
+
 class Corrections(unittest.TestCase):
     """What a person decides about a connection."""
 
@@ -585,12 +624,12 @@ class Corrections(unittest.TestCase):
         if other_user_id is not None:
             said["other_user_id"] = other_user_id
         payload = {"type": "correction", "user": {"user_id": user_id}, "correction": said}
-        return event(minute, payload)._replace(corrected=True)
+        return event(minute, payload)._replace(entered=True)
 
     def test_nobody_is_corrected_by_a_webhook(self):
         ended = [event(1, auth("u")), event(2, says("deauth", "u")), self.corrected(3, "u", "active")]
         self.assertEqual(statuses(state(ended)), {"u": "active"})
-        self.assertEqual(statuses(state([*ended[:2], ended[2]._replace(corrected=False)])), {"u": "deauthenticated"})
+        self.assertEqual(statuses(state([*ended[:2], ended[2]._replace(entered=False)])), {"u": "deauthenticated"})
 
     def test_the_last_one_who_says_so_is_right(self):
         events = [event(1, auth("u")), self.corrected(3, "u", "ended"), self.corrected(5, "u", "active"),
