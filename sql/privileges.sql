@@ -6,7 +6,8 @@ CREATE ROLE regress_writer;
 CREATE ROLE regress_ingester;
 CREATE ROLE regress_feed;
 CREATE ROLE "regress Reader";
-SELECT terra_identity.grant_writer('regress_writer'), terra_identity.grant_reader('"regress Reader"'), terra_identity.grant_consumer('regress_feed');
+CREATE ROLE regress_attacher;
+SELECT terra_identity.grant_writer('regress_writer'), terra_identity.grant_reader('"regress Reader"'), terra_identity.grant_consumer('regress_feed'), terra_identity.grant_attacher('regress_attacher');
 GRANT USAGE ON SCHEMA terra_identity TO regress_ingester;
 GRANT EXECUTE ON FUNCTION terra_identity.ingest(bytea, jsonb, text) TO regress_ingester;
 SELECT terra_identity.grant_writer('regress_no_such_role');
@@ -27,10 +28,15 @@ INSERT INTO pg_temp.matrix VALUES
     ('regress_feed', 'SELECT', '{changes,consumers}'),
     ('regress Reader', 'USAGE', '{terra_identity}'),
     ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)","user_ids(text,text,text)","reference_history(text,text)","reference_at(text,timestamp with time zone,text)","explain(text,text)","explain_graph(text,text)","would_duplicate(text,text,text,text)","reconcile(jsonb,timestamp with time zone,text)","_listed_users(jsonb,timestamp with time zone,text)",_list_gap(jsonb),_built_in_sdk_providers(),_recent_deliveries(text),
-        _under_way(),_data_types(),_crowd(),"_minute(timestamp with time zone)"}'),
+        _under_way(),_data_types(),_crowd(),"_minute(timestamp with time zone)",_trigger_arguments(bytea)}'),
     ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,consumers,environments,providers,environment_settings,provider_settings,signatures,rejected,refusal_counters,refusals,accepted_duplicates,disconnects,
         current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,problems,stale_events,unidentified_connections,freshness,overview,
-        account_neighbours,contradictions,policy_evidence}');
+        account_neighbours,contradictions,policy_evidence,attached_tables}'),
+    ('regress_attacher', 'USAGE', '{terra_identity}'),
+    ('regress_attacher', 'SELECT', '{attached_tables}'),
+    ('regress_attacher', 'EXECUTE', '{"attach(regclass,name,name,name,name,boolean,text)",detach(regclass),"backfill(regclass,integer)",_feed(),"_feed_rows(text,text,text)",_trigger_arguments(bytea),
+        "_check_column(regclass,text,name,regtype[])","_rows_to_feed(attached_tables,text[],integer)",_attached(regclass),"_check_backfill(regclass,integer)",
+        "_tell_backfill(regclass,bigint,bigint,timestamp with time zone,timestamp with time zone)"}');
 
 -- Everything that CREATE EXTENSION made and that can be granted, but for row types: of those pg_dump cannot keep what is revoked,
 -- and nobody can name them who may not use the schema.
@@ -51,7 +57,7 @@ WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.refobjid
 
 CREATE TABLE pg_temp.granted AS
 SELECT role, privilege, object
-FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress_feed,regress Reader}'::text[]) role, pg_temp.objects o,
+FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress_feed,regress Reader,regress_attacher}'::text[]) role, pg_temp.objects o,
      LATERAL unnest(CASE kind WHEN 'table' THEN '{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'
                               WHEN 'sequence' THEN '{USAGE,SELECT,UPDATE}' WHEN 'schema' THEN '{USAGE,CREATE}'
                               ELSE '{EXECUTE}' END::text[]) privilege,
@@ -68,9 +74,9 @@ FULL JOIN (SELECT role, privilege, unnest(objects) AS object FROM pg_temp.matrix
 WHERE g.role IS NULL OR m.role IS NULL ORDER BY 1, 2, 3;
 -- No other privilege of whatever name, nor one for others than these roles and the owner.
 SELECT c.relname, a.grantee::regrole, a.privilege_type FROM pg_class c, aclexplode(c.relacl) a
-WHERE c.relnamespace = 'terra_identity'::regnamespace AND a.grantee NOT IN (c.relowner, '"regress Reader"'::regrole, 'regress_feed'::regrole) OR c.relnamespace = 'terra_identity'::regnamespace AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT';
+WHERE c.relnamespace = 'terra_identity'::regnamespace AND a.grantee NOT IN (c.relowner, '"regress Reader"'::regrole, 'regress_feed'::regrole, 'regress_attacher'::regrole) OR c.relnamespace = 'terra_identity'::regnamespace AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT';
 SELECT p.oid::regprocedure, a.grantee::regrole FROM pg_proc p, aclexplode(p.proacl) a
-WHERE p.pronamespace = 'terra_identity'::regnamespace AND a.grantee NOT IN (p.proowner, '"regress Reader"'::regrole, 'regress_writer'::regrole, 'regress_ingester'::regrole, 'regress_feed'::regrole);
+WHERE p.pronamespace = 'terra_identity'::regnamespace AND a.grantee NOT IN (p.proowner, '"regress Reader"'::regrole, 'regress_writer'::regrole, 'regress_ingester'::regrole, 'regress_feed'::regrole, 'regress_attacher'::regrole);
 -- The same by trying: each statement on each relation, as each role.
 CREATE FUNCTION pg_temp.try(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
@@ -84,7 +90,7 @@ BEGIN
 END $$;
 CREATE TABLE pg_temp.tried AS
 SELECT role, privilege, object, pg_temp.try(role, statement) AS came_to
-FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress_feed,regress Reader}'::text[]) role, pg_temp.objects o,
+FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress_feed,regress Reader,regress_attacher}'::text[]) role, pg_temp.objects o,
      LATERAL (VALUES ('SELECT', format('SELECT * FROM terra_identity.%I', object)), ('INSERT', format('INSERT INTO terra_identity.%I DEFAULT VALUES', object)),
                      ('UPDATE', format('UPDATE terra_identity.%I SET %I = NULL', object, CASE WHEN object IN ('providers', 'provider_settings') THEN 'sdk' ELSE 'dev_id' END)),
                      ('DELETE', format('DELETE FROM terra_identity.%I', object)), ('TRUNCATE', format('TRUNCATE terra_identity.%I', object))) s (privilege, statement)
@@ -192,5 +198,5 @@ SELECT user_id, status FROM terra_identity.connections WHERE dev_id = 'privilege
 SELECT * FROM terra_identity.verify('privileges a');
 SELECT format('DROP POLICY "regress Reader" ON %s; ALTER TABLE %1$s DISABLE ROW LEVEL SECURITY', polrelid::regclass) FROM pg_policy WHERE polname = 'regress Reader' ORDER BY 1 \gexec
 SELECT count(*) AS policies_left FROM pg_class WHERE relnamespace = 'terra_identity'::regnamespace AND relrowsecurity;
-DROP OWNED BY regress_nobody, regress_writer, regress_ingester, regress_feed, "regress Reader";
-DROP ROLE regress_nobody, regress_writer, regress_ingester, regress_feed, "regress Reader";
+DROP OWNED BY regress_nobody, regress_writer, regress_ingester, regress_feed, regress_attacher, "regress Reader";
+DROP ROLE regress_nobody, regress_writer, regress_ingester, regress_feed, regress_attacher, "regress Reader";

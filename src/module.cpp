@@ -4,6 +4,7 @@
 //   apply.cpp             applying the news of a statement: lock, read, derive, write
 //   ingest.cpp            ingest, webhook, replay_rejected: deliveries as they come over HTTP
 //   receive.cpp           how a delivery over HTTP is stored, rejected or refused
+//   attached_tables.cpp   the trigger and the backfill of tables that attach() feeds from
 //   signature_check.cpp   verify_signature, and the check that ingest makes
 //   signing_secrets.cpp   set_signing_secret
 //   rule_edits.cpp        edits of the views `environments` and `providers`

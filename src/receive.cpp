@@ -81,7 +81,8 @@ Answer refuse(const Delivery& delivery, const std::string& dev_id, Verdict verdi
     return {.outcome = "rejected", .http_status = 401, .detail = reason};
 }
 
-/// Answers 400. The delivery is kept in `rejected` as it came, once for all its retries.
+} // namespace
+
 Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_id, std::string reason) {
     as_owner(owner_of_tables(), [&] {
         insert_rejected.run(
@@ -98,14 +99,14 @@ Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_
     return {.outcome = "rejected", .http_status = 400, .detail = std::move(reason)};
 }
 
-/// The problem for which `terra_identity.strict` rejects a payload; empty if there is none. INSERT raises an error for
-/// it.
 std::string problem_under_strict(Datum payload, const Headers& headers, Micros received_at) {
     if (!setting_strict())
         return {};
     const Event event = read_event(JsonbView(detoasted_jsonb(payload)), headers, received_at);
     return event.problem.empty() ? std::string() : "invalid Terra event: " + event.problem;
 }
+
+namespace {
 
 Answer duplicate_of(std::int64_t event_id) {
     return {.outcome = "duplicate", .http_status = 200, .event_id = event_id};

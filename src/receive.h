@@ -2,6 +2,8 @@
 // keeps it in `rejected`, or refuses it (docs/rules.md, "Deliveries over HTTP").
 #pragma once
 
+#include "core/event.h"
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +35,13 @@ struct Answer {
 /// more than max_body_bytes is rejected and not kept.
 /// @param dev_id the environment that the caller gave; null: the header dev-id decides
 Answer receive(Delivery delivery, const pg::NullableValue& dev_id);
+
+/// Answers 400. The delivery is kept in `rejected` as it came, once for all its retries.
+Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_id, std::string reason);
+
+/// The problem for which `terra_identity.strict` rejects a payload; empty if there is none. INSERT raises an error for
+/// it.
+std::string problem_under_strict(Datum payload, const Headers& headers, Micros received_at);
 
 /// The ids of an environment's rejected deliveries, oldest first, for `replay`. Locks out other batches.
 std::vector<std::int64_t> rejected_ids(const std::string& dev_id);

@@ -53,7 +53,8 @@ BEGIN
                         terra_identity.dashboard_connections, terra_identity.shared_references, terra_identity.problems,
                         terra_identity.stale_events, terra_identity.unidentified_connections, terra_identity.freshness,
                         terra_identity.account_neighbours, terra_identity.contradictions,
-                        terra_identity.policy_evidence, terra_identity.overview TO %s', role);
+                        terra_identity.policy_evidence, terra_identity.overview,
+                        terra_identity.attached_tables TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION terra_identity.resolve(text, text), terra_identity.lineage_of(text, text),
                         terra_identity.user_of(bigint, text), terra_identity.lineage(text, text),
                         terra_identity.user_ids(text, text, text), terra_identity.reference_history(text, text),
@@ -64,7 +65,7 @@ BEGIN
                         terra_identity._listed_users(jsonb, timestamptz, text), terra_identity._list_gap(jsonb),
                         terra_identity._built_in_sdk_providers(), terra_identity._recent_deliveries(text),
                         terra_identity._under_way(), terra_identity._data_types(), terra_identity._crowd(),
-                        terra_identity._minute(timestamptz) TO %s', role);
+                        terra_identity._minute(timestamptz), terra_identity._trigger_arguments(bytea) TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION terra_identity.grant_reader(regrole) IS
@@ -72,10 +73,35 @@ COMMENT ON FUNCTION terra_identity.grant_reader(regrole) IS
     'user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph, would_duplicate and '
     'reconcile. Row level security on the tables holds for all of these. Error 22004 if the role is null.';
 
+CREATE FUNCTION terra_identity.grant_attacher(role regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF role IS NULL OR role = 0::oid THEN
+        RAISE EXCEPTION 'a role is needed' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);
+    EXECUTE format('GRANT SELECT ON terra_identity.attached_tables TO %s', role);
+    EXECUTE format('GRANT EXECUTE ON ROUTINE
+                        terra_identity.attach(regclass, name, name, name, name, boolean, text),
+                        terra_identity.detach(regclass), terra_identity.backfill(regclass, int),
+                        terra_identity._feed(), terra_identity._feed_rows(text, text, text),
+                        terra_identity._trigger_arguments(bytea),
+                        terra_identity._check_column(regclass, text, name, regtype[]),
+                        terra_identity._rows_to_feed(terra_identity.attached_tables, text[], int),
+                        terra_identity._attached(regclass), terra_identity._check_backfill(regclass, int),
+                        terra_identity._tell_backfill(regclass, bigint, bigint, timestamptz, timestamptz)
+                    TO %s', role);
+END
+$$;
+COMMENT ON FUNCTION terra_identity.grant_attacher(regrole) IS
+    'Lets a role attach, backfill and detach its own tables: for the owner of your webhook table, if the extension '
+    'belongs to another role. It can then insert events that nobody signed, into every environment. The roles that '
+    'insert into an attached table need no rights. Error 22004 if the role is null.';
+
 REVOKE ALL ON SCHEMA terra_identity FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA terra_identity FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA terra_identity FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA terra_identity FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA terra_identity FROM PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.events', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.events_event_id_seq', '');

@@ -102,12 +102,13 @@ bool has_one_row(const Plan* plan, Calls* calls) {
     }
 }
 
-/// Statements that run a query of their own, which is not to be seen here.
-bool runs_query(const PlannedStmt* statement) {
+/// Statements that run a query of their own, which is not to be seen here, or that insert many rows.
+bool runs_often(const PlannedStmt* statement) {
     const Node* const utility = statement->utilityStmt;
     return utility != nullptr &&
            (IsA(utility, CreateTableAsStmt) ||
-            (IsA(utility, CopyStmt) && reinterpret_cast<const CopyStmt*>(utility)->query != nullptr) ||
+            (IsA(utility, CopyStmt) && (reinterpret_cast<const CopyStmt*>(utility)->query != nullptr ||
+                                        reinterpret_cast<const CopyStmt*>(utility)->is_from)) ||
             IsA(utility, ExplainStmt) || IsA(utility, RefreshMatViewStmt));
 }
 
@@ -117,7 +118,7 @@ bool may_be_called_again(const PlannedStmt* statement, Oid function) {
     foreach (cell, statement->subplans)
         if (!has_one_row(static_cast<const Plan*>(lfirst(cell)), &calls))
             return true;
-    return runs_query(statement) || !has_one_row(statement->planTree, &calls) || calls.count > 1;
+    return runs_often(statement) || !has_one_row(statement->planTree, &calls) || calls.count > 1;
 }
 
 } // namespace

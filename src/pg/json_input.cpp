@@ -22,21 +22,21 @@ bool is_about_input(const ErrorData& error) {
            category != ERRCODE_TO_CATEGORY(ERRCODE_SYSTEM_ERROR);
 }
 
-std::string problem_of(const ErrorData& error) {
+std::string problem_of(const ErrorData& error, const std::string& what) {
     if (error.sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX)
         return "the JSON is nested too deeply";
     const std::string detail = error.detail != nullptr ? excerpt(error.detail) : "";
     if (error.sqlerrcode == ERRCODE_INVALID_TEXT_REPRESENTATION)
-        return "the body is not JSON: " + (detail.empty() ? std::string(error.message) : detail);
+        return what + " is not JSON: " + (detail.empty() ? std::string(error.message) : detail);
     return "the JSON cannot be stored: " + std::string(error.message) + (detail.empty() ? "" : ". " + detail);
 }
 
 } // namespace
 
-JsonInput read_jsonb(std::string_view bytes) {
+JsonInput read_jsonb(std::string_view bytes, const char* what) {
     // A NUL byte is none of UTF-8 to the server. Its strings have at most 1 GB.
     if (!call([=] { return pg_verify_mbstr(PG_UTF8, bytes.data(), static_cast<int>(bytes.size()), true); }))
-        return {.problem = "the body is not valid UTF-8"};
+        return {.problem = std::string(what) + " is not valid UTF-8"};
     JsonInput result;
     Datum& jsonb = result.jsonb;
     ErrorData* const error = attempt([bytes, &jsonb] {
@@ -51,7 +51,7 @@ JsonInput read_jsonb(std::string_view bytes) {
     }
     if (!is_about_input(*error))
         throw ServerError{error};
-    return {.problem = problem_of(*error)};
+    return {.problem = problem_of(*error, what)};
 }
 
 } // namespace terra_identity::pg

@@ -19,6 +19,7 @@ struct JsonInput {
 };
 
 /// Never fails for what the bytes are. What the server suffers meanwhile (out of memory, cancel) raises.
-JsonInput read_jsonb(std::string_view bytes);
+/// @param what the bytes are, for the problem
+JsonInput read_jsonb(std::string_view bytes, const char* what = "the body");
 
 } // namespace terra_identity::pg

@@ -29,4 +29,15 @@ TriggerData* trigger_data(FunctionCallInfo fcinfo, const char* relation, Trigger
     return trigger;
 }
 
+TriggerData* trigger_data_after_insert(FunctionCallInfo fcinfo) {
+    if (!CALLED_AS_TRIGGER(fcinfo))
+        refuse(fcinfo, "was not called by trigger manager");
+    auto* const trigger = reinterpret_cast<TriggerData*>(fcinfo->context);
+    if (!TRIGGER_FIRED_AFTER(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+        refuse(fcinfo, "must be fired AFTER INSERT");
+    if (TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event) && trigger->tg_newtable == nullptr)
+        refuse(fcinfo, "must be fired FOR EACH ROW or have a transition table");
+    return trigger;
+}
+
 } // namespace terra_identity::pg

@@ -16,4 +16,8 @@ inline constexpr const char* any_table = nullptr;
 TriggerData* trigger_data(FunctionCallInfo fcinfo, const char* relation, TriggerEvent events, TriggerEvent operation,
                           const char* wording);
 
+/// The same for a trigger on a table of the application, AFTER INSERT: of each row, or of each statement with a
+/// transition table.
+TriggerData* trigger_data_after_insert(FunctionCallInfo fcinfo);
+
 } // namespace terra_identity::pg
