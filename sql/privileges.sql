@@ -34,9 +34,9 @@ INSERT INTO pg_temp.matrix VALUES
         account_neighbours,contradictions,policy_evidence,attached_tables}'),
     ('regress_attacher', 'USAGE', '{terra_identity}'),
     ('regress_attacher', 'SELECT', '{attached_tables}'),
-    ('regress_attacher', 'EXECUTE', '{"attach(regclass,name,name,name,name,boolean,text)",detach(regclass),"backfill(regclass,integer)",_feed(),"_feed_rows(text,text,text)",_trigger_arguments(bytea),
+    ('regress_attacher', 'EXECUTE', '{"attach(regclass,name,name,name,name,boolean,text)",detach(regclass),"backfill(regclass,integer)",_feed(),"_feed_rows(text,text,text,bigint,bigint)",_trigger_arguments(bytea),
         "_check_column(regclass,text,name,regtype[])","_rows_to_feed(attached_tables,text[],integer)",_attached(regclass),"_check_backfill(regclass,integer)",
-        "_tell_backfill(regclass,bigint,bigint,timestamp with time zone,timestamp with time zone)"}');
+        _about_rows(regclass)}');
 
 -- Everything that CREATE EXTENSION made and that can be granted, but for row types: of those pg_dump cannot keep what is revoked,
 -- and nobody can name them who may not use the schema.

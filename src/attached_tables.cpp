@@ -3,6 +3,7 @@
 #include "core/text.h"
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "receive.h"
 #include "tables/locks.h"
 #include "tables/owner.h"
+#include "tables/progress.h"
 #include "tables/routes.h"
 #include "tables/settings.h"
 
@@ -407,6 +409,16 @@ FedColumns columns_of_result(TupleDesc columns) {
     return fed;
 }
 
+/// The progress of the backfill that the session runs: it goes on from batch to batch.
+ToldProgress& progress_of(const std::string& source, std::int64_t done, std::int64_t expected) {
+    static std::unique_ptr<ToldProgress> progress;
+    if (done == 0 || !progress) {
+        progress = std::make_unique<ToldProgress>("backfill of " + source);
+        progress->begin("rows", expected > 0 ? std::optional(static_cast<std::uint64_t>(expected)) : std::nullopt);
+    }
+    return *progress;
+}
+
 /// Its values as text that the next batch's query can read.
 std::vector<std::string> key_of(HeapTuple row, TupleDesc columns, const FedColumns& fed) {
     std::vector<std::string> key;
@@ -443,10 +455,15 @@ PG_FUNCTION(terra_identity_feed) {
     return Datum{0};
 }
 
-/// _feed_rows(query, dev_id, source, OUT fed, OUT last_key): feeds the rows of a query, with the caller's rights.
+/// _feed_rows(query, dev_id, source, done, expected, OUT fed, OUT last_key): feeds the rows of a query, with the
+/// caller's rights. Of a backfill, `done` are the rows of earlier batches, and `expected` those of all batches, 0 if
+/// unknown.
 PG_FUNCTION(terra_identity_feed_rows) {
     const std::string query = string_of(PG_GETARG_DATUM(0));
     const std::string dev_id = string_of(PG_GETARG_DATUM(1));
+    const std::string source = string_of(PG_GETARG_DATUM(2));
+    const std::int64_t done = PG_GETARG_INT64(3);
+    ToldProgress& progress = progress_of(source, done, PG_GETARG_INT64(4));
     std::int64_t count = 0;
     std::vector<std::string> last_key;
     constexpr long fetched_at_once = 100;
@@ -464,7 +481,7 @@ PG_FUNCTION(terra_identity_feed_rows) {
             call([=] { return MakeSingleTupleTableSlot(CreateTupleDescCopy(rows->tupDesc), &TTSOpsHeapTuple); });
         const TupleDesc columns = slot->tts_tupleDescriptor;
         const FedColumns fed = columns_of_result(columns);
-        feed.emplace(columns, fed, string_of(PG_GETARG_DATUM(2)));
+        feed.emplace(columns, fed, source);
         while (true) {
             call([=] { SPI_cursor_fetch(rows, true, fetched_at_once); });
             SPITupleTable* const fetched = SPI_tuptable;
@@ -472,8 +489,8 @@ PG_FUNCTION(terra_identity_feed_rows) {
             for (std::uint64_t i = 0; i < number; ++i) {
                 call([=] { ExecStoreHeapTuple(fetched->vals[i], slot, false); });
                 feed->add(slot);
+                progress.at(static_cast<std::uint64_t>(done + ++count));
             }
-            count += static_cast<std::int64_t>(number);
             if (number > 0)
                 last_key = key_of(fetched->vals[number - 1], columns, fed);
             call([=] {

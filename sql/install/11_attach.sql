@@ -7,10 +7,11 @@ COMMENT ON FUNCTION terra_identity._feed() IS
     'a trigger of it on tables of his own, and so insert events that nobody signed.';
 
 CREATE FUNCTION terra_identity._feed_rows(
-    query text, dev_id text, source text, OUT fed bigint, OUT last_key text[])
+    query text, dev_id text, source text, done bigint, expected bigint, OUT fed bigint, OUT last_key text[])
     LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_feed_rows';
-COMMENT ON FUNCTION terra_identity._feed_rows(text, text, text) IS
-    'Inserts the rows of a query into the ledger, which it runs with the rights of the caller: for attach and backfill.';
+COMMENT ON FUNCTION terra_identity._feed_rows(text, text, text, bigint, bigint) IS
+    'Inserts the rows of a query into the ledger, which it runs with the rights of the caller: for attach and backfill. '
+    'done: how many rows were read before by the same backfill; expected: about how many there will be.';
 
 CREATE FUNCTION terra_identity._trigger_arguments(arguments bytea) RETURNS text[]
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -154,6 +155,16 @@ $$;
 COMMENT ON FUNCTION terra_identity._attached(regclass) IS
     'The row of attached_tables of a table; an error if it has none.';
 
+CREATE FUNCTION terra_identity._about_rows(attached_table regclass) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(sum(c.reltuples), 0)::bigint FROM pg_class c
+    WHERE c.relkind = 'r' AND c.reltuples > 0
+      AND (c.oid = attached_table OR c.oid IN (SELECT p.relid FROM pg_partition_tree(attached_table) p));
+END;
+COMMENT ON FUNCTION terra_identity._about_rows(regclass) IS
+    'About how many rows a table has, by its statistics; 0 if it has none.';
+
 CREATE FUNCTION terra_identity.attach(
     attached_table regclass, payload_column name, headers_column name DEFAULT NULL, dev_id_column name DEFAULT NULL,
     received_at_column name DEFAULT NULL, backfill boolean DEFAULT false,
@@ -261,7 +272,8 @@ BEGIN
     IF backfill THEN
         attached := terra_identity._attached(attached_table);
         SELECT r.fed INTO fed FROM terra_identity._feed_rows(
-            terra_identity._rows_to_feed(attached, NULL, NULL), attached.dev_id, attached.source) r;
+            terra_identity._rows_to_feed(attached, NULL, NULL), attached.dev_id, attached.source, 0,
+            terra_identity._about_rows(attached_table)) r;
     END IF;
     RETURN fed;
 END
@@ -322,32 +334,11 @@ BEGIN
                   DETAIL = 'Rows that have been fed could not be told from others.',
                   HINT = 'Add one. Or detach it, and attach it with backfill => true, in one transaction.';
     END IF;
-    RETURN (SELECT sum(greatest(c.reltuples, 0)) FROM pg_class c
-            WHERE c.relkind = 'r' AND (c.oid = attached.attached_table
-                                       OR c.oid IN (SELECT p.relid FROM pg_partition_tree(attached.attached_table) p)));
+    RETURN terra_identity._about_rows(attached.attached_table);
 END
 $$;
 COMMENT ON FUNCTION terra_identity._check_backfill(regclass, int) IS
     'Raises an error if an attached table cannot be backfilled; else about how many rows it has.';
-
-CREATE FUNCTION terra_identity._tell_backfill(
-    attached_table regclass, done bigint, expected bigint, started timestamptz, told timestamptz)
-RETURNS timestamptz LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    now timestamptz := clock_timestamp();
-    per_second double precision := done / greatest(extract(epoch FROM now - started), 0.001);
-BEGIN
-    IF now - told < interval '3 seconds' OR NOT coalesce(current_setting('terra_identity.progress', true)::boolean, true)
-    THEN
-        RETURN told;
-    END IF;
-    RAISE INFO 'terra_identity: backfill of %: % of about % rows, %/s, about % s left', attached_table, done,
-        greatest(expected, done), round(per_second), ceil((greatest(expected, done) - done) / per_second);
-    RETURN now;
-END
-$$;
-COMMENT ON FUNCTION terra_identity._tell_backfill(regclass, bigint, bigint, timestamptz, timestamptz) IS
-    'Tells how far a backfill is, at most every three seconds; returns when it last did.';
 
 -- It has no search_path of its own, because a procedure that has one cannot commit: so everything is qualified.
 CREATE PROCEDURE terra_identity.backfill(attached_table regclass, batch_size int DEFAULT 1000)
@@ -358,17 +349,15 @@ DECLARE
     batch record;
     last_key text[];
     done bigint := 0;
-    started timestamptz := pg_catalog.clock_timestamp();
-    told timestamptz := pg_catalog.clock_timestamp();
 BEGIN
     LOOP
         SELECT r.fed, r.last_key INTO batch FROM terra_identity._feed_rows(
-            terra_identity._rows_to_feed(attached, last_key, backfill.batch_size), attached.dev_id, attached.source) r;
+            terra_identity._rows_to_feed(attached, last_key, backfill.batch_size), attached.dev_id, attached.source,
+            done, expected) r;
         COMMIT;
         EXIT WHEN batch.fed OPERATOR(pg_catalog.=) 0;
         last_key := batch.last_key;
         done := done OPERATOR(pg_catalog.+) batch.fed;
-        told := terra_identity._tell_backfill(attached.attached_table, done, expected, started, told);
     END LOOP;
 END
 $$;

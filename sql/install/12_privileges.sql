@@ -84,12 +84,12 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON ROUTINE
                         terra_identity.attach(regclass, name, name, name, name, boolean, text),
                         terra_identity.detach(regclass), terra_identity.backfill(regclass, int),
-                        terra_identity._feed(), terra_identity._feed_rows(text, text, text),
+                        terra_identity._feed(), terra_identity._feed_rows(text, text, text, bigint, bigint),
                         terra_identity._trigger_arguments(bytea),
                         terra_identity._check_column(regclass, text, name, regtype[]),
                         terra_identity._rows_to_feed(terra_identity.attached_tables, text[], int),
                         terra_identity._attached(regclass), terra_identity._check_backfill(regclass, int),
-                        terra_identity._tell_backfill(regclass, bigint, bigint, timestamptz, timestamptz)
+                        terra_identity._about_rows(regclass)
                     TO %s', role);
 END
 $$;
