@@ -455,7 +455,7 @@ PG_FUNCTION(terra_identity_feed) {
     return Datum{0};
 }
 
-/// _feed_rows(query, dev_id, source, done, expected, OUT fed, OUT last_key): feeds the rows of a query, with the
+/// _feed_rows(query, environment, source, done, expected, OUT fed, OUT last_key): feeds the rows of a query, with the
 /// caller's rights. Of a backfill, `done` are the rows of earlier batches, and `expected` those of all batches, 0 if
 /// unknown.
 PG_FUNCTION(terra_identity_feed_rows) {

@@ -7,11 +7,11 @@ COMMENT ON FUNCTION terra_identity._feed() IS
     'a trigger of it on tables of his own, and so insert events that nobody signed.';
 
 CREATE FUNCTION terra_identity._feed_rows(
-    query text, dev_id text, source text, done bigint, expected bigint, OUT fed bigint, OUT last_key text[])
+    query text, environment text, source text, done bigint, expected bigint, OUT fed bigint, OUT last_key text[])
     LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_feed_rows';
 COMMENT ON FUNCTION terra_identity._feed_rows(text, text, text, bigint, bigint) IS
-    'Inserts the rows of a query into the ledger, which it runs with the rights of the caller: for attach and backfill. '
-    'done: how many rows were read before by the same backfill; expected: about how many there will be.';
+    'Inserts the rows of a query into the ledger, which it runs with the rights of the caller: for attach and '
+    'backfill. done: how many rows were read before by the same backfill; expected: about how many there will be.';
 
 CREATE FUNCTION terra_identity._trigger_arguments(arguments bytea) RETURNS text[]
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -249,6 +249,14 @@ BEGIN
                   HINT = 'Name its received_at_column, or its headers_column.';
     END IF;
 
+    IF backfill AND current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RAISE EXCEPTION 'attach cannot backfill in a transaction that is %',
+            upper(current_setting('transaction_isolation'))
+            USING ERRCODE = 'active_sql_transaction',
+                  DETAIL = 'It would not see what others have written to the table before attach locks it.',
+                  HINT = 'Use READ COMMITTED.';
+    END IF;
+
     EXECUTE format(
         CASE WHEN by_row THEN 'CREATE TRIGGER terra_identity_feed AFTER INSERT ON %s
                                    FOR EACH ROW EXECUTE FUNCTION terra_identity._feed(%L, %L)'
@@ -293,7 +301,8 @@ COMMENT ON FUNCTION terra_identity.attach(regclass, name, name, name, name, bool
     'Returns how many rows the backfill read. Errors: 42501 if you may not make triggers on the table or execute '
     '_feed; 42710 if it is attached; 42809 if it is no table, or one of the system or of the extension; 42703 or '
     '42804 if there is no such column, or of another type; 42701 if a column is named twice; 55000 if backfill is true '
-    'and the table has neither headers nor received_at; 22004 if an argument without null as its default is null.';
+    'and the table has neither headers nor received_at; 25001 if it is true, and the transaction not READ COMMITTED; '
+    '22004 if an argument without null as its default is null.';
 
 CREATE FUNCTION terra_identity.detach(attached_table regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
