@@ -54,8 +54,9 @@ Query move_consumer = R"(
         SET position = greatest(c.position, excluded.position), committed_at = excluded.committed_at
     RETURNING c.position)";
 
-/// So many changes are given positions at once: few enough that a cancel is heeded soon.
-constexpr std::size_t at_once = 2'000;
+/// So many changes are given positions at once: few enough for memory, and many, because the scan for each portion goes
+/// over the index entries of those before, which nobody can remove while the transaction runs.
+constexpr std::size_t at_once = 20'000;
 
 std::string consumer_argument(const NullableValue& given) {
     if (given.is_null)

@@ -1,7 +1,7 @@
 'use strict';
 // Hands every row of terra_identity.changes to `handle`, in order and at least once. It wakes when the database sends
 // NOTIFY (setting terra_identity.notify), and looks every POLL_MS in any case:
-//   npm ci && PGDATABASE=app CONSUMER=mailer node listen.js      (settings: PG*, CONSUMER, TERRA_DEV_ID, POLL_MS, BATCH)
+//   npm ci && PGDATABASE=app CONSUMER=mailer node listen.js    (settings: PG*, CONSUMER, TERRA_DEV_ID, POLL_MS, BATCH)
 const { Client } = require('pg');
 
 const { CONSUMER = 'example', TERRA_DEV_ID, POLL_MS = '5000', BATCH = '100' } = process.env;

@@ -21,8 +21,8 @@ CREATE EXTENSION terra_identity;
 CREATE TABLE taken (number bigint GENERATED ALWAYS AS IDENTITY, dev_id text, consumer text, change_id bigint,
                     position bigint, user_id text);
 
--- Reads and commits, until nothing has been new for a while. A careful one reads in a transaction of its own; a slow one
--- keeps the transaction in which it has read open. Each of them forgets now and then what it has read.
+-- Reads and commits, until nothing has been new for a while. A careful one reads in a transaction of its own; a slow
+-- one keeps the transaction in which it has read open. Each of them forgets now and then what it has read.
 CREATE PROCEDURE consume(consumer text, dev_id text, habit text, patience interval) LANGUAGE plpgsql AS $$
 DECLARE
     changes terra_identity.changes[];
@@ -99,8 +99,8 @@ createdb "$restored"
 psql -q -v ON_ERROR_STOP=1 -o /dev/null -d "$restored" -f "$work/dump.sql" 2>"$work/restore.err"
 
 sed -nE 's/^number of transactions actually processed: /# transactions: /p' "$work/writers.out"
-check "every writer ran to the end" "$(grep -q '^number of transactions actually processed: [1-9]' "$work/writers.out" ||
-    cat "$work/writers.out"; grep -E 'error|aborted' "$work/writers.err")"
+ran='^number of transactions actually processed: [1-9]'
+check "every writer ran to the end" "$(grep -q "$ran" "$work/writers.out" || cat "$work/writers.out"; grep -E 'error|aborted' "$work/writers.err")"
 check "the dump was restored" "$(cat "$work/restore.err")"
 PGDATABASE=$restored query -c "SELECT '# restored: ' || count(*) || ' changes, ' || count(position) || ' of them read'
     FROM terra_identity.changes"
@@ -128,13 +128,30 @@ for database in "$PGDATABASE" "$restored"; do
     check "$database: nobody was given one twice" "$(query -c "
         SELECT dev_id, consumer, change_id, count(*) FROM taken GROUP BY 1, 2, 3 HAVING count(*) > 1")"
     check "$database: all in the order of positions" "$(query -c "
-        SELECT * FROM (SELECT *, lag(position) OVER (PARTITION BY dev_id, consumer ORDER BY number) AS before FROM taken) t
+        SELECT * FROM (SELECT *, lag(position) OVER (PARTITION BY dev_id, consumer ORDER BY number) AS before
+                       FROM taken) t
         WHERE position <= before")"
     check "$database: those of a connection in the order in which they happened" "$(query -c "
         SELECT * FROM (SELECT *, lag(change_id) OVER (PARTITION BY dev_id, consumer, user_id ORDER BY number) AS before
                        FROM taken) t
         WHERE change_id <= before")"
 done
+# A standby shows the feed, and says where consumers read it.
+pg_basebackup -D "$work/standby" -R -c fast
+cat >>"$work/standby/postgresql.conf" <<CONF
+unix_socket_directories = '$work'
+CONF
+finish_background() {
+    "$PRIVATE_BINDIR/pg_ctl" stop -s -m immediate -D "$work/standby" >/dev/null 2>&1 || true
+}
+"$PRIVATE_BINDIR/pg_ctl" start -w -s -D "$work/standby" -l "$work/standby.log" </dev/null >/dev/null
+same "a standby refuses consumers" \
+    "ERROR:  25006: changes cannot be read by consumers on a standby
+HINT:  Call it on the primary: it stores the position of each change that is read for the first time." \
+    "$(PGHOST=$work query -v VERBOSITY=verbose -c "SELECT * FROM terra_identity.read_changes('quick')" |
+        grep -E '^(ERROR|HINT)')"
+same "and shows how far they are" "$(query -c "TABLE terra_identity.consumers" | sort)" \
+    "$(PGHOST=$work query -c "TABLE terra_identity.consumers" | sort)"
 check "all consumers took part" "$(query -c "SELECT string_agg(DISTINCT consumer, ' ') FROM taken
     HAVING count(DISTINCT (dev_id, consumer)) < 4")"
 finish

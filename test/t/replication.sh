@@ -195,6 +195,8 @@ COMMIT;
 DELETE FROM terra_identity.rejected WHERE trace_id = 'useless';
 INSERT INTO terra_identity.events (dev_id, payload) SELECT 'new', body(i) FROM generate_series(4001, 4300) i;
 SQL
+publisher -c "SELECT terra_identity.commit_changes('mailer', max(position))
+    FROM terra_identity.read_changes('mailer', 100)" >/dev/null
 last=$(publisher -c "SELECT pg_current_wal_lsn()")
 until_true "the subscriber catches up" publisher -c "
     SELECT confirmed_flush_lsn >= '$last' FROM pg_replication_slots WHERE slot_name = 'terra_identity'"
@@ -255,6 +257,11 @@ same "every new id is above all old ones" "" "$(of_identity_columns "SELECT '%1\
 same "the state is what the ledger says" "" "$(subscriber -c "
     SELECT e.dev_id, v FROM (SELECT DISTINCT dev_id FROM terra_identity.connections) e,
         terra_identity.verify(e.dev_id) v LIMIT 9")"
+# The sequence of positions is not replicated.
+same "a consumer goes on where it was on the publisher" "t|t|t" "$(subscriber -c "
+    SELECT count(*) > 100, count(*) = (SELECT count(*) - 100 FROM terra_identity.changes WHERE dev_id = 'default'),
+           min(position) > (SELECT position FROM terra_identity.consumers)
+    FROM terra_identity.read_changes('mailer', 1000000)")"
 echo '\q' >&"${session[1]}"
 wait "$session_pid" || true
 rm "$work/session.pid"
