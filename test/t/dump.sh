@@ -24,6 +24,8 @@ SELECT 'providers', to_jsonb(p) FROM terra_identity.providers p ORDER BY p.provi
 SELECT 'rejected', r FROM terra_identity.rejected r ORDER BY r;
 SELECT 'refusal_counters', r FROM terra_identity.refusal_counters r ORDER BY r;
 SELECT 'signatures', s FROM terra_identity.signatures s ORDER BY s;
+SELECT 'accepted_duplicates', a FROM terra_identity.accepted_duplicates a ORDER BY a;
+SELECT 'disconnects', to_jsonb(d) FROM terra_identity.disconnects d ORDER BY d.disconnect_id;
 SELECT 'sequences', sequencename, last_value FROM pg_sequences
 WHERE schemaname = 'terra_identity' AND sequencename <> 'signing_secrets_secret_id_seq' ORDER BY 2;
 SELECT 'disabled', tgrelid::regclass, tgname FROM pg_trigger WHERE tgenabled = 'D' ORDER BY 2, 3;
@@ -72,7 +74,7 @@ go_on() { # DATABASE
 
 # The same without the times at which it was written down.
 everything_but_times() { # DATABASE
-    everything "$1" | sed -E 's/"(changed_at|received_at)": "[^"]*"//g'
+    everything "$1" | sed -E 's/"(changed_at|received_at|requested_at|next_attempt_at)": "[^"]*"//g'
 }
 
 # How to restore $work/dump into $copy. Most do not stop at an error, which is a failure by itself: so the checks that
@@ -115,6 +117,7 @@ signature=t=12345678,v1=dca55eca8f595bd4d80250ab9609c7cbecec8e581c5c3822294f7c2e
 CREATE EXTENSION terra_identity;
 INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('other', 'replace');
 INSERT INTO terra_identity.environments (dev_id, terra_dev_id) VALUES ('kept', 'acme-kept');
+INSERT INTO terra_identity.environments (dev_id, on_duplicate) VALUES ('kept', 'disconnect_older');
 UPDATE terra_identity.environments SET account_policy = 'replace', terra_dev_id = 'acme-prod' WHERE dev_id = 'default';
 INSERT INTO terra_identity.providers (provider, sdk) VALUES ('GARMIN', true);
 INSERT INTO terra_identity.providers (provider, account_ids) VALUES ('WAHOO', 'unusable');
@@ -145,6 +148,14 @@ SELECT terra_identity.grant_reader('dump_reader');
 SQL
 connect "$PGDATABASE" 2024-02-01 "('other', 'a1', 'APPLE', 'alice', 'of-a1'), ('kept', 'a2', 'OURA', 'alice', 'of-a2'),
     ('kept', 'a3', 'GARMIN', 'alice', 'of-a3'), ('other', 'a4', 'WAHOO', 'alice', 'of-a4')"
+# Disconnects: one that a worker has, one that waits; and one that an accepted account has closed.
+connect "$PGDATABASE" 2024-02-01 "('kept', 'c1', 'OURA', 'carl', 'of-c1'), ('kept', 'd1', 'OURA', 'dora', 'of-c1'),
+    ('kept', 'c2', 'OURA', 'carl', 'of-c2'), ('kept', 'd2', 'OURA', 'dora', 'of-c2'),
+    ('kept', 'c3', 'OURA', 'carl', 'of-c3'), ('kept', 'd3', 'OURA', 'dora', 'of-c3')"
+"${PSQL[@]}" -o /dev/null <<'SQL'
+SELECT terra_identity.take_disconnects(1, '1 hour', 'kept');
+INSERT INTO terra_identity.accepted_duplicates (dev_id, provider, provider_user_id) VALUES ('kept', 'OURA', 'of-c3');
+SQL
 
 same "there is something of everything to dump" "" "$(ask "$PGDATABASE" "
     SELECT what FROM (VALUES
@@ -155,6 +166,9 @@ same "there is something of everything to dump" "" "$(ask "$PGDATABASE" "
         ('rejected', (SELECT count(*) FROM terra_identity.rejected)),
         ('refusals', (SELECT count(*) FROM terra_identity.refusals)),
         ('signatures', (SELECT count(*) FROM terra_identity.signatures)),
+        ('queued', (SELECT count(*) FROM terra_identity.disconnects WHERE state = 'queued')),
+        ('taken', (SELECT count(*) FROM terra_identity.disconnects WHERE state = 'taken')),
+        ('closed', (SELECT count(*) FROM terra_identity.disconnects WHERE state = 'closed')),
         ('problems', (SELECT count(*) FROM terra_identity.problems)),
         ('writers', has_function_privilege('dump_writer', 'terra_identity.webhook(json)', 'EXECUTE')::int),
         ('readers', has_table_privilege('dump_reader', 'terra_identity.environments', 'SELECT')::int)) v (what, n)
