@@ -45,6 +45,7 @@ NOT_FOUND_BY = {
     ("account_neighbours", "newer_reference_id"): "it is computed for each row",
     ("changes", "reference_id"): "the feed is read in its order, or of one connection",
     ("connections", "successor_user_id"): "lineage() has what came before, transferred_accounts who had the account",
+    ("disconnects", "reference_id"): "her connections lead to her rows",
     ("events", "reference_id"): "it is what the event says; her connections lead to her events",
     ("reauths", "old_user_id"): "connections have what follows from it",
     ("reauths", "new_user_id"): "connections have what follows from it",

@@ -67,6 +67,10 @@ SELECT 'one each', pg_temp.at(2, n), CASE n % 20
                         pg_temp.person(pg_temp.id('heir ' || n), 'heir ' || n)) END
 FROM generate_series(1, 5000) n WHERE n % 20 IN (0, 17);
 
+-- The older one of two people on an account is to be disconnected; a worker has some of them.
+INSERT INTO terra_identity.environments (dev_id, on_duplicate) VALUES ('default', 'disconnect_older');
+SELECT count(*) FROM terra_identity.take_disconnects(100);
+
 -- Ids that every collation sorts in its own way. They are connected in the same second, so the user_id alone decides
 -- which is newer. Each story is told three times: in this order, in the other one, and at once.
 CREATE FUNCTION pg_temp.tell(story text, account_policy text, bodies jsonb[]) RETURNS void LANGUAGE plpgsql AS $$
