@@ -15,7 +15,8 @@ pool.on('error', (error) => console.error('idle connection:', error.message)); /
 // A function of the extension, with DEV_ID as its last argument.
 const call = async (name, ...values) => {
   if (DEV_ID) values.push(DEV_ID);
-  const { rows } = await pool.query(`SELECT * FROM terra_identity.${name}(${values.map((_, i) => `$${i + 1}`)})`, values);
+  const parameters = values.map((_, i) => `$${i + 1}`);
+  const { rows } = await pool.query(`SELECT * FROM terra_identity.${name}(${parameters})`, values);
   return rows;
 };
 
@@ -58,7 +59,7 @@ async function work() {
   const problem = await deauthenticate(row);
   if (problem === null) await call('confirm_disconnect', row.disconnect_id);
   else await call('fail_disconnect', row.disconnect_id, problem);
-  console.log(problem === null ? 'deauthenticated' : 'failed', row.disconnect_id, row.provider, row.user_id, problem ?? '');
+  console.log(row.disconnect_id, row.provider, row.user_id, problem ?? 'deauthenticated');
   if (/^HTTP 40[13]/.test(problem)) throw new Error('Terra refuses TERRA_DEV_ID and TERRA_API_KEY');
   return true;
 }

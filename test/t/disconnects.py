@@ -159,7 +159,8 @@ def check_worker(server):
     psql("SELECT shares('other', '{refuses}')")
     status, said = run_once(server, DEV_ID="other")
     check("it stops if Terra refuses it", status == 1 and "Terra refuses" in said, status, said)
-    check("and the row waits", state("refuses", "other")["last_error"].startswith("HTTP 401"), state("refuses", "other"))
+    row = state("refuses", "other")
+    check("and the row waits", row["last_error"].startswith("HTTP 401"), row)
 
 
 def check_dying(server):
@@ -195,7 +196,8 @@ def check_plan():
         INSERT INTO terra_identity.disconnects (dev_id, user_id, lineage_id, provider, provider_user_id, on_duplicate,
             requested_at, state, next_attempt_at)
         SELECT 'many', 'u' || n, n, 'OURA', 'a' || n, 'disconnect_newer', now(),
-            CASE WHEN n % 10 = 0 THEN 'queued' ELSE 'done' END, now() + interval '1 day' FROM generate_series(1, 999900) n;
+            CASE WHEN n % 10 = 0 THEN 'queued' ELSE 'done' END, now() + interval '1 day'
+        FROM generate_series(1, 999900) n;
         SELECT pg_stat_force_next_flush();
     """)
     # In a transaction: what the statement itself has read.
