@@ -243,6 +243,22 @@ SELECT state, length(last_error) FROM terra_identity.disconnects WHERE disconnec
 SELECT corrected_by, status FROM terra_identity.events e JOIN terra_identity.connections c USING (dev_id, user_id) WHERE e.dev_id = 'disconnects' AND corrected_by LIKE 'regress%';
 SELECT * FROM terra_identity.verify();
 DROP SCHEMA hostile CASCADE;
+
+--
+-- 7. The owner's columns and triggers: one that keeps rows from being written ends no worker's call in a loop
+--
+SELECT pg_temp.connects(1, 'sue 1', 'sue', 'pod'), pg_temp.connects(2, 'tom 1', 'tom', 'pod');
+ALTER TABLE terra_identity.disconnects ADD COLUMN ticket text DEFAULT 'none';
+CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER skip BEFORE UPDATE ON terra_identity.disconnects FOR EACH ROW EXECUTE FUNCTION skip();
+SELECT user_id FROM terra_identity.take_disconnects(10);
+SELECT pg_temp.ends(5, 'sue 1');
+SELECT user_id FROM terra_identity.take_disconnects(10);
+DROP FUNCTION skip CASCADE;
+SELECT user_id, state, ticket FROM terra_identity.disconnects WHERE dev_id = 'disconnects' AND provider_user_id = 'pod';
+SELECT user_id FROM terra_identity.take_disconnects(10);
+SELECT state, closed_because FROM pg_temp.rows('pod');
+ALTER TABLE terra_identity.disconnects DROP COLUMN ticket;
 DROP OWNED BY regress_disconnects;
 DROP ROLE regress_disconnects;
 DELETE FROM terra_identity.environments WHERE dev_id = 'disconnects';

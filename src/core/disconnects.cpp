@@ -56,7 +56,8 @@ std::map<Account, std::int64_t> accounts_to_disconnect(const Derived& derived) {
             }
     };
     for (const Node& node : interruptible(derived.nodes)) {
-        if (!node.changed())
+        const bool was_duplicate = node.stored && node.stored->duplicate;
+        if ((!was_duplicate && !node.now.duplicate) || !node.changed())
             continue;
         if (node.stored)
             add(*node.stored, node.event_id);

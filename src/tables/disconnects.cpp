@@ -76,13 +76,16 @@ struct Difference {
 
 void compare(const Account& account, std::int64_t event_id, const Table& table, OnDuplicate on_duplicate,
              TableStore& store, Difference& difference) {
+    const std::vector<DisconnectRow> rows = open_rows(table, store.dev_id(), account);
+    if (rows.empty() && on_duplicate == OnDuplicate::report)
+        return;
     const AccountNow now = look_at_account(account, on_duplicate, store);
     const auto is_active = [&](const std::string& user_id) {
         return std::any_of(now.active.begin(), now.active.end(),
                            [&](const Connection& connection) { return connection.user_id == user_id; });
     };
     std::vector<std::string> open;
-    for (const DisconnectRow& row : open_rows(table, store.dev_id(), account)) {
+    for (const DisconnectRow& row : rows) {
         open.push_back(row.user_id);
         if (!now.disconnects.contains(row.user_id))
             difference.closed.push_back({row.disconnect_id, now.active.size() >= crowd || is_active(row.user_id)
