@@ -53,6 +53,12 @@ SELECT * FROM pg_temp.rows('watch') WHERE state <> 'closed';
 UPDATE terra_identity.environments SET on_duplicate = 'disconnect' WHERE dev_id = 'disconnects';
 UPDATE terra_identity.environments SET on_duplicate = NULL WHERE dev_id = 'disconnects';
 \set VERBOSITY default
+-- What would follow, before it does.
+SELECT pg_temp.rule('disconnect_older');
+SELECT user_id, sentence FROM terra_identity.would_duplicate('GARMIN', 'watch', 'dan') ORDER BY 1;
+SELECT pg_temp.rule('disconnect_newer');
+SELECT user_id, sentence FROM terra_identity.would_duplicate('GARMIN', 'watch', 'dan') ORDER BY 1 LIMIT 1;
+SELECT pg_temp.rule('report');
 -- Under replace there are no duplicates; the edit of the policy closes what was queued.
 SELECT pg_temp.rule('disconnect_older');
 UPDATE terra_identity.environments SET account_policy = 'replace' WHERE dev_id = 'disconnects';
@@ -152,8 +158,8 @@ SELECT user_id, state, attempts, taken_by = current_user AS by_me, last_of_accou
 SELECT terra_identity.confirm_disconnect(disconnect_id) AS first, terra_identity.confirm_disconnect(disconnect_id) AS again FROM terra_identity.disconnects WHERE dev_id = 'disconnects' AND provider_user_id = 'scale 1';
 SELECT d.state, d.closed_because, d.closed_at IS NOT NULL AS closed, d.last_of_account, d.other_user_ids, c.status, v.user_id AS verified
 FROM terra_identity.disconnects d JOIN terra_identity.connections c USING (dev_id, user_id) LEFT JOIN terra_identity.verify() v ON true WHERE dev_id = 'disconnects' AND d.provider_user_id = 'scale 1';
-SELECT user_id, corrected_by = current_user AS by_me, payload #>> '{correction,what}' AS what, regexp_replace(payload #>> '{correction,note}', '[0-9]+', 'N') AS note
-FROM terra_identity.events WHERE dev_id = 'disconnects' AND corrected_by IS NOT NULL;
+SELECT user_id, entered_by = current_user AS by_me, payload #>> '{correction,what}' AS what, regexp_replace(payload #>> '{correction,note}', '[0-9]+', 'N') AS note
+FROM terra_identity.events WHERE dev_id = 'disconnects' AND entered_by IS NOT NULL;
 SELECT count(*) FROM terra_identity.duplicate_connections WHERE dev_id = 'disconnects' AND provider_user_id = 'scale 1';
 -- Failed: later, and ever later. The lease ends: due again. A late confirmation counts.
 SELECT d.user_id, f - now() BETWEEN interval '29 seconds' AND interval '31 seconds' AS half_a_minute FROM terra_identity.disconnects d, terra_identity.fail_disconnect(d.disconnect_id, 'HTTP 503') f
@@ -178,7 +184,7 @@ SELECT pg_temp.ends(30, user_id) FROM terra_identity.disconnects WHERE dev_id = 
 SELECT state, closed_because FROM pg_temp.rows('scale 4');
 SELECT terra_identity.confirm_disconnect(disconnect_id) FROM terra_identity.disconnects WHERE dev_id = 'disconnects' AND provider_user_id = 'scale 4';
 SELECT state, closed_because FROM pg_temp.rows('scale 4');
-SELECT count(*) FROM terra_identity.events WHERE dev_id = 'disconnects' AND corrected_by IS NOT NULL;
+SELECT count(*) FROM terra_identity.events WHERE dev_id = 'disconnects' AND entered_by IS NOT NULL;
 -- By Terra's clock it is alive later than now: it is not done.
 SELECT pg_temp.connects(1, 'early', 'una', 'clock'), pg_temp.connects(2, 'late', 'vic', 'clock');
 INSERT INTO terra_identity.events (received_at, payload, headers) VALUES (now(), pg_temp.said('auth', 'late', 'vic', NULL, 2, 'GARMIN'),
@@ -240,7 +246,7 @@ SELECT terra_identity.confirm_disconnect(:id);
 RESET ROLE;
 RESET search_path;
 SELECT state, length(last_error) FROM terra_identity.disconnects WHERE disconnect_id = :id;
-SELECT corrected_by, status FROM terra_identity.events e JOIN terra_identity.connections c USING (dev_id, user_id) WHERE e.dev_id = 'disconnects' AND corrected_by LIKE 'regress%';
+SELECT entered_by, status FROM terra_identity.events e JOIN terra_identity.connections c USING (dev_id, user_id) WHERE e.dev_id = 'disconnects' AND entered_by LIKE 'regress%';
 SELECT * FROM terra_identity.verify();
 DROP SCHEMA hostile CASCADE;
 

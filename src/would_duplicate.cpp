@@ -18,7 +18,7 @@ namespace {
 using namespace pg;
 
 Query select_policy = R"(
-    SELECT e.account_policy FROM terra_identity.environments e WHERE e.dev_id OPERATOR(pg_catalog.=) $1)";
+    SELECT e.account_policy, e.on_duplicate FROM terra_identity.environments e WHERE e.dev_id OPERATOR(pg_catalog.=) $1)";
 
 Query select_provider = R"(
     SELECT p.sdk, p.account_ids FROM terra_identity.providers p WHERE p.provider OPERATOR(pg_catalog.=) $1)";
@@ -46,9 +46,11 @@ public:
     Rules rules(const std::string& provider) const {
         Rules rules;
         const SPITupleTable* const policy = select_policy.run({text_parameter(dev_id_)}, Reads::statement);
-        if (Query::rows() > 0)
-            if (const auto found = account_policy_of(string_of(pg::column(policy, 0, 1).value)))
-                rules.account_policy = *found;
+        if (Query::rows() > 0) {
+            const auto word = [policy](int number) { return string_of(pg::column(policy, 0, number).value); };
+            rules.account_policy = account_policy_of(word(1)).value_or(rules.account_policy);
+            rules.on_duplicate = on_duplicate_of(word(2)).value_or(rules.on_duplicate);
+        }
         const SPITupleTable* const settings = select_provider.run({text_parameter(provider)}, Reads::statement);
         if (Query::rows() > 0) {
             if (DatumGetBool(pg::column(settings, 0, 1).value))
@@ -115,15 +117,18 @@ PG_FUNCTION(terra_identity_would_duplicate) {
     Connection asked = newcomer({}, provider, provider_user_id, reference_id);
     std::vector<Connection> present;
     bool is_accepted = false;
+    Disconnects disconnects;
     if (dev_id && asked.facts.provider)
         as_caller([&] {
             const Asked environment(*dev_id);
-            asked = newcomer(environment.rules(*asked.provider()), provider, provider_user_id, reference_id);
+            const Rules rules = environment.rules(*asked.provider());
+            asked = newcomer(rules, provider, provider_user_id, reference_id);
             present = environment.present(asked);
             is_accepted = environment.is_accepted(asked);
+            disconnects = disconnects_after(rules.on_duplicate, is_accepted, asked, present);
         });
     for (const Connection& connection : present) {
-        const Collision found = collision(asked, connection, is_accepted);
+        const Collision found = collision(asked, connection, is_accepted, disconnects);
         rows.add({text_of(found.outcome), text_of(connection.user_id), uuid_or_null(connection.user_id),
                   connection.reference_id(), Int64GetDatum(connection.lineage_id),
                   timestamptz_of(connection.connected_at), text_of(found.sentence)});

@@ -3,6 +3,8 @@
 #include "core/text.h"
 #include "core/wording.h"
 
+#include <cstdint>
+
 namespace terra_identity {
 namespace {
 
@@ -41,7 +43,20 @@ Connection newcomer(const Rules& rules, const std::optional<std::string>& provid
     return result;
 }
 
-Collision collision(const Connection& newcomer, const Connection& present, bool is_accepted) {
+Disconnects disconnects_after(OnDuplicate on_duplicate, bool is_accepted, const Connection& newcomer,
+                              const std::vector<Connection>& present) {
+    if (!newcomer.has_account())
+        return {};
+    std::vector<Connection> active{newcomer};
+    active.front().connected_at = INT64_MAX;
+    for (const Connection& connection : present)
+        if (connection.account() == newcomer.account() && !shared_slot(newcomer, connection))
+            active.push_back(connection);
+    return disconnects_of(on_duplicate, is_accepted, active);
+}
+
+Collision collision(const Connection& newcomer, const Connection& present, bool is_accepted,
+                    const Disconnects& disconnects) {
     const std::string it = "Connection " + connection_of_person(present);
     if (const auto slot = shared_slot(newcomer, present)) {
         const std::string ends = it + " would become superseded (" + std::string(rule_of(*slot)) + ")";
@@ -55,6 +70,11 @@ Collision collision(const Connection& newcomer, const Connection& present, bool 
             stays + " beside that of " + end_user_of(newcomer) + ": a duplicate on " + account_of(newcomer);
         if (is_accepted)
             return {"accepted", both + ", which is accepted."};
+        if (disconnects.contains(present.user_id))
+            return {"duplicate", both + ". Then it would be queued in disconnects, to be deauthenticated at Terra."};
+        if (disconnects.contains(newcomer.user_id))
+            return {"duplicate",
+                    both + ". Then the new connection would be queued in disconnects, to be deauthenticated at Terra."};
         return {"duplicate", both + "."};
     }
     if (newcomer.account_unusable)

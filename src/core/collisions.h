@@ -1,11 +1,13 @@
 // Collisions: what would become of the connections that are there if an end user connected a provider account now.
 #pragma once
 
+#include "core/disconnects.h"
 #include "core/rules.h"
 
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace terra_identity {
 
@@ -20,9 +22,16 @@ struct Collision {
 Connection newcomer(const Rules& rules, const std::optional<std::string>& provider,
                     const std::optional<std::string>& provider_user_id, const std::optional<std::string>& reference_id);
 
+/// Who is to be disconnected once the newcomer is there; the newcomer has no user_id.
+/// @param present at least the active connections of its account
+Disconnects disconnects_after(OnDuplicate on_duplicate, bool is_accepted, const Connection& newcomer,
+                              const std::vector<Connection>& present);
+
 /// What follows for an active connection of the newcomer's account, or of its end user and provider.
 /// @param is_accepted whether the account may be shared
-Collision collision(const Connection& newcomer, const Connection& present, bool is_accepted);
+/// @param disconnects who is to be disconnected then
+Collision collision(const Connection& newcomer, const Connection& present, bool is_accepted,
+                    const Disconnects& disconnects = {});
 
 /// What to say if there is no such connection.
 Collision no_collision(const Connection& newcomer);

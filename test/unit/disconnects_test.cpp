@@ -3,6 +3,7 @@
 #include "harness.h"
 #include "history.h"
 
+#include "core/collisions.h"
 #include "core/disconnects.h"
 
 #include <gtest/gtest.h>
@@ -86,6 +87,28 @@ TEST(DisconnectsTest, NotInACrowd) {
     EXPECT_EQ(after(people, OnDuplicate::disconnect_older).user_ids, Ids());
     people.back() = connects("one more", "", 0);
     EXPECT_EQ(after(people, OnDuplicate::disconnect_older).user_ids, Ids());
+}
+
+TEST(DisconnectsTest, WhatIsForetoldHappens) {
+    const std::vector<Ids> accounts{{"anna"}, {"anna", "bert"}, {"", "anna"}, {"anna", "bert", "carl", "dora"}};
+    std::set<std::string> foretold_ever;
+    for (const OnDuplicate on_duplicate : choices)
+        for (const Ids& people : accounts)
+            for (const std::string person : {"anna", "eva", ""}) {
+                World world(rules_under(AccountPolicy::keep));
+                std::vector<Delivery> deliveries;
+                for (const std::string& one : people)
+                    deliveries.push_back(connects("of " + one, one, static_cast<int>(deliveries.size()) + 1));
+                world.insert(read_all(deliveries));
+                const Connection next = newcomer(world.rules(), "OURA", "scale", person);
+                Ids foretold = disconnects_after(on_duplicate, false, next, world.store().all()).user_ids;
+                std::replace(foretold.begin(), foretold.end(), std::string(), std::string("new"));
+                deliveries.push_back(connects("new", person, 9));
+                EXPECT_EQ(foretold, after(deliveries, on_duplicate).user_ids)
+                    << to_string(on_duplicate) << ", " << people.size() << " people, then '" << person << "'";
+                foretold_ever.insert(foretold.begin(), foretold.end());
+            }
+    EXPECT_TRUE(foretold_ever.contains("new") && foretold_ever.contains("of anna"));
 }
 
 TEST(DisconnectsTest, AFailureIsWaitedForEverLonger) {
