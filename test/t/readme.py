@@ -24,8 +24,8 @@ PAGES = {
     "docs/roles.md": "CREATE ROLE loader; CREATE ROLE support; CREATE ROLE disconnector;",
 }
 
-# Beside the transcript's people: data of theirs; an account that moved from anna to bert, and goes on sending data for
-# anna; and paula, who installed the app on her iPhone again.
+# Beside the transcript's people: data of theirs; what Terra lists, and what its SQL destination wrote; an account that
+# moved from anna to bert, and goes on sending data for anna; and paula, who installed the app on her iPhone again.
 QUESTIONS = """
 INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('replace', 'replace');
 CREATE FUNCTION pg_temp.event(type text, user_id text, provider text, reference_id text, rest jsonb = '{}') RETURNS jsonb
@@ -45,6 +45,19 @@ INSERT INTO terra_identity.events (dev_id, received_at, payload) VALUES
     ('default', '2026-03-01 08:00Z', pg_temp.event('auth', 'phone-1', 'APPLE', 'paula')),
     ('default', '2026-03-02 08:00Z', pg_temp.event('auth', 'phone-2', 'APPLE', 'paula')),
     ('default', '2026-03-03 08:00Z', pg_temp.event('daily', 'phone-1', 'APPLE', 'paula'));
+CREATE TABLE terra_lists (taken_at timestamptz PRIMARY KEY, answer jsonb NOT NULL);
+INSERT INTO terra_lists
+SELECT clock_timestamp(), jsonb_build_object('users', jsonb_agg(jsonb_build_object(
+    'user_id', user_id, 'provider', provider, 'reference_id', reference_id)) || '[{"user_id": "unheard-of"}]')
+FROM terra_identity.current_connections WHERE dev_id = 'default' AND user_id <> 'phone-2';
+CREATE SCHEMA terra;
+CREATE TABLE terra.terra_users (user_id text, reference_id text, created_at timestamptz, granted_scopes text,
+                                provider text, state text);
+INSERT INTO terra.terra_users VALUES ('id-9', 'nina', '2026-02-01Z', 'ACTIVITY', 'GARMIN', 'active'),
+                                     ('id-8', 'nina', '2026-01-01Z', NULL, 'GARMIN', 'user_reauth');
+CREATE TABLE terra.terra_data_payloads (user_id text, data_type text, created_at timestamptz, payload_id text,
+                                        start_time timestamptz, end_time timestamptz);
+INSERT INTO terra.terra_data_payloads VALUES ('id-1', 'daily', '2026-01-02Z', 'p-1', '2026-01-01Z', '2026-01-02Z');
 """
 
 
