@@ -100,7 +100,8 @@ psql -q -v ON_ERROR_STOP=1 -o /dev/null -d "$restored" -f "$work/dump.sql" 2>"$w
 
 sed -nE 's/^number of transactions actually processed: /# transactions: /p' "$work/writers.out"
 ran='^number of transactions actually processed: [1-9]'
-check "every writer ran to the end" "$(grep -q "$ran" "$work/writers.out" || cat "$work/writers.out"; grep -E 'error|aborted' "$work/writers.err")"
+check "every writer ran to the end" "$(grep -q "$ran" "$work/writers.out" || cat "$work/writers.out"
+    grep -E 'error|aborted' "$work/writers.err")"
 check "the dump was restored" "$(cat "$work/restore.err")"
 PGDATABASE=$restored query -c "SELECT '# restored: ' || count(*) || ' changes, ' || count(position) || ' of them read'
     FROM terra_identity.changes"

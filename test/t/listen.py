@@ -108,8 +108,9 @@ check("it polls where the setting is off", worker.changes(1) == ["polled"], work
 until(lambda: position() == 6)
 worker.stop(signal.SIGKILL)
 
-sql("""INSERT INTO terra_identity.events (payload) 
-       SELECT jsonb_build_object('type', 'auth', 'status', 'success', 'user', jsonb_build_object('user_id', 'many ' || i)) FROM generate_series(1, 1000) i""")
+sql("""INSERT INTO terra_identity.events (payload) SELECT jsonb_build_object(
+           'type', 'auth', 'status', 'success', 'user', jsonb_build_object('user_id', 'many ' || i))
+       FROM generate_series(1, 1000) i""")
 seen = set()
 for _ in range(3):
     worker = Worker(POLL_MS="50", BATCH="7")
