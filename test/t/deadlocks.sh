@@ -3,7 +3,8 @@
 # statements run beside them. Eight sessions run statements of every kind over few, overlapping identities and trace
 # ids, in several environments, each in an order by chance: INSERTs of one row, of some, of hundreds and of more than
 # 10,000; COPY; ingest() of one body and of many, signed and unsigned, of bodies that are no JSON, and replay_rejected()
-# of those that were mended; edits of the rules and of secrets; rebuild() and verify(). Then some of these kinds run by
+# of those that were mended; edits of the rules, of secrets and of accepted duplicates; workers that disconnect
+# duplicates; rebuild() and verify(). Then some of these kinds run by
 # themselves, for in the mix it is rare that two of them meet.
 # There must be no error of any kind in the server's log. Afterwards the state must be what the ledger says, and the
 # ledger what the statements said that they had stored.
@@ -76,7 +77,8 @@ errors_since() {
 psql -q -v ON_ERROR_STOP=1 <<'SQL'
 CREATE EXTENSION terra_identity;
 CREATE EXTENSION pgcrypto;
-INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('a', 'keep'), ('b', 'replace'), ('c', 'keep');
+INSERT INTO terra_identity.environments (dev_id, account_policy, on_duplicate)
+VALUES ('a', 'keep', 'disconnect_older'), ('b', 'replace', 'report'), ('c', 'keep', 'disconnect_newer');
 SELECT terra_identity.set_signing_secret('secret', NULL, 'signed') \g /dev/null
 CREATE SEQUENCE ticket INCREMENT BY 4;
 CREATE SEQUENCE large;
@@ -248,7 +250,8 @@ $mend
     FROM terra_identity.replay_rejected(:environment) p \\gset
 INSERT INTO replayed VALUES (:rows);"
 
-policy="account_policy = (ARRAY['keep', 'replace'])[1 + :r::bigint % 2]"
+policy="account_policy = (ARRAY['keep', 'keep', 'replace'])[1 + :r::bigint % 3],
+    on_duplicate = (ARRAY['disconnect_older', 'disconnect_newer', 'report'])[1 + :r::bigint / 3 % 3]"
 # Others insert the same ones, and deliveries make those called made-N.
 kind environments <<<"/* new_environment */ INSERT INTO terra_identity.environments (dev_id, account_policy)
 SELECT name || '-' || :place::bigint / 50, 'keep' FROM unnest('{extra,made}'::text[]) name WHERE pick(:r, name, 3) > 0
@@ -271,6 +274,25 @@ VALUES ('OURA', false, (ARRAY['unique', 'unusable'])[1 + :r::bigint % 2]);
 /* drop_provider */ DELETE FROM terra_identity.providers
     WHERE provider IN ('P' || :place::bigint / 50, CASE WHEN :r::bigint % 3 = 0 THEN 'OURA' END);
 $pause"
+# Of what there is a worker confirms some, fails some and forgets some; one confirms several at once.
+kind disconnects <<<"SELECT (ARRAY['a', 'c', 'b'])[1 + :r::bigint % 3] AS environment \\gset
+/* take */ SELECT coalesce(max(d.disconnect_id), 0) AS id
+    FROM terra_identity.take_disconnects(3, '1 second', :environment) d \\gset
+/* confirm_or_fail */ SELECT CASE :r::bigint % 4
+    WHEN 0 THEN terra_identity.confirm_disconnect(d.disconnect_id, d.dev_id)::text
+    WHEN 1 THEN terra_identity.fail_disconnect(d.disconnect_id, 'failed', d.dev_id)::text END
+    FROM terra_identity.disconnects d WHERE d.dev_id = :environment AND d.disconnect_id = :id;
+/* confirm_several */ SELECT terra_identity.confirm_disconnect(d.disconnect_id, d.dev_id)
+    FROM (SELECT r.disconnect_id, r.dev_id FROM terra_identity.disconnects r
+          WHERE r.state = 'taken' ORDER BY pick(:r, r.disconnect_id::text, 1000) LIMIT 3) d;
+\\sleep 10 ms"
+# Rows in one order, for nobody gives two INSERTs of the same keys another.
+kind accept <<<"/* accept */ INSERT INTO terra_identity.accepted_duplicates (dev_id, provider, provider_user_id)
+    SELECT (ARRAY['a', 'c'])[1 + :r::bigint % 2], p, 'account ' || (:place::bigint / 2 + i) || '.' || :r::bigint % 2
+    FROM generate_series(0, 2) i, unnest('{GARMIN,OURA}'::text[]) p ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING;
+/* withdraw */ DELETE FROM terra_identity.accepted_duplicates WHERE (dev_id, provider, provider_user_id)
+    = ((ARRAY['a', 'c'])[1 + :r::bigint % 2], 'OURA', 'account ' || :place::bigint / 2 || '.' || :r::bigint % 2);
+\\sleep 20 ms"
 kind secrets <<<"/* set_secret */ SELECT terra_identity.set_signing_secret('secret ' || :r::bigint % 3, NULL,
     'throwaway');
 /* drop_secret */ SELECT terra_identity.drop_signing_secret(
@@ -350,7 +372,7 @@ finish_part() {
 
 common=(insert_one@30 insert_by_header@12 insert_some@14 insert_some_of_several@14 insert_bulk@1
     insert_bulk_of_several@1 ingest_one@24 ingest_one_signed@12 ingest_many@8 ingest_many_signed@4 ingest_no_json@4
-    ingest_many_no_json@1 ingest_some_no_json@2 ingest_unsigned_where_signed@2 replay@5)
+    ingest_many_no_json@1 ingest_some_no_json@2 ingest_unsigned_where_signed@2 replay@5 disconnects@6 accept@3)
 rare=(insert_one@10 ingest_many@10 insert_bulk@4 insert_bulk_of_several@4 insert_large@2 replay@16 environments@3
     providers@3 secrets@6 rebuild@3)
 
@@ -388,6 +410,15 @@ for number in 0 1 2 3; do
 done
 finish_part many "ingest() of many beside single deliveries" "$position"
 
+query -c "ALTER SEQUENCE ticket INCREMENT BY 1; DELETE FROM terra_identity.providers;
+    UPDATE terra_identity.environments SET account_policy = 'keep', on_duplicate = 'disconnect_older'"
+position=$(log_size)
+for number in 0 1 2 3; do
+    start workers "$number" "$pair_duration" disconnects@4 accept@1
+    start workers "$((number + 4))" "$pair_duration" insert_one@4 insert_some@1 insert_some_of_several@1
+done
+finish_part workers "workers beside deliveries" "$position"
+
 position=$(log_size)
 for round in 1 2 3 4 5; do
     for direction in 1 -1; do
@@ -420,9 +451,16 @@ SELECT e.dev_id, v.* FROM (SELECT dev_id FROM terra_identity.events UNION SELECT
                            UNION SELECT dev_id FROM terra_identity.environments) e, terra_identity.verify(e.dev_id) v;
 SQL
 )"
+query -c "CREATE TABLE open_before AS SELECT * FROM terra_identity.disconnects WHERE state IN ('queued', 'taken')"
+query -c "SELECT '# ' || state || ': ' || count(*) || ' disconnects' FROM terra_identity.disconnects GROUP BY state"
 check "rebuild changes nothing" "$(query -c "
     SELECT e.dev_id, r FROM (SELECT DISTINCT dev_id FROM terra_identity.events) e, terra_identity.rebuild(e.dev_id) r
         WHERE r <> 0")"
+
+check "nor does it open or close a disconnect" "$(query -c "
+    SELECT b, d FROM open_before b
+    FULL JOIN (SELECT * FROM terra_identity.disconnects WHERE state IN ('queued', 'taken')) d USING (disconnect_id)
+    WHERE b IS NULL OR d IS NULL")"
 
 check "no two events have the same trace id and payload, and deliveries has them all" "$(wrong_deliveries)"
 check "every signature names an event of its environment" "$(query <<'SQL'
@@ -458,7 +496,8 @@ SQL
 )"
 check "what has no trace id is there as often as it was inserted" "$(query <<'SQL'
 SELECT * FROM (SELECT count(*) AS said FROM said WHERE NOT headers ? 'X-Terra-Trace-Id') s,
-              (SELECT count(*) AS there FROM terra_identity.events e WHERE e.trace_id IS NULL AND NOT EXISTS (
+              (SELECT count(*) AS there FROM terra_identity.events e
+               WHERE e.trace_id IS NULL AND e.corrected_by IS NULL AND NOT EXISTS (
                    SELECT FROM (SELECT event_id FROM answered UNION SELECT event_id FROM played) a
                        WHERE a.event_id = e.event_id)) e
 WHERE said <> there;
