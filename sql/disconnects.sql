@@ -249,9 +249,38 @@ SELECT state, length(last_error) FROM terra_identity.disconnects WHERE disconnec
 SELECT entered_by, status FROM terra_identity.events e JOIN terra_identity.connections c USING (dev_id, user_id) WHERE e.dev_id = 'disconnects' AND entered_by LIKE 'regress%';
 SELECT * FROM terra_identity.verify();
 DROP SCHEMA hostile CASCADE;
+DROP OWNED BY regress_disconnects;
+DROP ROLE regress_disconnects;
 
 --
--- 7. The owner's columns and triggers: one that keeps rows from being written ends no worker's call in a loop
+-- 7. Whoever may accept duplicates closes rows, and needs no right on them; readers read those of their environment
+--
+SELECT pg_temp.connects(1, 'una 1', 'una', 'lock'), pg_temp.connects(2, 'vic 1', 'vic', 'lock');
+CREATE ROLE regress_acceptor;
+GRANT USAGE ON SCHEMA terra_identity TO regress_acceptor;
+GRANT INSERT (dev_id, provider, provider_user_id) ON terra_identity.accepted_duplicates TO regress_acceptor;
+SET ROLE regress_acceptor;
+INSERT INTO terra_identity.accepted_duplicates (dev_id, provider, provider_user_id) VALUES ('disconnects', 'GARMIN', 'lock');
+SELECT terra_identity.take_disconnects();
+RESET ROLE;
+SELECT * FROM pg_temp.rows('lock');
+DELETE FROM terra_identity.accepted_duplicates WHERE dev_id = 'disconnects';
+SELECT * FROM pg_temp.rows('lock');
+SELECT terra_identity.grant_reader('regress_acceptor');
+GRANT EXECUTE ON FUNCTION terra_identity.take_disconnects TO regress_acceptor;
+ALTER TABLE terra_identity.disconnects ENABLE ROW LEVEL SECURITY;
+CREATE POLICY elsewhere ON terra_identity.disconnects TO regress_acceptor USING (dev_id = 'elsewhere');
+SET ROLE regress_acceptor;
+SELECT count(*) FROM terra_identity.disconnects;
+SELECT count(*) > 0 AS workers_see_all FROM terra_identity.take_disconnects(100);
+RESET ROLE;
+DROP POLICY elsewhere ON terra_identity.disconnects;
+ALTER TABLE terra_identity.disconnects DISABLE ROW LEVEL SECURITY;
+DROP OWNED BY regress_acceptor;
+DROP ROLE regress_acceptor;
+
+--
+-- 8. The owner's columns and triggers: one that keeps rows from being written ends no worker's call in a loop
 --
 SELECT pg_temp.connects(1, 'sue 1', 'sue', 'pod'), pg_temp.connects(2, 'tom 1', 'tom', 'pod');
 ALTER TABLE terra_identity.disconnects ADD COLUMN ticket text DEFAULT 'none';
@@ -265,6 +294,4 @@ SELECT user_id, state, ticket FROM terra_identity.disconnects WHERE dev_id = 'di
 SELECT user_id FROM terra_identity.take_disconnects(10);
 SELECT state, closed_because FROM pg_temp.rows('pod');
 ALTER TABLE terra_identity.disconnects DROP COLUMN ticket;
-DROP OWNED BY regress_disconnects;
-DROP ROLE regress_disconnects;
 DELETE FROM terra_identity.environments WHERE dev_id = 'disconnects';

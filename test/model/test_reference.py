@@ -698,6 +698,33 @@ class WhoseItWas(unittest.TestCase):
         self.assertEqual((self.ids(events, "ann"), self.ids(events, "bob")), (["a", "f"], ["c", "x"]))
 
 
+class Disconnects(unittest.TestCase):
+
+    def queued(self, *people, on_duplicate="disconnect_older", provider="GARMIN", **rules):
+        """Who is to be disconnected after people connect one account, each a minute after the one before."""
+        events = [event(i, body) for i, person in enumerate(people)
+                  for body in (auth(f"of {person}", person, provider), athlete(f"of {person}", "1", person, provider))]
+        return [row["user_id"] for row in state(events, on_duplicate=on_duplicate, **rules).disconnects]
+
+    def test_all_but_the_newest_or_all_but_the_oldest(self):
+        self.assertEqual(self.queued("bob", "ann", "cid"), ["of ann", "of bob"])
+        self.assertEqual(self.queued("bob", "ann", "cid", on_duplicate="disconnect_newer"), ["of ann", "of cid"])
+        self.assertEqual(self.queued("bob", "ann", "cid", on_duplicate="report"), [])
+        self.assertEqual(self.queued("bob", "ann", policy="replace"), [])
+
+    def test_who_is_left_alone(self):
+        self.assertEqual(self.queued("ann"), [])
+        self.assertEqual(self.queued("ann", "bob", accepted={("GARMIN", "1")}), [])
+        self.assertEqual(self.queued("ann", "bob", provider="APPLE"), [])
+        self.assertEqual(self.queued("ann", "bob", unusable_providers={"GARMIN"}), [])
+        self.assertEqual(self.queued("ann", None), [])
+        self.assertEqual(self.queued("ann", None, "bob"), ["of ann"])
+        self.assertEqual(len(self.queued("a", "b", "c", "d")), 3)
+        self.assertEqual(self.queued("a", "b", "c", "d", None), [])
+        undated = [event(1, auth("a")), event(2, athlete("a", "1")), event(3, athlete("b", "1", "bob"))]
+        self.assertEqual(state(undated, on_duplicate="disconnect_older").disconnects, [])
+
+
 class Histories(unittest.TestCase):
 
     def test_the_same_seed_gives_the_same_history(self):
