@@ -2,7 +2,7 @@
 \set SHOW_CONTEXT never
 SET timezone = 'UTC';
 -- On a slow machine long work tells how far it has come: not here, where what is printed is compared.
-SELECT format('ALTER DATABASE %I SET terra_identity.progress = off', current_database()) \gexec
+DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET terra_identity.progress = off', current_database()); END$$;
 
 -- An app's own table, and a schema of Terra's SQL destination.
 CREATE TABLE public.events (id int PRIMARY KEY, payload text);
