@@ -21,6 +21,7 @@
 #include "tables/ids.h"
 #include "tables/locks.h"
 #include "tables/owner.h"
+#include "tables/progress.h"
 #include "tables/routes.h"
 
 extern "C" {
@@ -34,7 +35,7 @@ using namespace pg;
 using namespace tables;
 
 /// How many users are inserted by one statement.
-constexpr std::size_t part_users = 10'000;
+constexpr std::size_t part_users = 2'000;
 
 /// Clocks of other machines may be ahead of this server's by as much.
 constexpr Micros clock_difference = 60 * micros_per_second;
@@ -215,7 +216,10 @@ PG_FUNCTION(terra_identity_import_users) {
         begin_batch_if_called_again(fcinfo);
     const MemoryContext part = call(
         [] { return AllocSetContextCreate(CurrentMemoryContext, "terra_identity import", ALLOCSET_DEFAULT_SIZES); });
+    ToldProgress progress("import_users");
+    progress.begin("users imported", users.size());
     for (std::size_t done = 0; done < users.size(); done += part_users) {
+        progress.at(done);
         const MemoryContext caller = MemoryContextSwitchTo(part);
         import.add(users.subspan(done, std::min(part_users, users.size() - done)));
         MemoryContextSwitchTo(caller);

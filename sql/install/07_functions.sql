@@ -75,12 +75,13 @@ RETURNS TABLE (reference_id text, "from" timestamptz, "to" timestamptz)
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 500 ROWS 1
     AS 'MODULE_PATHNAME', 'terra_identity_reference_history';
 COMMENT ON FUNCTION terra_identity.reference_history(text, text) IS
-    'Whose a connection was and when, oldest first: the end user (reference_id) from a time until just before another. '
-    'At each time it is the one that the last identity event (auth, user_reauth, deauth, access_revoked, '
+    'Whose a connection was and when, oldest first: the end user (reference_id) from a time until just before '
+    'another. At each time it is the one that the last identity event (auth, user_reauth, deauth, access_revoked, '
     'permission_change, connection_error, athlete), or import, with an end user names, by event time; of several at '
     'the same time the greatest. The first period begins at -infinity and the last one ends at infinity. One period, '
-    'the connection''s reference_id, if only passing events name an end user. No rows if no event does, if the user_id is '
-    'unknown, or if an argument is null. Events that row level security hides from the caller do not count.';
+    'the connection''s reference_id, if only passing events name an end user. No rows if no event does, if the '
+    'user_id is unknown, or if an argument is null. Events that row level security hides from the caller do not '
+    'count.';
 
 CREATE FUNCTION terra_identity.reference_at(
     user_id text, at timestamptz,

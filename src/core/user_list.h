@@ -2,6 +2,7 @@
 // its SQL destination's terra_users in an array.
 #pragma once
 
+#include "core/interrupts.h"
 #include "core/json.h"
 
 #include <charconv>
@@ -50,6 +51,7 @@ private:
     template <class Visit>
     static void each(const J& array, const Visit& visit) {
         array.find_member([&](std::string_view, const J& element) {
+            check_interrupts();
             visit(element);
             return false;
         });

@@ -220,19 +220,21 @@ private:
         const EventKind kind = event.kind;
         add_object(*event.user, event);
         const bool success = kind == auth_success || kind == user_reauth;
-        const bool ending = kind == auth_failure || kind == deauth || kind == access_revoked || kind == corrected_ended;
+        const bool ending = kind == auth_failure || kind == deauth || kind == access_revoked ||
+                            kind == corrected_ended || kind == imported_deauthenticated || kind == imported_revoked;
         facts_.live |= !ending && !names_other(kind);
         if (names_other(kind))
             same_persons_.push_back({kind == corrected_same_person ? *event.other_user_id : "", event.time});
-        if (kind == corrected_active)
+        if (kind == corrected_active || kind == imported_alive)
             facts_.alive_at = std::max(facts_.alive_at, std::optional(event.time));
-        facts_.confirmed |= success;
+        facts_.confirmed |= success || kind >= imported_alive;
         if (success)
             facts_.alive_at = std::max(facts_.alive_at, event.ordering ? event.ordering : event.user->created_at);
         for (const auto& [of_kind, at] :
              {std::pair(deauth, &facts_.deauthenticated_at), std::pair(access_revoked, &facts_.revoked_at),
               std::pair(corrected_ended, &facts_.deauthenticated_at), std::pair(auth_failure, &facts_.failed_at),
-              std::pair(connection_error, &facts_.degraded_at)})
+              std::pair(imported_deauthenticated, &facts_.deauthenticated_at),
+              std::pair(imported_revoked, &facts_.revoked_at), std::pair(connection_error, &facts_.degraded_at)})
             if (kind == of_kind)
                 *at = std::max(*at, std::optional(event.time)); // null is less than any time
         if (event.provider_user_id)

@@ -1,6 +1,7 @@
 """
-rebuild, verify, skip_changes and an edit of the account policy, over 100,000 events: they tell how far they have come,
-unless terra_identity.progress is off; a cancel ends each within 100 ms, wherever it is, and then nothing has changed.
+rebuild, verify, import_users, skip_changes and an edit of the account policy, over 100,000 events: they tell how far
+they have come, unless terra_identity.progress is off; a cancel ends each within 100 ms, wherever it is, and then
+nothing has changed.
 """
 
 import os
@@ -24,6 +25,9 @@ SELECT timestamptz '2026-01-01 00:00Z' + i * interval '1 second',
 FROM generate_series(0, 99999) i,
      LATERAL (SELECT i / 4 AS n, jsonb_build_object('user_id', 'u' || i / 4, 'provider', 'GARMIN',
                                                     'reference_id', 'p' || i / 12) AS u) x;
+CREATE TABLE lists AS
+SELECT jsonb_agg(jsonb_build_object('user_id', 'u' || i, 'provider', 'GARMIN', 'reference_id', 'r' || i / 2)) AS list
+FROM generate_series(20000, 49999) i;
 CREATE VIEW state AS
 SELECT (SELECT md5(string_agg(c::text, '' ORDER BY connection_id)) FROM terra_identity.connections c)
     || (SELECT count(*) || ' ' || count(position) FROM terra_identity.changes)
@@ -41,6 +45,7 @@ WORK = {
     "verify": ("UPDATE terra_identity.connections SET confirmed = NOT confirmed;",
                "SELECT count(*) FROM terra_identity.verify()"),
     "skipping what changed": ("", "SELECT terra_identity.skip_changes('poller')"),
+    "import of a list": ("", "SELECT * FROM terra_identity.import_users((SELECT list FROM lists), '2026-06-01Z')"),
     "another account policy": ("", "UPDATE terra_identity.environments SET account_policy = 'replace'"),
 }
 MOMENTS = [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]
