@@ -1,7 +1,7 @@
 -- Reconciling: where Terra's own list of users and the state differ.
 
 CREATE FUNCTION terra_identity._listed_users(
-    users jsonb, taken_at timestamptz, dev_id text,
+    users jsonb, taken_at timestamptz, environment text,
     OUT user_id text, OUT reference_id text, OUT provider text, OUT scopes text, OUT created_at timestamptz,
     OUT state text, OUT authenticated boolean, OUT problem text, OUT listed jsonb)
 RETURNS SETOF record LANGUAGE c STABLE PARALLEL SAFE ROWS 10000
