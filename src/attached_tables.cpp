@@ -68,10 +68,14 @@ TupleDesc fed_columns() {
     List* names = NIL;
     for (const char* name : {"dev_id", "received_at", "payload", "headers", "trace_id"})
         names = lappend(names, makeString(pstrdup(name)));
-    List* const types = list_make5_oid(TEXTOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTOID);
-    List* const modifiers = list_make5_int(-1, -1, -1, -1, -1);
-    constexpr Oid collation = DEFAULT_COLLATION_OID;
-    List* const collations = list_make5_oid(collation, InvalidOid, InvalidOid, InvalidOid, collation);
+    List* types = NIL;
+    List* modifiers = NIL;
+    List* collations = NIL;
+    for (const Oid type : {TEXTOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTOID}) {
+        types = lappend_oid(types, type);
+        modifiers = lappend_int(modifiers, -1);
+        collations = lappend_oid(collations, get_typcollation(type));
+    }
     return BuildDescFromLists(names, types, modifiers, collations);
 }
 
@@ -205,7 +209,8 @@ private:
         if (!dev_id.is_null && trim(bytes_of(dev_id.value)).empty())
             dev_id = {};
         std::optional<std::string> made_trace_id;
-        if (!read.trace_id && !fed_.key.empty())
+        // An unreadable trace id is a problem of the event, which another one must not hide.
+        if (!read.trace_id && read.problem.empty() && !fed_.key.empty())
             made_trace_id = trace_id_of(slot);
         if (body.problem.empty())
             body.problem = problem_under_strict(body.jsonb, read, nearest_micros_of(TimestampTzGetDatum(received_at)));

@@ -18,11 +18,26 @@ from datetime import datetime, timedelta, timezone
 TIME_ZONES = ["UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Kiritimati"]
 FORMS = ["values", "values", "select from json", "select from values", "copy"]
 
+# Tables of an application that are attached: what is inserted there comes to the ledger by their triggers.
+ATTACHED = """
+CREATE SCHEMA model_app;
+CREATE TABLE model_app.bodies (environment text, received_at timestamptz, body jsonb, headers jsonb);
+CREATE TABLE model_app.raw (
+    id bigserial PRIMARY KEY, environment text, received_at timestamptz, body text, headers json);
+CREATE TABLE model_app.parted (LIKE model_app.raw INCLUDING DEFAULTS, PRIMARY KEY (id)) PARTITION BY HASH (id);
+CREATE TABLE model_app.parted_0 PARTITION OF model_app.parted FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE model_app.parted_1 PARTITION OF model_app.parted FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+SELECT terra_identity.attach(attached_table, 'body', 'headers', 'environment', 'received_at')
+FROM unnest('{model_app.bodies,model_app.raw,model_app.parted}'::regclass[]) attached_table \\g /dev/null
+"""
+TABLES = [None, None, "model_app.bodies", "model_app.raw", "model_app.parted"]
+
 
 def plan(history):
     """
     A random plan. Its steps: ('insert', form, indexes), ('policy', sql with %s for the dev_id),
-    ('correct', user_id, what, other_user_id), ('import', list, taken_at), ('sql', text).
+    ('correct', user_id, what, other_user_id), ('import', list, taken_at), ('sql', text). An insert is followed by the
+    table that it inserts into, null for the ledger.
     """
     rng = random.Random(f"{history.seed}:{history.index}:plan")
     units = [[batch] for batch in inserts(rng, history)]
@@ -61,7 +76,7 @@ def inserts(rng, history):
     largest = rng.choice([1, 4, 4, 15, 60])
     while order:
         size = rng.randint(1, largest)
-        yield ("insert", rng.choice(FORMS), order[:size])
+        yield ("insert", rng.choice(FORMS), order[:size], rng.choice(TABLES))
         order = order[size:]
 
 
@@ -175,15 +190,16 @@ def script(history, steps, dev_id, kept=None):
                          f"{user_id}, {what}, 'as said', {other_user_id}, {literal(dev_id)});"
                          " EXCEPTION WHEN SQLSTATE 'TI004' THEN NULL; END $do$;")
         else:
-            form, indexes = rest
+            form, indexes, table = rest
             events = [history.events[i] for i in indexes if kept is None or i in kept]
             if events:
-                lines.append(insert(form, events, dev_id))
+                lines.append(insert(form, events, dev_id, table))
     return "\n".join(lines) + "\n"
 
 
-def insert(form, events, dev_id):
-    into = "terra_identity.events (dev_id, received_at, payload, headers)"
+def insert(form, events, dev_id, table=None):
+    into = (f"{table} (environment, received_at, body, headers)" if table
+            else "terra_identity.events (dev_id, received_at, payload, headers)")
     if form == "copy":
         rows = ["\t".join(r"\N" if value is None else value.replace("\\", "\\\\")
                           for value in (dev_id, *columns(event))) for event in events]

@@ -2,8 +2,8 @@
 Compares the extension with the reference model on random histories.
 
 Needs a database with the extension, found through PGHOST, PGPORT, PGUSER and PGDATABASE. Every history has an
-environment of its own, `model-<seed>-<index>`; but for the provider DASH, which is marked unusable, nothing else in the
-database is touched. A history that fails is printed with its seed and index, written as a psql script to a temporary
+environment of its own, `model-<seed>-<index>`; but for the provider DASH, which is marked unusable, and the schema
+model_app, whose tables are attached, nothing else in the database is touched. A history that fails is printed with its seed and index, written as a psql script to a temporary
 directory, and shrunk.
 
     python3 test/model/run.py [--histories N] [--seed S] [--jobs N]
@@ -186,10 +186,15 @@ def replay(seed, index, suffix):
 
 
 def prepare_database():
-    """Creates the extension, and the rows of `providers` that the histories assume, which hold for all environments."""
+    """
+    Creates the extension, the attached tables, and the rows of `providers` that the histories assume, which hold for
+    all environments.
+    """
     psql("CREATE EXTENSION IF NOT EXISTS terra_identity;" + "".join(
         f"INSERT INTO terra_identity.providers (provider, account_ids) VALUES ({batches.literal(provider)}, 'unusable')"
         " ON CONFLICT DO NOTHING;" for provider in sorted(UNUSABLE_PROVIDERS)))
+    if psql("SELECT to_regnamespace('model_app') IS NULL;").strip() == "t":
+        psql(batches.ATTACHED)
     for rule, wanted in [("sdk", SDK_PROVIDERS), ("account_ids = 'unusable'", UNUSABLE_PROVIDERS)]:
         found = set(psql(f"SELECT provider FROM terra_identity.providers WHERE {rule};").split())
         if found != wanted:
