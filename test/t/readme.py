@@ -25,7 +25,8 @@ PAGES = {
 }
 
 # Beside the transcript's people: data of theirs; what Terra lists, and what its SQL destination wrote; an account that
-# moved from anna to bert, and goes on sending data for anna; and paula, who installed the app on her iPhone again.
+# moved from anna to bert, and goes on sending data for anna; and paula, who installed the app on her iPhone again. Then a
+# webhook table of the reader's, another one that is attached, and a delivery whose content lies behind a URL.
 QUESTIONS = """
 INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('replace', 'replace');
 CREATE FUNCTION pg_temp.event(type text, user_id text, provider text, reference_id text, rest jsonb = '{}') RETURNS jsonb
@@ -58,6 +59,13 @@ INSERT INTO terra.terra_users VALUES ('id-9', 'nina', '2026-02-01Z', 'ACTIVITY',
 CREATE TABLE terra.terra_data_payloads (user_id text, data_type text, created_at timestamptz, payload_id text,
                                         start_time timestamptz, end_time timestamptz);
 INSERT INTO terra.terra_data_payloads VALUES ('id-1', 'daily', '2026-01-02Z', 'p-1', '2026-01-01Z', '2026-01-02Z');
+CREATE TABLE webhooks (id bigserial PRIMARY KEY, body jsonb, headers jsonb, received_at timestamptz);
+INSERT INTO webhooks (body, received_at) VALUES (pg_temp.event('auth', 'w-1', 'OURA', 'wendy'), '2026-03-01');
+CREATE TABLE inbox (id bigserial PRIMARY KEY, raw text, headers json);
+SELECT terra_identity.attach('inbox', 'raw', 'headers');
+INSERT INTO inbox (raw, headers) VALUES
+    ('{"type": "s3_payload", "status": "success", "url": "https://example.com/p", "expires_in": 300}',
+     '{"X-Terra-Trace-Id": "behind-a-url"}');
 """
 
 
