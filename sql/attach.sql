@@ -208,6 +208,23 @@ CALL terra_identity.backfill('app.large');
 SELECT e.payload = l.body AS same, e.headers - 'x-terra-trace-id' = l.headers AS same, e.trace_id ~ '^attached app.large #\d+$' AS hashed
 FROM app.large l, terra_identity.events e WHERE e.event_id > (SELECT last_value FROM told);
 SELECT count(*) FROM pg_temp.news();
+-- More rows than fit into one part, and some that are no events; in the order in which they came. Then rows that are large.
+CREATE TABLE app.bulk (id int PRIMARY KEY, body text, at timestamptz DEFAULT '2026-03-01');
+SELECT terra_identity.attach('app.bulk', 'body', received_at_column => 'at', dev_id => 'attach bulk');
+BEGIN;
+INSERT INTO app.bulk
+SELECT i, CASE WHEN i % 5000 = 7 THEN '{' || i ELSE pg_temp.said(CASE WHEN i % 100 = 1 THEN 'auth' ELSE 'daily' END, 'bulk ' || i / 100, 'b')::text END FROM generate_series(1, 23000) i;
+SELECT count(*), count(DISTINCT user_id), bool_and(follows) AS in_order FROM (
+    SELECT user_id, event_id > lag(event_id, 1, 0::bigint) OVER (ORDER BY substring(trace_id, '\((.*)\)')::int) AS follows
+    FROM terra_identity.events WHERE dev_id = 'attach bulk') e;
+SELECT count(*), min(convert_from(body, 'UTF8')), max(convert_from(body, 'UTF8')) FROM terra_identity.rejected WHERE dev_id = 'attach bulk';
+SELECT count(*) AS differences FROM terra_identity.verify('attach bulk');
+INSERT INTO app.bulk SELECT 30000 + i, pg_temp.said('daily', 'bulk ' || i)::jsonb || jsonb_build_object('data', jsonb_build_array(repeat(md5(i::text), 200000))) FROM generate_series(1, 6) i;
+SELECT user_id, length(payload #>> '{data,0}') FROM terra_identity.events WHERE dev_id = 'attach bulk' ORDER BY event_id DESC LIMIT 6;
+ROLLBACK;
+SELECT count(*) FROM terra_identity.events WHERE dev_id = 'attach bulk';
+DROP TABLE app.bulk;
+SELECT pg_temp.news() IS NULL AS none;
 -- A trigger of the application on the ledger that inserts into an attached table again: an error, not an endless loop.
 CREATE FUNCTION app.loop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO app.one VALUES (new.event_id + 1000, new.payload); RETURN NULL; END $$;
 CREATE TRIGGER loop AFTER INSERT ON terra_identity.events FOR EACH ROW EXECUTE FUNCTION app.loop();

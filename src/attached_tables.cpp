@@ -2,6 +2,7 @@
 #include "core/headers.h"
 #include "core/text.h"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -41,6 +42,11 @@ Query insert_fed = R"(
            CASE WHEN f.trace_id IS NULL THEN f.headers
                 ELSE coalesce(f.headers, '{}') || pg_catalog.jsonb_build_object('x-terra-trace-id', f.trace_id) END
     FROM fed f)";
+
+/// A statement is inserted into the ledger in parts of at most so many rows, which end after so many bytes, so that
+/// they need no temporary file.
+constexpr int part_rows = 10'000;
+constexpr std::size_t part_bytes = std::size_t{16} << 20;
 
 /// Which columns are fed, by their numbers; 0: none.
 struct FedColumns {
@@ -144,7 +150,7 @@ char* key_text(Datum value, Oid type) {
 
 } // namespace raising
 
-/// Takes the rows of an attached table, and inserts them into the ledger as one statement. What cannot be an event is
+/// Takes the rows of an attached table, and inserts them into the ledger, set by set. What cannot be an event is
 /// kept in `rejected`: the INSERT of the application never fails because of what its row holds.
 class Feed {
 public:
@@ -153,7 +159,7 @@ public:
         : columns_(columns), fed_(std::move(fed)), source_(std::move(source)) {
         call([this] {
             fed_rows_columns_ = raising::fed_columns();
-            rows_ = tuplestore_begin_heap(false, false, work_mem);
+            rows_ = tuplestore_begin_heap(false, false, std::max<int>(work_mem, 4 * part_bytes / 1024));
             row_context_ = AllocSetContextCreate(CurrentMemoryContext, "terra_identity row", ALLOCSET_DEFAULT_SIZES);
         });
     }
@@ -171,10 +177,7 @@ public:
     void finish() {
         if (first_rejected_)
             keep(*first_rejected_);
-        as_definer(owner_of_tables(), [this] {
-            call([this] { raising::register_fed(rows_, fed_rows_columns_); });
-            insert_fed.run({});
-        });
+        insert_part();
         call([this] {
             tuplestore_end(rows_);
             MemoryContextDelete(row_context_);
@@ -187,6 +190,23 @@ private:
         std::optional<std::string> trace_id;
         std::string reason;
     };
+
+    void insert_part() {
+        if (tuplestore_tuple_count(rows_) == 0)
+            return;
+        as_definer(owner_of_tables(), [this] {
+            call([this] { raising::register_fed(rows_, fed_rows_columns_); });
+            insert_fed.run({});
+        });
+        call([this] { tuplestore_clear(rows_); });
+        bytes_ = 0;
+    }
+
+    /// Several statements that insert into the ledger take locks in an order that another batch may not share.
+    void become_batch() {
+        if (!std::exchange(is_batch_, true))
+            begin_batch();
+    }
 
     static NullableValue value(TupleTableSlot* slot, int number) {
         return number == 0 ? NullableValue()
@@ -226,7 +246,14 @@ private:
         std::array<Datum, 5> values{dev_id.value, TimestampTzGetDatum(received_at), body.jsonb, given_headers.value,
                                     trace_id.value};
         std::array<bool, 5> nulls{dev_id.is_null, false, false, given_headers.is_null, trace_id.is_null};
+        if (tuplestore_tuple_count(rows_) >= part_rows || bytes_ >= part_bytes) {
+            become_batch();
+            insert_part();
+        }
         call([&] { tuplestore_putvalues(rows_, fed_rows_columns_, values.data(), nulls.data()); });
+        for (std::size_t i = 0; i < values.size(); ++i)
+            if (!nulls[i] && i != 1)
+                bytes_ += VARSIZE_ANY(DatumGetPointer(values[i]));
     }
 
     JsonInput json_in(const NullableValue& given, int number, const char* what) const {
@@ -313,12 +340,11 @@ private:
                                   errdetail("Its body is larger than 500 MB.")));
             });
         Rejected rejected{std::move(delivery), std::move(trace_id), std::move(reason)};
-        if (is_batch_)
-            return keep(rejected);
-        if (first_rejected_) {
-            begin_batch();
-            is_batch_ = true;
-            keep(*std::exchange(first_rejected_, std::nullopt));
+        if (first_rejected_)
+            become_batch();
+        if (is_batch_) {
+            if (first_rejected_)
+                keep(*std::exchange(first_rejected_, std::nullopt));
             return keep(rejected);
         }
         const MemoryContext row = MemoryContextSwitchTo(MemoryContextGetParent(row_context_));
@@ -338,9 +364,9 @@ private:
     TupleDesc fed_rows_columns_ = nullptr;
     Tuplestorestate* rows_ = nullptr;
     MemoryContext row_context_ = nullptr;
+    std::size_t bytes_ = 0; ///< in rows_
     bool is_batch_ = false;
-    /// It waits until it is known whether there are others: a statement that rejects several is a batch, because
-    /// another one may take the same keys in another order.
+    /// It waits until it is known whether there are others: who rejects several is a batch, too.
     std::optional<Rejected> first_rejected_;
 };
 

@@ -288,21 +288,21 @@ END
 $$;
 COMMENT ON FUNCTION terra_identity.attach(regclass, name, name, name, name, boolean, text) IS
     'Feeds the ledger from a table of yours that has webhooks: from now on, what is inserted there, by INSERT or COPY, '
-    'is inserted into events too, in the same transaction, as one statement (of a partitioned table, or a partition, '
-    'row by row). payload_column: the bodies; jsonb, json, text, varchar or bytea. headers_column: the headers, an '
-    'object; jsonb, json, text or varchar. dev_id_column: the environment; text or varchar; null or empty is as if '
-    'there were no column. received_at_column: timestamptz, or timestamp, which is read in the session''s TimeZone; '
-    'null means now. backfill: feeds the rows that are there, too, in this transaction, while other writers of the '
-    'table wait; see the procedure backfill for large tables. dev_id: the environment that the setting '
-    'terra_identity.dev_id would name. A row whose payload is null is not fed; one that is no event is kept in '
-    'rejected, and the INSERT goes on, also under terra_identity.strict; signatures are not checked. An event that has '
-    'no trace id gets one from the table''s primary key, so that a row counts once, however often it is fed. UPDATE '
-    'and DELETE feed nothing. Makes triggers named terra_identity_feed...; no others need rights on the extension. '
-    'Returns how many rows the backfill read. Errors: 42501 if you may not make triggers on the table or execute '
-    '_feed; 42710 if it is attached; 42809 if it is no table, or one of the system or of the extension; 42703 or '
-    '42804 if there is no such column, or of another type; 42701 if a column is named twice; 55000 if backfill is true '
-    'and the table has neither headers nor received_at; 25001 if it is true, and the transaction not READ COMMITTED; '
-    '22004 if an argument without null as its default is null.';
+    'is inserted into events too, in the same transaction: all rows of a statement at once, or 10,000 at a time (of a '
+    'partitioned table, or a partition, row by row). payload_column: the bodies; jsonb, json, text, varchar or bytea. '
+    'headers_column: the headers, an object; jsonb, json, text or varchar. dev_id_column: the environment; text or '
+    'varchar; null or empty is as if there were no column. received_at_column: timestamptz, or timestamp, which is '
+    'read in the session''s TimeZone; null means now. backfill: feeds the rows that are there, too, in this '
+    'transaction, while other writers of the table wait; see the procedure backfill for large tables. dev_id: the '
+    'environment that the setting terra_identity.dev_id would name. A row whose payload is null is not fed; one that '
+    'is no event is kept in rejected, and the INSERT goes on, also under terra_identity.strict; signatures are not '
+    'checked. An event that has no trace id gets one from the table''s primary key, so that a row counts once, however '
+    'often it is fed. UPDATE and DELETE feed nothing. Makes triggers named terra_identity_feed...; no others need '
+    'rights on the extension. Returns how many rows the backfill read. Errors: 42501 if you may not make triggers on '
+    'the table or execute _feed; 42710 if it is attached; 42809 if it is no table, or one of the system or of the '
+    'extension; 42703 or 42804 if there is no such column, or of another type; 42701 if a column is named twice; 55000 '
+    'if backfill is true and the table has neither headers nor received_at; 25001 if it is true, and the transaction '
+    'not READ COMMITTED; 22004 if an argument without null as its default is null.';
 
 CREATE FUNCTION terra_identity.detach(attached_table regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -180,6 +180,46 @@ same "and nothing else" "t" "$(ask "$PGDATABASE" "
 same "the state is what the ledger says" "" \
     "$(ask "$PGDATABASE" "SELECT v FROM terra_identity.verify('many') v LIMIT 5")"
 
+# Single statements of many rows, about the same people in any order, and of rows that are no JSON: none ends in a
+# deadlock.
+statements() { # SEED
+    "${PSQL[@]}" -v seed="0.$1" <<'SQL'
+SELECT setseed(:seed) \g /dev/null
+SELECT format('INSERT INTO app.%s
+        SELECT nextval(''app.ids''), CASE WHEN random() < 0.1 THEN ''no JSON '' || i %% 3
+            ELSE jsonb_build_object(''type'', ''auth'', ''status'', ''success'', ''user'', jsonb_build_object(
+                     ''user_id'', ''c'' || i, ''provider'', ''APPLE'', ''reference_id'', ''p'' || i %% 5))::text END
+        FROM generate_series(1, 30) i ORDER BY random() LIMIT 20;',
+    CASE WHEN random() < 0.5 THEN 'crossing' ELSE 'crossing_parted' END)
+FROM generate_series(1, 40);
+SQL
+}
+"${PSQL[@]}" <<'SQL'
+CREATE SEQUENCE app.ids;
+CREATE TABLE app.crossing (id bigint, body text);
+CREATE TABLE app.crossing_parted (id bigint, body text) PARTITION BY HASH (id);
+CREATE TABLE app.crossing_0 PARTITION OF app.crossing_parted FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE app.crossing_1 PARTITION OF app.crossing_parted FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+SELECT terra_identity.attach(t, 'body', dev_id => 'crossing')
+FROM unnest('{app.crossing,app.crossing_parted}'::regclass[]) t \g /dev/null
+SQL
+crossing=()
+for i in 1 2 3 4; do
+    statements $i >"$work/crossing.$i.sql"
+    "${PSQL[@]}" -f "$work/crossing.$i.sql" >"$work/crossing.$i" 2>&1 &
+    crossing+=($!)
+done
+wait "${crossing[@]}" || true
+same "none ended in an error" "" "$(cat "$work"/crossing.[1-4])"
+same "every row is an event, or is rejected" "3200|3|0" "$(ask "$PGDATABASE" "
+    SELECT (SELECT count(*) FROM app.crossing) + (SELECT count(*) FROM app.crossing_parted),
+           (SELECT count(*) FROM terra_identity.rejected WHERE dev_id = 'crossing'),
+           (SELECT count(*) FROM terra_identity.events WHERE dev_id = 'crossing')
+               - (SELECT count(*) FROM (TABLE app.crossing UNION ALL TABLE app.crossing_parted) r
+                  WHERE body LIKE '{%')")"
+same "their state is what the ledger says" "" \
+    "$(ask "$PGDATABASE" "SELECT v FROM terra_identity.verify('crossing') v LIMIT 5")"
+
 # Long enough to tell of it: a trigger of the application takes 20 ms for each event.
 "${PSQL[@]}" <<'SQL'
 CREATE TABLE app.slow AS SELECT id, body, received_at FROM app.many ORDER BY id LIMIT 150;
