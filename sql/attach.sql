@@ -176,6 +176,23 @@ CALL terra_identity.backfill('app.parted', 3);
 SELECT * FROM pg_temp.news();
 SELECT terra_identity.detach('app.parted');
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'terra_identity%';
+-- A partition's own primary key is not unique in the partitioned table: it makes no trace ids there.
+CREATE TABLE app.loose (id int, part int, body jsonb, at timestamptz DEFAULT '2026-03-01') PARTITION BY LIST (part);
+CREATE TABLE app.loose_1 PARTITION OF app.loose (PRIMARY KEY (id)) FOR VALUES IN (1);
+CREATE TABLE app.loose_2 PARTITION OF app.loose (PRIMARY KEY (id)) FOR VALUES IN (2);
+SELECT terra_identity.attach('app.loose', 'body', received_at_column => 'at');
+INSERT INTO app.loose VALUES (1, 1, pg_temp.said('daily', 'loose')), (1, 2, pg_temp.said('daily', 'loose'));
+SELECT user_id, headers FROM pg_temp.news();
+CALL terra_identity.backfill('app.loose');
+DROP TABLE app.loose;
+-- Parts of a key that look alike.
+CREATE TABLE app.alike (a text, b text, body jsonb, at timestamptz, PRIMARY KEY (a, b));
+SELECT terra_identity.attach('app.alike', 'body', received_at_column => 'at');
+INSERT INTO app.alike VALUES ('', 'x(y'), ('x(', 'y'), ('x(,', 'y'), ('x(', ',y'), ('x(\,', 'y'), ('x(\', ',y'), ('', ''), (',', ''), ('', ',');
+UPDATE app.alike SET body = '{"type": "healthcheck"}';
+CALL terra_identity.backfill('app.alike', 2);
+SELECT headers ->> 'x-terra-trace-id' AS trace_id FROM pg_temp.news() ORDER BY headers ->> 'x-terra-trace-id' COLLATE "C";
+DROP TABLE app.alike;
 -- A partition alone.
 SELECT terra_identity.attach('app.parted_b', 'body');
 INSERT INTO app.parted VALUES ('a', '2026-02-05', 'alone', pg_temp.said('auth', 'alone')), ('z', '2026-02-05', 'alone', pg_temp.said('auth', 'nobody'));

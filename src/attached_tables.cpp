@@ -96,13 +96,14 @@ void register_fed(Tuplestorestate* rows, TupleDesc columns) {
         elog(ERROR, "could not register the rows of an attached table: %s", SPI_result_code_string(code));
 }
 
-/// The columns of the primary key, in its order; none if there is none. @param numbers room for INDEX_MAX_KEYS
-int primary_key_of(Relation table, int* numbers) {
+/// The columns of the primary key, in its order; none if there is none. @param of_parent only a primary key that is
+/// part of the partitioned table's, because others are not unique there @param numbers room for INDEX_MAX_KEYS
+int primary_key_of(Relation table, bool of_parent, int* numbers) {
     int count = 0;
     ListCell* cell;
     foreach (cell, RelationGetIndexList(table)) {
         const Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-        if (index->rd_index->indisprimary && index->rd_index->indisvalid)
+        if (index->rd_index->indisprimary && (index->rd_rel->relispartition || !of_parent))
             for (count = 0; count < index->rd_index->indnkeyatts; ++count)
                 numbers[count] = index->rd_index->indkey.values[count];
         index_close(index, AccessShareLock);
@@ -288,7 +289,7 @@ private:
     std::string trace_id_of(TupleTableSlot* slot) const {
         std::string result = "attached " + source_ + " (";
         for (const int number : fed_.key) {
-            if (result.back() != '(')
+            if (number != fed_.key.front())
                 result += ',';
             const NullableValue part = value(slot, number);
             const std::string_view text = call([&] {
@@ -385,11 +386,11 @@ void with_default_environment(const std::string& dev_id, Body&& body) {
 
 /// The columns that the table's other trigger of the same function names: a list in its UPDATE OF, which follows when a
 /// column is renamed and keeps it from being dropped, and what each column is in the trigger's arguments.
-FedColumns columns_of(Relation table, Oid function) {
+FedColumns columns_of(Relation table, const Trigger* feeding) {
     FedColumns fed;
     for (int i = 0; table->trigdesc != nullptr && i < table->trigdesc->numtriggers; ++i) {
         const Trigger& trigger = table->trigdesc->triggers[i];
-        if (trigger.tgfoid != function || trigger.tgnattr != trigger.tgnargs)
+        if (trigger.tgfoid != feeding->tgfoid || trigger.tgnattr != trigger.tgnargs)
             continue;
         for (int column = 0; column < trigger.tgnattr; ++column)
             if (int* const number = fed.named(trigger.tgargs[column]))
@@ -402,7 +403,7 @@ FedColumns columns_of(Relation table, Oid function) {
                     "Nothing of it can be fed.",
                     "Call terra_identity.detach for the table, and terra_identity.attach again."};
     std::array<int, INDEX_MAX_KEYS> numbers{};
-    const int count = call([&] { return raising::primary_key_of(table, numbers.data()); });
+    const int count = call([&] { return raising::primary_key_of(table, feeding->tgisclone, numbers.data()); });
     fed.key.assign(numbers.begin(), numbers.begin() + count);
     return fed;
 }
@@ -476,7 +477,7 @@ PG_FUNCTION(terra_identity_feed) {
     if (is_row && !keeps_batches_out())
         begin_batch_if_called_again(fcinfo);
     with_default_environment(trigger->tg_trigger->tgargs[0], [&] {
-        Feed feed(RelationGetDescr(table), columns_of(table, fcinfo->flinfo->fn_oid), trigger->tg_trigger->tgargs[1]);
+        Feed feed(RelationGetDescr(table), columns_of(table, trigger->tg_trigger), trigger->tg_trigger->tgargs[1]);
         if (is_row)
             feed.add(trigger->tg_trigslot);
         else

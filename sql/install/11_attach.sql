@@ -62,15 +62,22 @@ CREATE FUNCTION terra_identity._check_column(attached_table regclass, role text,
 RETURNS void LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found regtype;
+    computed boolean;
 BEGIN
     IF column_name IS NULL THEN
         RETURN;
     END IF;
-    SELECT a.atttypid INTO found FROM pg_attribute a
+    SELECT a.atttypid, a.attgenerated = 'v' INTO found, computed FROM pg_attribute a
     WHERE a.attrelid = attached_table AND a.attname = column_name AND a.attnum > 0 AND NOT a.attisdropped;
     IF found IS NULL THEN
         RAISE EXCEPTION 'column "%" of table % does not exist', column_name, attached_table
             USING ERRCODE = 'undefined_column', HINT = format('Name the column in the argument %s_column.', role);
+    END IF;
+    IF computed THEN
+        RAISE EXCEPTION 'column "%" of table % cannot be the column of the %', column_name, attached_table, role
+            USING ERRCODE = 'datatype_mismatch',
+                  DETAIL = 'It is a virtual generated column: a trigger does not see its value.',
+                  HINT = 'Use a column that is stored.';
     END IF;
     WHILE EXISTS (SELECT FROM pg_type t WHERE t.oid = found AND t.typtype = 'd') LOOP
         SELECT t.typbasetype INTO found FROM pg_type t WHERE t.oid = found;

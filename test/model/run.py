@@ -3,8 +3,8 @@ Compares the extension with the reference model on random histories.
 
 Needs a database with the extension, found through PGHOST, PGPORT, PGUSER and PGDATABASE. Every history has an
 environment of its own, `model-<seed>-<index>`; but for the provider DASH, which is marked unusable, and the schema
-model_app, whose tables are attached, nothing else in the database is touched. A history that fails is printed with its seed and index, written as a psql script to a temporary
-directory, and shrunk.
+model_app, whose tables are attached, nothing else in the database is touched. A history that fails is printed with its
+seed and index, written as a psql script to a temporary directory, and shrunk.
 
     python3 test/model/run.py [--histories N] [--seed S] [--jobs N]
     python3 test/model/run.py --replay SEED:INDEX
