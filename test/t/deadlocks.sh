@@ -497,7 +497,7 @@ SQL
 check "what has no trace id is there as often as it was inserted" "$(query <<'SQL'
 SELECT * FROM (SELECT count(*) AS said FROM said WHERE NOT headers ? 'X-Terra-Trace-Id') s,
               (SELECT count(*) AS there FROM terra_identity.events e
-               WHERE e.trace_id IS NULL AND e.corrected_by IS NULL AND NOT EXISTS (
+               WHERE e.trace_id IS NULL AND e.entered_by IS NULL AND NOT EXISTS (
                    SELECT FROM (SELECT event_id FROM answered UNION SELECT event_id FROM played) a
                        WHERE a.event_id = e.event_id)) e
 WHERE said <> there;
