@@ -338,7 +338,7 @@ private:
     }
 
     /// What ended it at this time: the webhook, unless an entered event did.
-    std::string what_ended(const std::optional<Micros>& at, std::string webhook) const {
+    std::string what_ended(const std::optional<Micros>& at, const char* webhook) const {
         const auto is_told = [&](std::string_view kind) {
             return std::any_of(reasons_.begin(), reasons_.end(),
                                [&](const Reason& reason) { return reason.kind == kind && reason.at == at; });
