@@ -27,6 +27,7 @@ from reference import SDK_PROVIDERS, state
 
 BLOCK = 50             # histories per psql session
 SHRINKING_TRIES = 60
+DEADLOCKS = 5          # so many times a history is tried again
 SHRUNK = 3             # how many failures are shrunk
 PRINTED = 10           # of how many failures the differences are printed
 REBUILD_ONE_IN = 4
@@ -68,6 +69,13 @@ class Trial:
         self.script = batches.script(history_, batches.plan(history_), dev_id, kept)
         self.events = [event for i, event in enumerate(history_.events) if kept is None or i in kept]
         self.differences = []   # lines; empty if it passed
+        self.deadlocks = 0
+
+    def start_again(self):
+        """In another environment, because of a deadlock."""
+        self.deadlocks += 1
+        self.dev_id = f"{self.dev_id}-{time.time_ns()}"
+        self.script = batches.script(self.history, batches.plan(self.history), self.dev_id, self.kept)
 
     def compare(self, found, before=None):
         """Compares with the extension's state. `before` is that state before rebuild()."""
@@ -94,9 +102,14 @@ def run(trials):
             if not started:
                 raise
             culprit = int(started[-1].rsplit(" ", 1)[1])
-            remaining[culprit].differences = ["error while inserting:", "  " + failed.message]
             inserted += remaining[:culprit]
-            remaining = remaining[culprit + 1:]
+            remaining = remaining[culprit:]
+            # Transactions of several statements, as these have, may deadlock with those of another session.
+            if "deadlock detected" in failed.message and remaining[0].deadlocks < DEADLOCKS:
+                remaining[0].start_again()
+                continue
+            remaining[0].differences = ["error while inserting:", "  " + failed.message]
+            remaining = remaining[1:]
     compare(inserted)
 
 
