@@ -4,6 +4,7 @@
 #include "core/user_list.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <set>
 #include <span>
@@ -113,6 +114,7 @@ public:
         std::vector<NullableValue> listed, authenticated, ids;
         std::vector<std::int64_t> event_ids;
         std::set<std::string_view> seen;
+        std::int64_t unknown = 0;
         for (std::size_t n = 0; n < part.size(); ++n) {
             check_for_interrupts();
             const Event& event = events[n];
@@ -122,14 +124,15 @@ public:
             if (!event.problem.empty())
                 ++counts_.problems;
             else if (!known.all.contains(event.user->user_id) && seen.insert(event.user->user_id).second)
-                ++counts_.new_connections;
+                ++unknown;
             event_ids.push_back(next_id(event_ids_column));
             listed.push_back(part[n].user.copy());
             authenticated.push_back(BoolGetDatum(!part[n].is_authenticated.is_false()));
             ids.push_back(Int64GetDatum(event_ids.back()));
         }
         counts_.users += static_cast<std::int64_t>(part.size());
-        insert(std::move(event_ids), listed, authenticated, ids);
+        // If another transaction has imported them meanwhile, they are not new.
+        counts_.new_connections += std::min(unknown, insert(std::move(event_ids), listed, authenticated, ids));
     }
 
     const Counts& counts() const { return counts_; }
@@ -165,10 +168,12 @@ private:
         return known;
     }
 
-    void insert(std::vector<std::int64_t> event_ids, const std::vector<NullableValue>& listed,
-                const std::vector<NullableValue>& authenticated, const std::vector<NullableValue>& ids) {
+    /// @return how many events were inserted
+    std::int64_t insert(std::vector<std::int64_t> event_ids, const std::vector<NullableValue>& listed,
+                        const std::vector<NullableValue>& authenticated, const std::vector<NullableValue>& ids) {
         if (event_ids.empty())
-            return;
+            return 0;
+        std::int64_t inserted = 0;
         const EnteredEvents entered(std::move(event_ids), call([] { return GetUserNameFromId(GetUserId(), false); }));
         as_definer(owner_of_tables(), [&] {
             insert_imports.run({text_parameter(dev_id_),
@@ -177,14 +182,30 @@ private:
                                 {JSONBARRAYOID, NullableValue(array_of(listed, JSONBOID))},
                                 {BOOLARRAYOID, NullableValue(array_of(authenticated, BOOLOID))},
                                 {INT8ARRAYOID, NullableValue(array_of(ids, INT8OID))}});
-            counts_.imported += static_cast<std::int64_t>(Query::rows());
+            inserted = static_cast<std::int64_t>(Query::rows());
         });
+        counts_.imported += inserted;
+        return inserted;
     }
 
     std::string dev_id_;
     Micros taken_at_;
     Counts counts_;
 };
+
+/// The result of import_users. It is one row and no set, so that a call is known to be the only one of its statement.
+Datum row_of(FunctionCallInfo fcinfo, const Counts& counts) {
+    std::array<Datum, 5> values{Int64GetDatum(counts.users), Int64GetDatum(counts.imported),
+                                Int64GetDatum(counts.users - counts.imported), Int64GetDatum(counts.new_connections),
+                                Int64GetDatum(counts.problems)};
+    std::array<bool, 5> nulls{};
+    return call([&] {
+        TupleDesc columns;
+        if (get_call_result_type(fcinfo, nullptr, &columns) != TYPEFUNC_COMPOSITE)
+            elog(ERROR, "return type must be a row type");
+        return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values.data(), nulls.data()));
+    });
+}
 
 /// The word for what the list says of a user; null for one that cannot be read.
 NullableValue state_of(EventKind kind) {
@@ -205,7 +226,6 @@ NullableValue state_of(EventKind kind) {
 } // namespace
 
 PG_FUNCTION(terra_identity_import_users) {
-    ResultRows rows(fcinfo);
     const std::string dev_id = dev_id_argument(argument(fcinfo, 2));
     const UserList<JsonbView> list = users_argument(argument(fcinfo, 0));
     Import import(dev_id, taken_at_argument(argument(fcinfo, 1)));
@@ -227,11 +247,7 @@ PG_FUNCTION(terra_identity_import_users) {
     }
     if (users.empty())
         call([] { ereport(NOTICE, (errmsg("the list has no users, and nothing was imported"))); });
-    const Counts& counts = import.counts();
-    rows.add({Int64GetDatum(counts.users), Int64GetDatum(counts.imported),
-              Int64GetDatum(counts.users - counts.imported), Int64GetDatum(counts.new_connections),
-              Int64GetDatum(counts.problems)});
-    return Datum{0};
+    return row_of(fcinfo, import.counts());
 }
 
 /// The users of a list as they are read, one row each.

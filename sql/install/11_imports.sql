@@ -4,7 +4,7 @@ CREATE FUNCTION terra_identity.import_users(
     users jsonb, taken_at timestamptz,
     dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'),
     OUT listed bigint, OUT imported bigint, OUT known bigint, OUT new_connections bigint, OUT problems bigint)
-RETURNS SETOF record LANGUAGE c VOLATILE ROWS 1 AS 'MODULE_PATHNAME', 'terra_identity_import_users';
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_import_users';
 COMMENT ON FUNCTION terra_identity.import_users(jsonb, timestamptz, text) IS
     'Adopts the users that Terra lists: each becomes an event of type import in the ledger, whose event time is '
     'taken_at, when Terra was asked. So an import never overrides what a later event says. users: what GET '
