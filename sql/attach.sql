@@ -55,7 +55,9 @@ ALTER TABLE app.webhooks RENAME TO "My ""Hooks""";
 INSERT INTO app."My ""Hooks""" ("The Body") VALUES (pg_temp.said('auth', 'renamed'));
 SELECT * FROM pg_temp.news();
 ALTER TABLE app."My ""Hooks""" DROP COLUMN "The Body";
+\set VERBOSITY terse
 ALTER TABLE app."My ""Hooks""" ALTER "The Body" TYPE json;
+\set VERBOSITY default
 -- Nor does an attached table become a partition, through which rows would come that are not fed.
 CREATE TABLE app.whole (id int, body jsonb);
 CREATE TABLE app.parted (id int, body jsonb) PARTITION BY RANGE (id);
