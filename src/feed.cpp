@@ -1,4 +1,4 @@
-// The feed for consumers: giving positions to changes, and moving consumers forward. sql/install/11_feed.sql says what
+// The feed for consumers: giving positions to changes, and moving consumers forward. sql/install/15_feed.sql says what
 // positions are for.
 //
 // Why nothing appears behind a position that was read: a row gets its position from a transaction that holds the lock

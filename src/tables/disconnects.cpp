@@ -33,7 +33,7 @@ Query select_accounts = R"(
     SELECT d.provider, d.provider_user_id FROM terra_identity.disconnects d
     WHERE d.dev_id = $1 AND d.state IN ('queued', 'taken'))";
 
-/// The columns that are read by number, in their order in sql/install/11_disconnects.sql, counted from 1.
+/// The columns that are read by number, in their order in sql/install/14_disconnects.sql, counted from 1.
 enum Column : AttrNumber {
     disconnect_id_column = 1,
     user_id_column = 3,
