@@ -18,7 +18,8 @@ namespace {
 using namespace pg;
 
 Query select_policy = R"(
-    SELECT e.account_policy, e.on_duplicate FROM terra_identity.environments e WHERE e.dev_id OPERATOR(pg_catalog.=) $1)";
+    SELECT e.account_policy, e.on_duplicate FROM terra_identity.environments e
+    WHERE e.dev_id OPERATOR(pg_catalog.=) $1)";
 
 Query select_provider = R"(
     SELECT p.sdk, p.account_ids FROM terra_identity.providers p WHERE p.provider OPERATOR(pg_catalog.=) $1)";

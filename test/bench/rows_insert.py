@@ -35,8 +35,8 @@ def auth_scripts(targets, names=("ours", "bare")):
 
 
 def plain_delivery(template, user_id):
-    """The rows of a delivery in `deliveries`, unless it is repeated, and in the ledger, by plain SQL: two statements, and
-    the variables in them. The extension computes the hash of the
+    """The rows of a delivery in `deliveries`, unless it is repeated, and in the ledger, by plain SQL: two statements,
+    and the variables in them. The extension computes the hash of the
     payload; here it is 0."""
     payload, variables = server.payload_of(template)
     headers, of_headers = server.headers_of()

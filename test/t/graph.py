@@ -40,7 +40,8 @@ PAGE = """<!DOCTYPE html><meta charset="utf-8"><title>good</title><body><script 
 const graphs = {graphs};
 function told(value) {{
     const bytes = new TextEncoder().encode(JSON.stringify(value));
-    document.body.textContent = "RESULT:" + btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join("")) + ":END";
+    const characters = Array.from(bytes, byte => String.fromCharCode(byte)).join("");
+    document.body.textContent = "RESULT:" + btoa(characters) + ":END";
 }}
 (async () => {{
     mermaid.initialize({{startOnLoad: false, securityLevel: "strict", maxTextSize: 50000, maxEdges: 500}});
@@ -121,9 +122,12 @@ def facts_of(dev_id):
 
 def shown(text):
     """An id as it stands in a label: escaped, and cut if it is long."""
+    def as_escape(c):
+        return c.encode("unicode_escape").decode().replace("\\n", "\\u000a").replace("\\x", "\\u00")
+
     escaped = "".join(
-        "\\" + c if c in "\"\\" else c.encode("unicode_escape").decode().replace("\\n", "\\u000a").replace("\\x", "\\u00")
-        if ord(c) < 0x20 or c in "\u202e\u202c\u05d0\u05d1\u05d2" else c for c in text)
+        "\\" + c if c in "\"\\" else
+        as_escape(c) if ord(c) < 0x20 or c in "\u202e\u202c\u05d0\u05d1\u05d2" else c for c in text)
     return f"\"{escaped}\"" if len(escaped.encode()) <= 40 else f"\"{escaped[:4]}"
 
 
@@ -177,7 +181,8 @@ def main():
         check(f"{name}: every connection is a node", len(nodes) == facts["connections"], nodes, facts)
         check(f"{name}: every person is a box", len(one["people"]) == facts["people"], one["people"], facts)
         check(f"{name}: active ones are marked", one["active"] == facts["active"], one["active"], facts)
-        check(f"{name}: superseded ones have a dashed arrow", one["dashed"] == facts["superseded"], one["dashed"], facts)
+        check(f"{name}: superseded ones have a dashed arrow", one["dashed"] == facts["superseded"], one["dashed"],
+              facts)
         replaced = [label for label in one["labels"] if label.startswith("replaced")]
         check(f"{name}: every user_reauth has an arrow", len(replaced) == facts["reauths"] and
               one["arrows"] >= facts["reauths"] + facts["superseded"], one["labels"], one["arrows"], facts)

@@ -29,8 +29,8 @@ PAGES = {
 # a webhook table of the reader's, another one that is attached, and a delivery whose content lies behind a URL.
 QUESTIONS = """
 INSERT INTO terra_identity.environments (dev_id, account_policy) VALUES ('replace', 'replace');
-CREATE FUNCTION pg_temp.event(type text, user_id text, provider text, reference_id text, rest jsonb = '{}') RETURNS jsonb
-LANGUAGE sql AS $$
+CREATE FUNCTION pg_temp.event(type text, user_id text, provider text, reference_id text, rest jsonb = '{}')
+RETURNS jsonb LANGUAGE sql AS $$
     SELECT jsonb_build_object('type', type, 'status', 'success', 'user', jsonb_build_object(
         'user_id', user_id, 'provider', provider, 'reference_id', reference_id)) || rest
 $$;
@@ -102,7 +102,8 @@ def run_transcript():
 def check_graph():
     """README.md shows what explain_graph returns after the transcript; only the times are others."""
     shown = re.search(r"`explain_graph\('([^']*)'\)`.*?```mermaid\n(.*?)```", open("README.md").read(), re.DOTALL)
-    drawn = psql(f"\\pset tuples_only on\n\\pset format unaligned\nSELECT terra_identity.explain_graph('{shown.group(1)}');")
+    drawn = psql("\\pset tuples_only on\n\\pset format unaligned\n"
+                 f"SELECT terra_identity.explain_graph('{shown.group(1)}');")
     graph = drawn.stdout[drawn.stdout.index("flowchart"):].strip()
     minute = r"\d{4}-\d\d-\d\d \d\d:\d\d"
     check("README.md: its picture is that of explain_graph",
