@@ -4,7 +4,8 @@
 # the archive has no such PostgreSQL, which is possible only for experimental.
 #
 # The chroots are made once, with everything that is needed in them, and kept in
-# ${XDG_CACHE_HOME:-~/.cache}/terra_identity/matrix. Remove one to have it made again. A run leaves nothing behind in a
+# ${XDG_CACHE_HOME:-~/.cache}/terra_identity/matrix; again if this script, which lists what is needed, has changed, or
+# if you remove one. A run leaves nothing behind in a
 # chroot (it has its own mounts, and a tmpfs as /tmp), and has no network but loopback, which proves that the tests need
 # none.
 set -euo pipefail
@@ -15,6 +16,7 @@ distribution=$1
 suite=$distribution
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/terra_identity/matrix
 chroot=$cache/$distribution
+made_by=$(cksum <"$0")
 case $distribution in
 bookworm) version=15 ;;
 trixie) version=17 ;;
@@ -60,6 +62,8 @@ make_chroot() {
         --essential-hook='echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.d/none.conf"' \
         --customize-hook='chroot "$1" sh -euc "$headers" _ postgresql-server-dev-'"$version" \
         --customize-hook='chroot "$1" apt-get -qq -y install postgresql-'"$version"'-repack || true'
+    echo "$made_by" >"$chroot".new/made_by
+    rm -rf --one-file-system "$chroot"
     mv "$chroot".new "$chroot"
 }
 
@@ -78,7 +82,7 @@ export -f check_in
 main() {
     (
         flock 9
-        [[ -d $chroot ]] || make_chroot
+        [[ $(cat "$chroot/made_by" 2>/dev/null) == "$made_by" ]] || make_chroot
     ) 9>"$chroot.lock"
     project_files | unshare --mount --pid --kill-child --net bash -euc 'check_in "$1"' _ "$chroot"
 }
