@@ -5,9 +5,8 @@
 #
 # The chroots are made once, with everything that is needed in them, and kept in
 # ${XDG_CACHE_HOME:-~/.cache}/terra_identity/matrix; again if this script, which lists what is needed, has changed, or
-# if you remove one. A run leaves nothing behind in a
-# chroot (it has its own mounts, and a tmpfs as /tmp), and has no network but loopback, which proves that the tests need
-# none.
+# if you remove one. A run leaves nothing behind in a chroot (it has its own mounts, and a tmpfs as /tmp), and has no
+# network but loopback, which proves that the tests need none.
 set -euo pipefail
 
 project=$(cd "$(dirname "$0")/../.." && pwd)
