@@ -39,31 +39,33 @@ COMMENT ON COLUMN terra_identity.events.event_id IS 'Number of the delivery, in 
 COMMENT ON COLUMN terra_identity.events.dev_id IS
     'Environment (environments.dev_id). If you leave it out: the environment that the header dev-id leads to (see '
     'environments.terra_dev_id), or without that header the one that the setting terra_identity.dev_id names. Nothing '
-    'is shared between environments';
+    'is shared between environments. No personal data.';
 COMMENT ON COLUMN terra_identity.events.received_at IS
     'When the delivery was received, by default now; give it for backfills. It is the event time of a delivery that '
     'has no ordering timestamp';
-COMMENT ON COLUMN terra_identity.events.payload IS 'The webhook''s body';
+COMMENT ON COLUMN terra_identity.events.payload IS 'The webhook''s body. Personal data: what Terra sent.';
 COMMENT ON COLUMN terra_identity.events.headers IS
     'The webhook''s headers, an object; null if you have none. The extension reads X-Terra-Trace-Id, '
-    'X-Terra-Ordering-Timestamp and dev-id, in upper or lower case';
+    'X-Terra-Ordering-Timestamp and dev-id, in upper or lower case. Personal data: what Terra sent.';
 COMMENT ON COLUMN terra_identity.events.event_type IS
-    'Filled in: the type of the payload; null if it has none, or one of more than 512 bytes';
+    'Filled in: the type of the payload; null if it has none, or one of more than 512 bytes. No personal data.';
 COMMENT ON COLUMN terra_identity.events.user_id IS
-    'Filled in: the connection that the event is about; for a user_reauth the new one. Null if it names none';
+    'Filled in: the connection that the event is about; for a user_reauth the new one. Null if it names none. Personal '
+    'data: an id.';
 COMMENT ON COLUMN terra_identity.events.reference_id IS
-    'Filled in: the end user that this event names; null if it names none';
+    'Filled in: the end user that this event names; null if it names none. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.events.provider IS
-    'Filled in: the provider that this event names, in upper case; null if it names none';
+    'Filled in: the provider that this event names, in upper case; null if it names none. No personal data.';
 COMMENT ON COLUMN terra_identity.events.trace_id IS
     'Filled in: X-Terra-Trace-Id, which is the same on every retry; of an import the time of the list and the user_id; '
-    'null if there is none. No two events of an environment have the same trace id and the same payload';
+    'null if there is none. No two events of an environment have the same trace id and the same payload. Personal '
+    'data: an id.';
 COMMENT ON COLUMN terra_identity.events.event_time IS
     'Filled in: X-Terra-Ordering-Timestamp, or received_at if there is none. Do not give it: a row that is inserted '
     'with it is taken for one from a dump, and stored as it is';
 COMMENT ON COLUMN terra_identity.events.problem IS
     'Filled in: why the payload is not what its type needs. Such an event changes no connection. Null if there is no '
-    'problem';
+    'problem. No personal data.';
 COMMENT ON COLUMN terra_identity.events.contributes IS
     'Filled in: whether the event could change a connection when it was inserted. False for most data events; null for '
     'rows from a dump.';
@@ -71,7 +73,7 @@ COMMENT ON COLUMN terra_identity.events.entered_by IS
     'Filled in: the role that called correct() or import_users(), if one of these inserted the event. Null for every '
     'webhook, also for one of type correction or import, which anybody can send, and which says nothing of what these '
     'functions can say. What an INSERT gives is not kept, except in the row of a dump that the owner of the table '
-    'restores';
+    'restores. Personal data: the name of a role.';
 COMMENT ON COLUMN terra_identity.events.disputes_reference IS
     'Filled in: true if it is data, or another passing event, that names another end user than an earlier identity '
     'event gave its connection, as it was when this event was inserted. Else null';
@@ -86,8 +88,8 @@ CREATE TABLE terra_identity.deliveries (
 COMMENT ON TABLE terra_identity.deliveries IS
     'Which event each delivery that has a trace id became. Trace id and payload together identify a delivery: the same '
     'two again are skipped, the same trace id with another payload is another event.';
-COMMENT ON COLUMN terra_identity.deliveries.dev_id IS 'Environment (environments.dev_id)';
-COMMENT ON COLUMN terra_identity.deliveries.trace_id IS 'X-Terra-Trace-Id';
+COMMENT ON COLUMN terra_identity.deliveries.dev_id IS 'Environment (environments.dev_id). No personal data.';
+COMMENT ON COLUMN terra_identity.deliveries.trace_id IS 'X-Terra-Trace-Id. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.deliveries.payload_hash IS
-    'Hash of the payload as it is stored; 0 if it comes from a dump of version 0.1.0';
+    'Hash of the payload as it is stored; 0 if it comes from a dump of version 0.1.0. Personal data: a hash.';
 COMMENT ON COLUMN terra_identity.deliveries.event_id IS 'The event that the first such delivery became';

@@ -111,30 +111,31 @@ COMMENT ON TABLE terra_identity.connections IS
     'with it, but do not write to it: terra_identity.verify() shows what does not follow from the ledger, '
     'terra_identity.rebuild() corrects it.';
 COMMENT ON COLUMN terra_identity.connections.connection_id IS
-    'Number of the connection, given when it is first seen; it never changes';
-COMMENT ON COLUMN terra_identity.connections.dev_id IS 'Environment (environments.dev_id)';
+    'Number of the connection, given when it is first seen; it never changes. Personal data: an id.';
+COMMENT ON COLUMN terra_identity.connections.dev_id IS 'Environment (environments.dev_id). No personal data.';
 COMMENT ON COLUMN terra_identity.connections.user_id IS
-    'Terra''s id of the connection; Terra replaces it whenever the person reconnects';
+    'Terra''s id of the connection; Terra replaces it whenever the person reconnects. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.connections.lineage_id IS
     'The id to keep in your app: it stays when the user_id changes. It is the smallest connection_id among the '
-    'connections that one end user has had to one provider account';
+    'connections that one end user has had to one provider account. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.connections.reference_id IS
-    'The end user: your app''s own id; null if no event named it';
+    'The end user: your app''s own id; null if no event named it. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.connections.provider IS
-    'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE; null if no event named it';
+    'Name of the provider in upper case, such as GARMIN, FITBIT or APPLE; null if no event named it. No personal data.';
 COMMENT ON COLUMN terra_identity.connections.provider_user_id IS
     'The provider account: the one that the connection''s own athlete events name, or else that of the connection that '
-    'it replaced. Null if it is not known';
+    'it replaced. Null if it is not known. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.connections.status IS
     'active; superseded: a newer connection took its slot; replaced: by a user_reauth; deauthenticated; revoked: at '
-    'the provider; failed: by an auth with status error';
+    'the provider; failed: by an auth with status error. No personal data.';
 COMMENT ON COLUMN terra_identity.connections.successor_user_id IS
-    'The connection that took its place, if the status is replaced or superseded; else null';
+    'The connection that took its place, if the status is replaced or superseded; else null. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.connections.confirmed IS
     'True: an auth success or a user_reauth connected it, or it was imported. False: it is known from passing events '
     'only';
 COMMENT ON COLUMN terra_identity.connections.scopes IS
-    'Scopes that the person granted, comma-separated, as last reported; null if never reported';
+    'Scopes that the person granted, comma-separated, as last reported; null if never reported. Personal data: what '
+    'Terra sent.';
 COMMENT ON COLUMN terra_identity.connections.created_at IS
     'The earliest created_at of its user objects; null if none had one';
 COMMENT ON COLUMN terra_identity.connections.first_seen_at IS 'The earliest event time of the events that name it';
@@ -153,7 +154,8 @@ COMMENT ON COLUMN terra_identity.connections.alive_at IS
     'Terra''s users that was imported. One later than every end revives the connection. Null if there was none';
 COMMENT ON COLUMN terra_identity.connections.replaced_at IS
     'Fact: event time of the last user_reauth that names it as the old connection; null if there was none';
-COMMENT ON COLUMN terra_identity.connections.replaced_by IS 'Fact: the new user_id of that user_reauth';
+COMMENT ON COLUMN terra_identity.connections.replaced_by IS
+    'Fact: the new user_id of that user_reauth. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.connections.deauthenticated_at IS
     'Fact: event time of the last deauth, or of a correction or an import that says so; null if there was none';
 COMMENT ON COLUMN terra_identity.connections.revoked_at IS
@@ -163,7 +165,7 @@ COMMENT ON COLUMN terra_identity.connections.failed_at IS
 COMMENT ON COLUMN terra_identity.connections.degraded_at IS
     'Fact: event time of the last connection_error; null if there was none';
 COMMENT ON COLUMN terra_identity.connections.own_provider_user_id IS
-    'Fact: the provider account that its own athlete events name; null if none does';
+    'Fact: the provider account that its own athlete events name; null if none does. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.connections.own_provider_user_id_at IS
     'Fact: event time of the athlete event that own_provider_user_id was taken from';
 COMMENT ON COLUMN terra_identity.connections.provider_at IS
@@ -189,10 +191,11 @@ COMMENT ON COLUMN terra_identity.connections.duplicate IS
     'True: it is active on a provider account on which another end user has an active connection, too';
 COMMENT ON COLUMN terra_identity.connections.cyclic IS 'True: user_reauth events lead from it back to itself';
 COMMENT ON COLUMN terra_identity.connections.user_uuid IS
-    'user_id as a uuid, for joins with your columns of that type; null if it is none';
+    'user_id as a uuid, for joins with your columns of that type; null if it is none. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.connections.same_person_as IS
     'Fact: the user_id that correct() says is of the same person. It puts both into one lineage, if they have the same '
-    'reference_id and their providers do not differ. Empty: that was taken back; null if it was never said';
+    'reference_id and their providers do not differ. Empty: that was taken back; null if it was never said. Personal '
+    'data: an id.';
 COMMENT ON COLUMN terra_identity.connections.same_person_as_at IS
     'Fact: event time of the correction that same_person_as was taken from';
 
@@ -212,9 +215,9 @@ CREATE INDEX reauths_transfer_idx ON terra_identity.reauths (
     dev_id text_pattern_ops, old_user_id text_pattern_ops, new_user_id text_pattern_ops) WHERE transfer;
 COMMENT ON TABLE terra_identity.reauths IS
     'Pairs of connections that a user_reauth event names as the old and the new one.';
-COMMENT ON COLUMN terra_identity.reauths.dev_id IS 'Environment (environments.dev_id)';
-COMMENT ON COLUMN terra_identity.reauths.old_user_id IS 'The connection that was replaced';
-COMMENT ON COLUMN terra_identity.reauths.new_user_id IS 'The connection that replaced it';
+COMMENT ON COLUMN terra_identity.reauths.dev_id IS 'Environment (environments.dev_id). No personal data.';
+COMMENT ON COLUMN terra_identity.reauths.old_user_id IS 'The connection that was replaced. Personal data: an id.';
+COMMENT ON COLUMN terra_identity.reauths.new_user_id IS 'The connection that replaced it. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.reauths.transfer IS
     'True: every user_reauth of this pair names two different end users. Then the account went from one person to the '
     'other, and the user_reauth does not put the two connections into one lineage';
@@ -251,14 +254,15 @@ COMMENT ON COLUMN terra_identity.changes.event_id IS
 COMMENT ON COLUMN terra_identity.changes.kind IS
     'What happened: connected, reconnected, replaced, superseded, deauthenticated, revoked, failed, revived, '
     'account_identified, reference_changed, scopes_changed, degraded, duplicate_opened, duplicate_closed, transferred, '
-    'lineage_merged, anomaly';
-COMMENT ON COLUMN terra_identity.changes.dev_id IS 'Environment (environments.dev_id)';
-COMMENT ON COLUMN terra_identity.changes.user_id IS 'The connection that changed';
-COMMENT ON COLUMN terra_identity.changes.lineage_id IS 'Its lineage after the change';
-COMMENT ON COLUMN terra_identity.changes.reference_id IS 'Its end user after the change; null if none is known';
+    'lineage_merged, anomaly. No personal data.';
+COMMENT ON COLUMN terra_identity.changes.dev_id IS 'Environment (environments.dev_id). No personal data.';
+COMMENT ON COLUMN terra_identity.changes.user_id IS 'The connection that changed. Personal data: an id.';
+COMMENT ON COLUMN terra_identity.changes.lineage_id IS 'Its lineage after the change. Personal data: an id.';
+COMMENT ON COLUMN terra_identity.changes.reference_id IS
+    'Its end user after the change; null if none is known. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.changes.detail IS
     'More about the change, depending on its kind: previous values, the successor and the rule, who is on the account. '
-    'docs/rules.md has the keys of each kind. Null if there is no more';
+    'docs/rules.md has the keys of each kind. Null if there is no more. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.changes.position IS
     'Place in the order in which consumers read the changes of its environment; null until read_changes first returns '
     'it. Positions have gaps, but no row appears behind a position that was read';

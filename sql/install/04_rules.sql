@@ -15,12 +15,12 @@ COMMENT ON TABLE terra_identity.environment_settings IS
     'The rows behind the view environments: what users have set there, and what the extension has learned from the '
     'header dev-id. Edit the view. The table is empty after CREATE EXTENSION, so that dumps and replication can bring '
     'all of its rows.';
-COMMENT ON COLUMN terra_identity.environment_settings.dev_id IS 'See the view environments';
-COMMENT ON COLUMN terra_identity.environment_settings.terra_dev_id IS 'See the view environments';
-COMMENT ON COLUMN terra_identity.environment_settings.account_policy IS 'See the view environments';
+COMMENT ON COLUMN terra_identity.environment_settings.dev_id IS 'See the view environments. No personal data.';
+COMMENT ON COLUMN terra_identity.environment_settings.terra_dev_id IS 'See the view environments. No personal data.';
+COMMENT ON COLUMN terra_identity.environment_settings.account_policy IS 'See the view environments. No personal data.';
 COMMENT ON COLUMN terra_identity.environment_settings.signature_required IS 'See the view environments';
 COMMENT ON COLUMN terra_identity.environment_settings.signature_tolerance IS 'See the view environments';
-COMMENT ON COLUMN terra_identity.environment_settings.on_duplicate IS 'See the view environments';
+COMMENT ON COLUMN terra_identity.environment_settings.on_duplicate IS 'See the view environments. No personal data.';
 
 CREATE TABLE terra_identity.provider_settings (
     provider    text PRIMARY KEY CHECK (provider = pg_catalog.upper(provider COLLATE "C")),
@@ -30,9 +30,9 @@ CREATE TABLE terra_identity.provider_settings (
 COMMENT ON TABLE terra_identity.provider_settings IS
     'The rows behind the view providers: what users have set there. Edit the view. The table is empty after CREATE '
     'EXTENSION, so that dumps and replication can bring all of its rows.';
-COMMENT ON COLUMN terra_identity.provider_settings.provider IS 'See the view providers';
+COMMENT ON COLUMN terra_identity.provider_settings.provider IS 'See the view providers. No personal data.';
 COMMENT ON COLUMN terra_identity.provider_settings.sdk IS 'See the view providers';
-COMMENT ON COLUMN terra_identity.provider_settings.account_ids IS 'See the view providers';
+COMMENT ON COLUMN terra_identity.provider_settings.account_ids IS 'See the view providers. No personal data.';
 
 CREATE FUNCTION terra_identity._built_in_sdk_providers() RETURNS text[]
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'terra_identity_built_in_sdk_providers';
@@ -112,10 +112,14 @@ COMMENT ON TABLE terra_identity.accepted_duplicates IS
     'accepted in the detail of duplicate_opened and duplicate_closed. INSERT and DELETE rows. They change no '
     'connection: everybody on the account stays what the account policy makes of them.';
 COMMENT ON COLUMN terra_identity.accepted_duplicates.dev_id IS
-    'Environment (environments.dev_id), by default the one that the setting terra_identity.dev_id names';
+    'Environment (environments.dev_id), by default the one that the setting terra_identity.dev_id names. No personal '
+    'data.';
 COMMENT ON COLUMN terra_identity.accepted_duplicates.provider IS
-    'Name of the provider in upper case, as in connections';
-COMMENT ON COLUMN terra_identity.accepted_duplicates.provider_user_id IS 'The provider account, as in connections';
-COMMENT ON COLUMN terra_identity.accepted_duplicates.note IS 'Why it may be shared; null if nobody said so';
-COMMENT ON COLUMN terra_identity.accepted_duplicates.accepted_by IS 'The role that accepted it';
+    'Name of the provider in upper case, as in connections. No personal data.';
+COMMENT ON COLUMN terra_identity.accepted_duplicates.provider_user_id IS
+    'The provider account, as in connections. Personal data: an id.';
+COMMENT ON COLUMN terra_identity.accepted_duplicates.note IS
+    'Why it may be shared; null if nobody said so. Personal data: what somebody wrote.';
+COMMENT ON COLUMN terra_identity.accepted_duplicates.accepted_by IS
+    'The role that accepted it. Personal data: the name of a role.';
 COMMENT ON COLUMN terra_identity.accepted_duplicates.accepted_at IS 'When it was accepted';

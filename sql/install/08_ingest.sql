@@ -18,8 +18,8 @@ COMMENT ON TABLE terra_identity.signing_secrets IS
     'The secrets that Terra signs webhooks with, written by set_signing_secret and drop_signing_secret. Only the owner '
     'may read them. They are not part of a dump: set them again after a restore.';
 COMMENT ON COLUMN terra_identity.signing_secrets.secret_id IS 'Number of the secret, for drop_signing_secret';
-COMMENT ON COLUMN terra_identity.signing_secrets.dev_id IS 'Environment (environments.dev_id)';
-COMMENT ON COLUMN terra_identity.signing_secrets.secret IS 'The secret, as Terra''s dashboard shows it';
+COMMENT ON COLUMN terra_identity.signing_secrets.dev_id IS 'Environment (environments.dev_id). No personal data.';
+COMMENT ON COLUMN terra_identity.signing_secrets.secret IS 'The secret, as Terra''s dashboard shows it. A secret.';
 COMMENT ON COLUMN terra_identity.signing_secrets.valid_until IS
     'From when on it is not accepted; null: it does not expire';
 COMMENT ON COLUMN terra_identity.signing_secrets.created_at IS 'When it was set';
@@ -33,8 +33,9 @@ CREATE TABLE terra_identity.signatures (
 COMMENT ON TABLE terra_identity.signatures IS
     'The signed content (time and body) of each delivery that had to be signed, so that it counts once. Terra signs no '
     'headers: otherwise somebody could deliver a signed body again under another trace id and ordering timestamp.';
-COMMENT ON COLUMN terra_identity.signatures.dev_id IS 'Environment (environments.dev_id)';
-COMMENT ON COLUMN terra_identity.signatures.digest IS 'The time that was signed, and a hash of the time and the body';
+COMMENT ON COLUMN terra_identity.signatures.dev_id IS 'Environment (environments.dev_id). No personal data.';
+COMMENT ON COLUMN terra_identity.signatures.digest IS
+    'The time that was signed, and a hash of the time and the body. Personal data: a hash.';
 COMMENT ON COLUMN terra_identity.signatures.event_id IS 'The event that the delivery became';
 
 CREATE TABLE terra_identity.rejected (
@@ -57,16 +58,19 @@ COMMENT ON TABLE terra_identity.rejected IS
     'cannot be jsonb, or under terra_identity.strict is not what its type needs, or a trigger of the application '
     'skipped it. replay_rejected() tries them again; DELETE what is of no use.';
 COMMENT ON COLUMN terra_identity.rejected.rejected_id IS 'Number of the rejected delivery';
-COMMENT ON COLUMN terra_identity.rejected.dev_id IS 'Environment (environments.dev_id)';
+COMMENT ON COLUMN terra_identity.rejected.dev_id IS 'Environment (environments.dev_id). No personal data.';
 COMMENT ON COLUMN terra_identity.rejected.received_at IS 'When the delivery was received';
-COMMENT ON COLUMN terra_identity.rejected.trace_id IS 'X-Terra-Trace-Id; null if the delivery has none';
-COMMENT ON COLUMN terra_identity.rejected.body IS 'The body as it came';
-COMMENT ON COLUMN terra_identity.rejected.headers IS 'The headers as the handler passed them; null if it passed none';
-COMMENT ON COLUMN terra_identity.rejected.reason IS 'Why it was rejected';
+COMMENT ON COLUMN terra_identity.rejected.trace_id IS
+    'X-Terra-Trace-Id; null if the delivery has none. Personal data: an id.';
+COMMENT ON COLUMN terra_identity.rejected.body IS 'The body as it came. Personal data: what Terra sent.';
+COMMENT ON COLUMN terra_identity.rejected.headers IS
+    'The headers as the handler passed them; null if it passed none. Personal data: what Terra sent.';
+COMMENT ON COLUMN terra_identity.rejected.reason IS
+    'Why it was rejected, which may quote the body. Personal data: what Terra sent.';
 COMMENT ON COLUMN terra_identity.rejected.by_header IS
     'True: it was delivered without a dev_id, so replay_rejected() looks at its header dev-id again';
 COMMENT ON COLUMN terra_identity.rejected.digest IS
-    'What was signed, if the delivery had to be signed: see signatures; else null';
+    'What was signed, if the delivery had to be signed: see signatures; else null. Personal data: a hash.';
 
 CREATE TABLE terra_identity.refusal_counters (
     counter_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -82,8 +86,8 @@ COMMENT ON TABLE terra_identity.refusal_counters IS
     'The counters behind the view refusals. Each reason has several, so that refusals at the same time do not wait for '
     'each other. DELETE rows to count from zero.';
 COMMENT ON COLUMN terra_identity.refusal_counters.counter_id IS 'Number of the counter';
-COMMENT ON COLUMN terra_identity.refusal_counters.dev_id IS 'Environment (environments.dev_id)';
-COMMENT ON COLUMN terra_identity.refusal_counters.reason IS 'What was wrong with the signature';
+COMMENT ON COLUMN terra_identity.refusal_counters.dev_id IS 'Environment (environments.dev_id). No personal data.';
+COMMENT ON COLUMN terra_identity.refusal_counters.reason IS 'What was wrong with the signature. No personal data.';
 COMMENT ON COLUMN terra_identity.refusal_counters.refused IS 'Number of refused deliveries';
 COMMENT ON COLUMN terra_identity.refusal_counters.first_at IS 'When the first one was received';
 COMMENT ON COLUMN terra_identity.refusal_counters.last_at IS 'When the last one was received';

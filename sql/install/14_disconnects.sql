@@ -43,37 +43,43 @@ COMMENT ON TABLE terra_identity.disconnects IS
     'the account opens and closes them, too. Workers use take_disconnects, confirm_disconnect and fail_disconnect; do '
     'not write to it, but delete old rows that are done or closed as you like.';
 COMMENT ON COLUMN terra_identity.disconnects.disconnect_id IS 'Number of the row';
-COMMENT ON COLUMN terra_identity.disconnects.dev_id IS 'Environment (environments.dev_id)';
+COMMENT ON COLUMN terra_identity.disconnects.dev_id IS 'Environment (environments.dev_id). No personal data.';
 COMMENT ON COLUMN terra_identity.disconnects.user_id IS
-    'The connection that is to be deauthenticated: Terra''s id of it';
-COMMENT ON COLUMN terra_identity.disconnects.lineage_id IS 'Its lineage when the row was opened';
-COMMENT ON COLUMN terra_identity.disconnects.reference_id IS 'Its end user when the row was opened';
-COMMENT ON COLUMN terra_identity.disconnects.provider IS 'Name of the provider in upper case, as in connections';
-COMMENT ON COLUMN terra_identity.disconnects.provider_user_id IS 'The provider account that several end users have';
-COMMENT ON COLUMN terra_identity.disconnects.on_duplicate IS 'The rule that decided: environments.on_duplicate then';
+    'The connection that is to be deauthenticated: Terra''s id of it. Personal data: an id.';
+COMMENT ON COLUMN terra_identity.disconnects.lineage_id IS 'Its lineage when the row was opened. Personal data: an id.';
+COMMENT ON COLUMN terra_identity.disconnects.reference_id IS
+    'Its end user when the row was opened. Personal data: an id.';
+COMMENT ON COLUMN terra_identity.disconnects.provider IS
+    'Name of the provider in upper case, as in connections. No personal data.';
+COMMENT ON COLUMN terra_identity.disconnects.provider_user_id IS
+    'The provider account that several end users have. Personal data: an id.';
+COMMENT ON COLUMN terra_identity.disconnects.on_duplicate IS
+    'The rule that decided: environments.on_duplicate then. No personal data.';
 COMMENT ON COLUMN terra_identity.disconnects.event_id IS
     'The event that made it a connection to disconnect; null if an edit of the rules or rebuild() did';
 COMMENT ON COLUMN terra_identity.disconnects.requested_at IS 'When the row was opened';
 COMMENT ON COLUMN terra_identity.disconnects.state IS
     'queued: it waits for a worker. taken: a worker has it, until next_attempt_at. done: Terra has deauthenticated the '
-    'connection, as a worker confirmed. closed: nothing is to be done any more, see closed_because';
+    'connection, as a worker confirmed. closed: nothing is to be done any more, see closed_because. No personal data.';
 COMMENT ON COLUMN terra_identity.disconnects.next_attempt_at IS
     'From when on a worker can take an open row: at once; after a failure later; and while a worker has it, when its '
     'lease ends';
 COMMENT ON COLUMN terra_identity.disconnects.attempts IS 'How often it was taken';
-COMMENT ON COLUMN terra_identity.disconnects.taken_by IS 'The role that took it last; null if none has';
+COMMENT ON COLUMN terra_identity.disconnects.taken_by IS
+    'The role that took it last; null if none has. Personal data: the name of a role.';
 COMMENT ON COLUMN terra_identity.disconnects.last_error IS
-    'Why the last attempt failed, as fail_disconnect was told; null if none has';
+    'Why the last attempt failed, as fail_disconnect was told; null if none has. Personal data: what somebody wrote.';
 COMMENT ON COLUMN terra_identity.disconnects.last_of_account IS
     'True: when it was last taken or confirmed, no other connection of the account was active. Then Terra also revokes '
     'your app''s access at the provider, for the person who owns the account: whoever connects it again has to consent '
     'again. Null if it was never taken or confirmed';
 COMMENT ON COLUMN terra_identity.disconnects.other_user_ids IS
-    'The other connections of the account that were active then, newest first. Null if it was never taken or confirmed';
+    'The other connections of the account that were active then, newest first. Null if it was never taken or '
+    'confirmed. Personal data: an id.';
 COMMENT ON COLUMN terra_identity.disconnects.closed_at IS 'When it was done or closed; null if it is open';
 COMMENT ON COLUMN terra_identity.disconnects.closed_because IS
     'Why it was closed, in a sentence; null if it was not. A row that was closed while a worker had it may still '
-    'become done';
+    'become done. No personal data.';
 
 CREATE FUNCTION terra_identity.take_disconnects(
     n integer DEFAULT 1, lease interval DEFAULT '5 minutes',

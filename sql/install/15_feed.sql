@@ -15,8 +15,8 @@ CREATE TABLE terra_identity.consumers (
 COMMENT ON TABLE terra_identity.consumers IS
     'How far each consumer of the feed has come. commit_changes moves it forward. To have a consumer read again, '
     'UPDATE its position to a lower one, or DELETE its row to begin with the first change.';
-COMMENT ON COLUMN terra_identity.consumers.dev_id IS 'Environment (environments.dev_id)';
-COMMENT ON COLUMN terra_identity.consumers.consumer IS 'Name that the consumer gave itself';
+COMMENT ON COLUMN terra_identity.consumers.dev_id IS 'Environment (environments.dev_id). No personal data.';
+COMMENT ON COLUMN terra_identity.consumers.consumer IS 'Name that the consumer gave itself. No personal data.';
 COMMENT ON COLUMN terra_identity.consumers.position IS
     'changes.position of the last change that it is done with: it is given those with a greater one';
 COMMENT ON COLUMN terra_identity.consumers.committed_at IS 'When it last called commit_changes';
