@@ -38,7 +38,7 @@ help:
 	@echo 'make fuzz             run the fuzz targets with libFuzzer; SECONDS=60 for each of them,'
 	@echo '                      MERGE=1 to add what they reach to test/fuzz/corpus, which make check replays'
 	@echo 'make format           clang-format the sources in place'
-	@echo 'make reference        write docs/reference.md anew, from the COMMENTs of sql/install'
+	@echo 'make reference        write docs/reference.md and personal-data.md anew, from the COMMENTs of sql/install'
 	@echo 'make lint             clang-tidy the core, and check what no compiler does'
 
 check:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from personal_data_marks import AN_ID, A_HASH, A_ROLE, MARKS, SECRET, SENT, WRITTEN, columns, psql
+from personal_data_page import check_page
 from tap import check, finish
 
 # What is recognised, in lower case. A connection's number is given by a sequence, which begins there.
@@ -174,6 +175,7 @@ def main():
     marked = {(table, column): mark for table, column, _, mark in listed}
     check("the COMMENT of every column of every table ends with one of the marks",
           None not in marked.values(), names(one for one, mark in marked.items() if mark is None), *MARKS)
+    check_page(listed)
     psql("\n".join(lives()))
     found = found_in(listed)
     for kind, may_hold in MAY_HOLD.items():
