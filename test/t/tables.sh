@@ -6,8 +6,6 @@ set -euo pipefail
 . "$(dirname "$0")/checks.sh"
 export PSQLRC=/dev/null PGOPTIONS='-c client_min_messages=warning'
 
-# What secrets are in is not dumped, not granted and not published.
-secret="relname IN ('signing_secrets', 'signing_secrets_secret_id_seq')"
 ours="relnamespace = 'terra_identity'::regnamespace"
 our_functions="pronamespace = 'terra_identity'::regnamespace"
 
@@ -19,6 +17,16 @@ CREATE EXTENSION terra_identity;
 CREATE ROLE tables_reader;
 SELECT terra_identity.grant_reader('tables_reader') \g /dev/null
 SQL
+# What secrets are in, as the COMMENT of a column says, and its sequences, is not dumped, not granted and not published.
+secrets=$(query -c "
+    SELECT string_agg(DISTINCT quote_literal(s.relname), ', ') FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND col_description(c.oid, a.attnum) LIKE '% A secret.'
+    JOIN pg_class s ON s.oid = c.oid OR s.relkind = 'S' AND EXISTS (
+        SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = s.oid AND refobjid = c.oid)
+    WHERE c.$ours AND c.relkind = 'r'")
+secret="relname IN ($secrets)"
+check "there are secrets" "$([[ $secrets == *"'signing_secrets'"* ]] || echo "$secrets")"
+
 check "tables are heaps, whatever the default" "$(query -c "
     SELECT relname || ': USING heap is missing in its CREATE TABLE' FROM pg_class
     WHERE $ours AND relkind = 'r' AND relam <> (SELECT oid FROM pg_am WHERE amname = 'heap')")"
