@@ -7,9 +7,14 @@
 #include "core/text.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace terra_identity {
+
+inline constexpr std::string_view ordering_header = "x-terra-ordering-timestamp";
+inline constexpr std::string_view trace_id_header = "x-terra-trace-id";
+inline constexpr std::string_view dev_id_header = "dev-id";
 
 /// The value of one header: of an array its first element. It may have any JSON type.
 template <JsonValue J>
@@ -36,15 +41,15 @@ Headers read_headers(const J& headers, Micros received_at) {
         const std::string text = value.is_string()    ? std::string(trim(value.text()))
                                  : value.is_integer() ? value.integer()
                                                       : std::string();
-        if (!result.ordering && equals_ignoring_case(name, "x-terra-ordering-timestamp")) {
+        if (!result.ordering && equals_ignoring_case(name, ordering_header)) {
             result.ordering = believed(parse_ordering_timestamp(text), received_at);
         } else if (!result.trace_id && value.is_string() && !text.empty() &&
-                   equals_ignoring_case(name, "x-terra-trace-id")) {
+                   equals_ignoring_case(name, trace_id_header)) {
             if (text.size() > max_id_bytes)
                 result.problem = "the trace id is longer than " + std::to_string(max_id_bytes) + " bytes";
             else
                 result.trace_id = text;
-        } else if (!result.dev_id && value.is_string() && !text.empty() && equals_ignoring_case(name, "dev-id")) {
+        } else if (!result.dev_id && value.is_string() && !text.empty() && equals_ignoring_case(name, dev_id_header)) {
             if (text.size() <= max_id_bytes)
                 result.dev_id = text;
             else if (result.problem.empty()) // a problem of the trace id counts first, in any order of headers

@@ -1,9 +1,11 @@
 // Reads any payload with any headers. The event that is read keeps the promises of event.h, has a problem exactly if
-// docs/rules.md requires one, and does not depend on anything that the rules do not name.
+// docs/rules.md requires one, and does not depend on anything that the rules do not name. Its envelope is the same
+// event.
 //
 // Input: the payload, and after a NUL byte the headers; both are JSON.
 #include "promise.h"
 
+#include "core/envelope.h"
 #include "core/event_reader.h"
 #include "core/facts.h"
 #include "core/headers.h"
@@ -333,6 +335,20 @@ void check_other_words(const Event& event, const json& payload, const Headers& h
     promise(read_event(Reversed(payload), headers, epoch) == event, "the order of members does not matter");
 }
 
+void check_envelope(const json& payload, const json& headers, Micros received_at) {
+    const std::string text = envelope_of(NlohmannView(payload));
+    const std::optional<std::string> headers_text = envelope_of_headers(NlohmannView(headers), received_at);
+    const json envelope = json::parse(text);
+    const json headers_envelope = headers_text ? json::parse(*headers_text) : json();
+    const auto event_of = [received_at](const json& body, const json& with) {
+        return read_event(NlohmannView(body), read_headers(NlohmannView(with), received_at), received_at);
+    };
+    promise(event_of(envelope, headers_envelope) == event_of(payload, headers), "an envelope is the same event", text);
+    promise(envelope_of(NlohmannView(envelope)) == text, "an envelope is its own envelope", text);
+    promise(envelope_of_headers(NlohmannView(headers_envelope), received_at) == headers_text,
+            "an envelope of headers is its own envelope");
+}
+
 // --- headers
 
 /// The members by their names in lower case; empty if two names are equal.
@@ -412,6 +428,7 @@ void run(std::string_view input) {
         const Headers then = read_headers(NlohmannView(sent), received_at);
         check(then, received_at);
         check(read_event(NlohmannView(payload), then, received_at), payload, then, received_at);
+        check_envelope(payload, sent, received_at);
     }
 }
 

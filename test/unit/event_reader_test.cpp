@@ -1,4 +1,5 @@
 // Tests with odd payloads: every row of "Reading a payload" in docs/rules.md, and the texts of all problems.
+#include "core/envelope.h"
 #include "core/event_reader.h"
 
 #include <gtest/gtest.h>
@@ -13,8 +14,14 @@ using nlohmann::json;
 
 constexpr Micros received_at = 1'767'225'600 * micros_per_second; // 2026-01-01 00:00 UTC
 
+/// Reads an event, and its envelope, which must be the same event.
 Event read(const json& payload, const Headers& headers = {}) {
-    return read_event(NlohmannView(payload), headers, received_at);
+    const Event event = read_event(NlohmannView(payload), headers, received_at);
+    const std::string text = envelope_of(NlohmannView(payload));
+    const json envelope = json::parse(text);
+    EXPECT_TRUE(read_event(NlohmannView(envelope), headers, received_at) == event) << text;
+    EXPECT_EQ(envelope_of(NlohmannView(envelope)), text);
+    return event;
 }
 
 Event read(const char* payload) { return read(json::parse(payload)); }

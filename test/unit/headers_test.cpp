@@ -1,4 +1,5 @@
 // Tests of reading the headers of a delivery, which web frameworks pass on in many forms.
+#include "core/envelope.h"
 #include "core/event_reader.h"
 #include "core/headers.h"
 
@@ -14,7 +15,18 @@ using nlohmann::json;
 constexpr Micros received_at = 1'767'225'600 * micros_per_second; // 2026-01-01 00:00 UTC
 constexpr Micros ordering = received_at - 1'500'000;
 
-Headers read(const json& headers) { return read_headers(NlohmannView(headers), received_at); }
+/// Reads headers, and their envelope, which must say the same of an event.
+Headers read(const json& headers) {
+    const Headers result = read_headers(NlohmannView(headers), received_at);
+    const auto text = envelope_of_headers(NlohmannView(headers), received_at);
+    const json envelope = text ? json::parse(*text) : json();
+    const Headers again = read_headers(NlohmannView(envelope), received_at);
+    EXPECT_EQ(again.ordering, result.ordering) << headers;
+    EXPECT_EQ(again.problem, result.problem) << headers;
+    EXPECT_EQ(text.has_value(), result.ordering || !result.problem.empty()) << headers;
+    EXPECT_EQ(envelope_of_headers(NlohmannView(envelope), received_at), text) << headers;
+    return result;
+}
 Headers read(const char* headers) { return read(json::parse(headers)); }
 
 TEST(HeadersTest, NamesAreComparedWithoutRegardToCase) {

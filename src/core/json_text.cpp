@@ -1,0 +1,33 @@
+#include "core/json_text.h"
+
+#include <cstdio>
+
+namespace terra_identity {
+
+std::string json_string(std::string_view text) {
+    std::string result = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\')
+            result += {'\\', c};
+        else if (static_cast<unsigned char>(c) >= 0x20)
+            result += c;
+        else {
+            char escape[7];
+            std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
+            result += escape;
+        }
+    }
+    return result += '"';
+}
+
+void JsonObjectText::add(std::string_view name, std::string_view value) {
+    if (value.empty())
+        return;
+    if (!empty())
+        text_ += ',';
+    text_ += json_string(name);
+    text_ += ':';
+    text_ += value;
+}
+
+} // namespace terra_identity
