@@ -3,6 +3,7 @@
 #include "events.h"
 
 #include "core/entered.h"
+#include "core/envelope.h"
 #include "core/event_reader.h"
 #include "core/facts.h"
 #include "core/headers.h"
@@ -10,6 +11,7 @@
 
 #include <array>
 #include <map>
+#include <unordered_map>
 #include <utility>
 
 #include "apply.h"
@@ -27,6 +29,7 @@
 #include "tables/known_connections.h"
 #include "tables/ledger.h"
 #include "tables/routes.h"
+#include "tables/rules.h"
 #include "tables/settings.h"
 #include "tables/sqlstates.h"
 
@@ -180,6 +183,28 @@ struct LastHash {
 
 LastHash last_hash;
 
+/// The hashes of what was delivered, of events of which the ledger stores the envelope: AFTER INSERT records their
+/// deliveries. Rows that were skipped meanwhile leave theirs behind until the transaction ends.
+std::unordered_map<std::int64_t, std::int64_t>* hashes_of_envelopes = nullptr;
+
+void remember_hash(std::int64_t event_id, std::int64_t hash) {
+    if (hashes_of_envelopes == nullptr)
+        hashes_of_envelopes = new std::unordered_map<std::int64_t, std::int64_t>;
+    hashes_of_envelopes->insert_or_assign(event_id, hash);
+}
+
+/// The hash of what was delivered as an event that this transaction has inserted. @param payload as it is stored
+template <class Payload>
+std::int64_t hash_of_delivered(std::int64_t event_id, const Payload& payload) {
+    if (hashes_of_envelopes != nullptr)
+        if (const auto found = hashes_of_envelopes->find(event_id); found != hashes_of_envelopes->end()) {
+            const std::int64_t hash = found->second;
+            hashes_of_envelopes->erase(found);
+            return hash;
+        }
+    return last_hash.event_id == event_id ? last_hash.hash : hash_of(payload());
+}
+
 /// Applies the news that were collected at this level of subtransactions.
 void apply_pending(bool in_parts) {
     if (pending_here() == nullptr)
@@ -190,8 +215,10 @@ void apply_pending(bool in_parts) {
 }
 
 void end_transaction(XactEvent event, void*) {
-    if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+    if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE) {
         drop_pending_from(0);
+        delete std::exchange(hashes_of_envelopes, nullptr);
+    }
 }
 
 void end_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
@@ -271,6 +298,13 @@ PG_FUNCTION(terra_identity_read_event) {
     set(event_event_id, Int64GetDatum(event_id));
     set(event_dev_id, text_of(dev_id));
     set(event_received_at, timestamptz_of(received_at));
+    if (entered_by == nullptr && may_be_envelope(event.type) && !stores_data(dev_id)) {
+        if (delivery.trace_id && !is_taken)
+            remember_hash(event_id, delivery.payload_hash);
+        set(event_payload, jsonb_of_text(envelope_of(JsonbView(jsonb))));
+        const auto kept = envelope_of_headers(view_of(attribute(row, relation, event_headers)), received_at);
+        set(event_headers, kept ? NullableValue(jsonb_of_text(*kept)) : NullableValue());
+    }
     set(event_event_type, text_or_null(event.type));
     set(event_user_id, event.user ? NullableValue(text_of(event.user->user_id)) : NullableValue());
     set(event_reference_id, event.user ? event.user->reference_id : event.reference_id);
@@ -316,7 +350,7 @@ PG_FUNCTION(terra_identity_collect_event) {
         Delivered delivered{.event_id = event_id, .place = row->t_self};
         if (!trace_id.is_null) {
             delivered.trace_id = string_of(trace_id.value);
-            delivered.payload_hash = last_hash.event_id == event_id ? last_hash.hash : hash_of(payload());
+            delivered.payload_hash = hash_of_delivered(event_id, payload);
         }
         if (is_signed)
             delivered.signed_content = watch->signed_content();

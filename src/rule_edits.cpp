@@ -31,8 +31,8 @@ Query merge_environment = R"(
     UPDATE terra_identity.environment_settings s
     SET terra_dev_id = coalesce($2, s.terra_dev_id), account_policy = coalesce($3, s.account_policy),
         signature_required = s.signature_required OR $4,
-        signature_tolerance = CASE WHEN $7 AND $5 = interval '24 hours' THEN s.signature_tolerance ELSE $5 END,
-        on_duplicate = coalesce($6, s.on_duplicate)
+        signature_tolerance = CASE WHEN $8 AND $5 = interval '24 hours' THEN s.signature_tolerance ELSE $5 END,
+        on_duplicate = coalesce($6, s.on_duplicate), store_data = coalesce($7, s.store_data)
     WHERE s.dev_id = $1)";
 Query merge_provider = R"(
     UPDATE terra_identity.provider_settings s
@@ -48,8 +48,8 @@ Query select_has_secrets = "SELECT FROM terra_identity.signing_secrets t WHERE t
 
 Query insert_environment = R"(
     INSERT INTO terra_identity.environment_settings
-        (dev_id, terra_dev_id, account_policy, signature_required, signature_tolerance, on_duplicate)
-    VALUES ($1, $2, $3, $4, $5, $6))";
+        (dev_id, terra_dev_id, account_policy, signature_required, signature_tolerance, on_duplicate, store_data)
+    VALUES ($1, $2, $3, $4, $5, $6, $7))";
 Query insert_provider = R"(
     INSERT INTO terra_identity.provider_settings (provider, sdk, account_ids) VALUES ($1, $2, $3))";
 
@@ -61,11 +61,12 @@ Query select_provider = "SELECT s.* FROM terra_identity.provider_settings s WHER
 // that another session has committed meanwhile; `signature_required` then stays true if either value is true.
 Query update_environment = R"(
     UPDATE terra_identity.environment_settings s
-    SET dev_id = $7, terra_dev_id = CASE WHEN $8 IS DISTINCT FROM $2 THEN $8 ELSE s.terra_dev_id END,
-        account_policy = CASE WHEN $9 IS DISTINCT FROM $3 THEN $9 ELSE s.account_policy END,
-        signature_required = CASE WHEN $10 IS DISTINCT FROM $4 THEN $10 ELSE s.signature_required OR $4 END,
-        signature_tolerance = CASE WHEN $11 IS DISTINCT FROM $5 THEN $11 ELSE s.signature_tolerance END,
-        on_duplicate = CASE WHEN $12 IS DISTINCT FROM $6 THEN $12 ELSE s.on_duplicate END
+    SET dev_id = $8, terra_dev_id = CASE WHEN $9 IS DISTINCT FROM $2 THEN $9 ELSE s.terra_dev_id END,
+        account_policy = CASE WHEN $10 IS DISTINCT FROM $3 THEN $10 ELSE s.account_policy END,
+        signature_required = CASE WHEN $11 IS DISTINCT FROM $4 THEN $11 ELSE s.signature_required OR $4 END,
+        signature_tolerance = CASE WHEN $12 IS DISTINCT FROM $5 THEN $12 ELSE s.signature_tolerance END,
+        on_duplicate = CASE WHEN $13 IS DISTINCT FROM $6 THEN $13 ELSE s.on_duplicate END,
+        store_data = CASE WHEN $14 IS DISTINCT FROM $7 THEN $14 ELSE s.store_data END
     WHERE s.dev_id = $1
     RETURNING *)";
 Query update_provider = R"(
@@ -97,8 +98,8 @@ struct Settings {
     Query& remove;
 };
 
-const Settings environment_settings{"environment_settings", environment_on_duplicate, is_built_in_environment,
-                                    merge_environment,      insert_environment,       select_environment,
+const Settings environment_settings{"environment_settings", environment_store_data, is_built_in_environment,
+                                    merge_environment,      insert_environment,     select_environment,
                                     update_environment,     delete_environment};
 const Settings provider_settings{"provider_settings", provider_account_ids, is_built_in_provider, merge_provider,
                                  insert_provider,     select_provider,      update_provider,      delete_provider};
@@ -271,7 +272,8 @@ PG_FUNCTION(terra_identity_merge_environment) {
     });
     const HeapTuple whole = with_defaults(row, columns,
                                           {{environment_account_policy, text_of("keep")},
-                                           {environment_on_duplicate, text_of(to_string(OnDuplicate::report))}});
+                                           {environment_on_duplicate, text_of(to_string(OnDuplicate::report))},
+                                           {environment_store_data, BoolGetDatum(true)}});
     return PointerGetDatum(with_value(whole, columns, {environment_signature_required, BoolGetDatum(required)}));
 }
 

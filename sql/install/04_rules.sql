@@ -6,10 +6,11 @@ CREATE TABLE terra_identity.environment_settings (
     account_policy      text NOT NULL CHECK (account_policy IN ('keep', 'replace')),
     signature_required  boolean NOT NULL DEFAULT false,
     signature_tolerance interval DEFAULT '24 hours' CHECK (signature_tolerance >= '0'),
-    on_duplicate        text NOT NULL CHECK (on_duplicate IN ('report', 'disconnect_older', 'disconnect_newer'))
+    on_duplicate        text NOT NULL CHECK (on_duplicate IN ('report', 'disconnect_older', 'disconnect_newer')),
+    store_data          boolean NOT NULL
 ) USING heap;
--- account_policy and on_duplicate, and sdk and account_ids below, have no DEFAULT: a column that an INSERT leaves out
--- keeps its value.
+-- account_policy, on_duplicate and store_data, and sdk and account_ids below, have no DEFAULT: a column that an INSERT
+-- leaves out keeps its value.
 CREATE UNIQUE INDEX environment_settings_terra_dev_id_key ON terra_identity.environment_settings (terra_dev_id);
 COMMENT ON TABLE terra_identity.environment_settings IS
     'The rows behind the view environments: what users have set there, and what the extension has learned from the '
@@ -21,6 +22,7 @@ COMMENT ON COLUMN terra_identity.environment_settings.account_policy IS 'See the
 COMMENT ON COLUMN terra_identity.environment_settings.signature_required IS 'See the view environments';
 COMMENT ON COLUMN terra_identity.environment_settings.signature_tolerance IS 'See the view environments';
 COMMENT ON COLUMN terra_identity.environment_settings.on_duplicate IS 'See the view environments. No personal data.';
+COMMENT ON COLUMN terra_identity.environment_settings.store_data IS 'See the view environments';
 
 CREATE TABLE terra_identity.provider_settings (
     provider    text PRIMARY KEY CHECK (provider = pg_catalog.upper(provider COLLATE "C")),
@@ -40,10 +42,11 @@ COMMENT ON FUNCTION terra_identity._built_in_sdk_providers() IS
     'The providers that are connected by an SDK, unless provider_settings says otherwise.';
 
 CREATE VIEW terra_identity.environments WITH (security_invoker = true) AS
-SELECT s.dev_id, s.terra_dev_id, s.account_policy, s.signature_required, s.signature_tolerance, s.on_duplicate
+SELECT s.dev_id, s.terra_dev_id, s.account_policy, s.signature_required, s.signature_tolerance, s.on_duplicate,
+       s.store_data
 FROM terra_identity.environment_settings s
 UNION ALL
-SELECT 'default', NULL, 'keep', false, '24 hours', 'report'
+SELECT 'default', NULL, 'keep', false, '24 hours', 'report', true
 WHERE NOT EXISTS (SELECT FROM terra_identity.environment_settings s WHERE s.dev_id OPERATOR(pg_catalog.=) 'default')
   AND NOT pg_catalog.row_security_active('terra_identity.environment_settings'); -- a policy may hide the row
 ALTER VIEW terra_identity.environments ALTER COLUMN signature_tolerance SET DEFAULT '24 hours';
@@ -74,6 +77,11 @@ COMMENT ON COLUMN terra_identity.environments.on_duplicate IS
     'nothing, duplicate_connections reports them. disconnect_older: all but the newest connection are queued in '
     'disconnects, to be deauthenticated at Terra; disconnect_newer: all but the oldest. An edit holds at once, for the '
     'duplicates that there are, too: it queues them, or closes the rows that no longer follow';
+COMMENT ON COLUMN terra_identity.environments.store_data IS
+    'True, the default: events are stored as they were delivered. False: of every event but identity events the ledger '
+    'stores the envelope, which is what the rules read of it; its data and its headers are never written to disk. '
+    'Connections, explain and all views are the same. An edit holds for the deliveries after it: see prune for those '
+    'before it';
 
 CREATE VIEW terra_identity.providers WITH (security_invoker = true) AS
 SELECT s.provider, s.sdk, s.account_ids

@@ -106,6 +106,10 @@ private:
     J payload_;
 };
 
+/// Whether the ledger may keep the envelope of an event in place of what was delivered: of every event but identity
+/// events, and those that were entered.
+inline bool may_be_envelope(std::string_view type) { return kind_of_type(type) == EventKind::passing; }
+
 /// The envelope of a payload, as JSON text. For webhooks only: what correct() and import_users() insert is not read so.
 template <JsonValue J>
 std::string envelope_of(const J& payload) {

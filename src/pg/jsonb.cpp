@@ -136,6 +136,10 @@ const Jsonb* detoasted_jsonb(Datum datum) {
     return reinterpret_cast<const Jsonb*>(call([value] { return pg_detoast_datum(value); }));
 }
 
+Datum jsonb_of_text(const std::string& text) {
+    return call([json = text.c_str()] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(json)); });
+}
+
 JsonbView view_of(const NullableValue& jsonb) {
     return jsonb.is_null ? JsonbView() : JsonbView(detoasted_jsonb(jsonb.value));
 }

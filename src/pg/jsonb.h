@@ -53,6 +53,9 @@ private:
 /// A jsonb datum in memory, whole: itself, or detoasted in the current memory context.
 const Jsonb* detoasted_jsonb(Datum datum);
 
+/// A jsonb datum of a JSON text, in the current memory context.
+Datum jsonb_of_text(const std::string& text);
+
 /// What there is to read of one that may be null.
 JsonbView view_of(const NullableValue& jsonb);
 

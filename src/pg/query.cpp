@@ -84,7 +84,7 @@ void as_caller_by_index(const std::function<void()>& body) {
 }
 
 SPITupleTable* Query::run(std::span<const Parameter> parameters, Reads reads) {
-    constexpr std::size_t max_parameters = 12;
+    constexpr std::size_t max_parameters = 16;
     std::array<Oid, max_parameters> types{};
     std::array<Datum, max_parameters> values{};
     std::array<char, max_parameters + 1> nulls{};

@@ -12,6 +12,7 @@ namespace {
 
 /// The remembered rules, by dev_id.
 constinit Remembered<Rules> known_rules;
+constinit Remembered<bool> known_to_store_data;
 
 } // namespace
 
@@ -52,6 +53,20 @@ Rules remembered_rules(const std::string& dev_id) {
     const Rules rules = read_rules(dev_id, Reads::latest);
     known_rules.remember(reading, dev_id, rules);
     return rules;
+}
+
+bool stores_data(const std::string& dev_id) {
+    if (const bool* const known = known_to_store_data.find(dev_id))
+        return *known;
+    const RuleReading reading;
+    bool result = true;
+    Table environments("environment_settings", AccessShareLock);
+    const IndexScan by_key{.table = environments.relation(), .index = "environment_settings_pkey", .limit = 1};
+    for (const HeapTuple row : by_key.fetch(IndexKeys().equals(dev_id)))
+        result = DatumGetBool(attribute(row, environments.columns(), environment_store_data).value);
+    environments.close();
+    known_to_store_data.remember(reading, dev_id, result);
+    return result;
 }
 
 } // namespace terra_identity::tables

@@ -16,6 +16,7 @@ enum EnvironmentColumn : AttrNumber {
     environment_signature_required,
     environment_signature_tolerance,
     environment_on_duplicate,
+    environment_store_data,
 };
 
 /// The columns of `provider_settings`, and of the view `providers`, in their order, counted from 1.
