@@ -1,0 +1,51 @@
+// Which ids a payload names, in whatever role: also where the event has a problem, and so contributes nothing.
+#pragma once
+
+#include "core/json.h"
+#include "core/text.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace terra_identity {
+
+struct NamedIds {
+    std::vector<std::string> user_ids;      ///< each once
+    std::vector<std::string> reference_ids; ///< each once
+
+    void add_user(std::string id) { add(user_ids, std::move(id)); }
+    void add_reference(std::string id) { add(reference_ids, std::move(id)); }
+
+private:
+    static void add(std::vector<std::string>& ids, std::string id) {
+        if (!id.empty() && id.size() <= max_id_bytes && std::find(ids.begin(), ids.end(), id) == ids.end())
+            ids.push_back(std::move(id));
+    }
+};
+
+/// The ids of the user objects, of the top level, and of a correction, whatever the type of the event is.
+template <JsonValue J>
+NamedIds named_ids(const J& payload) {
+    NamedIds named;
+    if (!payload.is_object())
+        return named;
+    const auto id = [](const J& object, std::string_view key) {
+        const J value = object.member(key);
+        return value.is_string() ? std::string(trim(value.text())) : value.is_integer() ? value.integer() : "";
+    };
+    const auto add = [&](const J& object) {
+        named.add_user(id(object, "user_id"));
+        named.add_reference(id(object, "reference_id"));
+    };
+    add(payload);
+    for (const std::string_view name : {"user", "old_user", "new_user"})
+        if (const J user = payload.member(name); user.is_object())
+            add(user);
+    if (const J correction = payload.member("correction"); correction.is_object())
+        named.add_user(id(correction, "other_user_id"));
+    return named;
+}
+
+} // namespace terra_identity
