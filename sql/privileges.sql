@@ -29,7 +29,7 @@ INSERT INTO pg_temp.matrix VALUES
     ('regress Reader', 'USAGE', '{terra_identity}'),
     ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)","user_ids(text,text,text)","reference_history(text,text)","reference_at(text,timestamp with time zone,text)","explain(text,text)","explain_graph(text,text)","would_duplicate(text,text,text,text)","reconcile(jsonb,timestamp with time zone,text)","_listed_users(jsonb,timestamp with time zone,text)",_list_gap(jsonb),_built_in_sdk_providers(),_recent_deliveries(text),
         _under_way(),_data_types(),_crowd(),"_minute(timestamp with time zone)",_trigger_arguments(bytea)}'),
-    ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,consumers,environments,providers,environment_settings,provider_settings,signatures,rejected,refusal_counters,refusals,accepted_duplicates,disconnects,
+    ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,consumers,environments,providers,environment_settings,provider_settings,signatures,rejected,refusal_counters,refusals,accepted_duplicates,disconnects,tombstones,
         current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,problems,stale_events,unidentified_connections,freshness,overview,
         account_neighbours,contradictions,policy_evidence,attached_tables}'),
     ('regress_attacher', 'USAGE', '{terra_identity}'),
@@ -92,7 +92,7 @@ CREATE TABLE pg_temp.tried AS
 SELECT role, privilege, object, pg_temp.try(role, statement) AS came_to
 FROM unnest('{regress_nobody,regress_ingester,regress_writer,regress_feed,regress Reader,regress_attacher}'::text[]) role, pg_temp.objects o,
      LATERAL (VALUES ('SELECT', format('SELECT * FROM terra_identity.%I', object)), ('INSERT', format('INSERT INTO terra_identity.%I DEFAULT VALUES', object)),
-                     ('UPDATE', format('UPDATE terra_identity.%I SET %I = NULL', object, CASE WHEN object IN ('providers', 'provider_settings') THEN 'sdk' ELSE 'dev_id' END)),
+                     ('UPDATE', format('UPDATE terra_identity.%I SET %I = NULL', object, CASE WHEN object IN ('providers', 'provider_settings') THEN 'sdk' WHEN object = 'tombstone_key' THEN 'key' ELSE 'dev_id' END)),
                      ('DELETE', format('DELETE FROM terra_identity.%I', object)), ('TRUNCATE', format('TRUNCATE terra_identity.%I', object))) s (privilege, statement)
 WHERE kind = 'table';
 -- Whatever role: views cannot be truncated (42809), and some not be written (55000).
@@ -157,7 +157,7 @@ SET client_min_messages = warning;
 RESET client_min_messages;
 CREATE FUNCTION pg_temp.environments_seen() RETURNS TABLE (relation text, dev_ids text[], all_rows boolean) LANGUAGE plpgsql AS $$
 BEGIN
-    FOR relation IN SELECT object FROM pg_temp.objects o WHERE kind = 'table' AND object NOT IN ('providers', 'provider_settings', 'signing_secrets') ORDER BY 1 LOOP
+    FOR relation IN SELECT object FROM pg_temp.objects o WHERE kind = 'table' AND object NOT IN ('providers', 'provider_settings', 'signing_secrets', 'tombstone_key') ORDER BY 1 LOOP
         RETURN QUERY EXECUTE format('SELECT %L::text, array_agg(DISTINCT dev_id), count(*) > 0 FROM terra_identity.%I', relation, relation);
     END LOOP;
 END $$;

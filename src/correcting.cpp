@@ -160,7 +160,7 @@ void refuse_before(Correction& correction, const Stored& stored) {
 }
 
 /// @return the event_id
-std::int64_t insert(const Correction& correction) {
+std::int64_t insert(const Correction& correction, std::optional<Micros> at = {}) {
     const std::int64_t event_id = next_id(event_ids);
     const std::string role = call([] { return GetUserNameFromId(GetUserId(), false); });
     const EnteredEvents entered({event_id}, role);
@@ -168,7 +168,7 @@ std::int64_t insert(const Correction& correction) {
     as_definer(owner_of_tables(), [&] {
         insert_correction.run(
             {text_parameter(correction.dev_id),
-             {TIMESTAMPTZOID, NullableValue(TimestampTzGetDatum(GetCurrentTimestamp()))},
+             {TIMESTAMPTZOID, NullableValue(at ? timestamptz_of(*at) : TimestampTzGetDatum(GetCurrentTimestamp()))},
              text_parameter(std::string(correction_type)),
              text_parameter(correction.user_id),
              text_parameter(correction.what),
@@ -227,8 +227,9 @@ void refuse_after(const Correction& correction, const Stored& stored) {
 
 } // namespace
 
-void insert_end(const std::string& user_id, const std::string& note, const std::string& dev_id) {
-    insert({EventKind::corrected_ended, "ended", note, user_id, "", dev_id});
+void insert_end(const std::string& user_id, const std::string& note, const std::string& dev_id,
+                std::optional<Micros> at) {
+    insert({EventKind::corrected_ended, "ended", note, user_id, "", dev_id}, at);
 }
 
 PG_FUNCTION(terra_identity_correct) {

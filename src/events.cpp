@@ -7,6 +7,7 @@
 #include "core/event_reader.h"
 #include "core/facts.h"
 #include "core/headers.h"
+#include "core/minimal_payload.h"
 #include "core/text.h"
 
 #include <array>
@@ -28,10 +29,13 @@
 #include "tables/ids.h"
 #include "tables/known_connections.h"
 #include "tables/ledger.h"
+#include "tables/ledger_edits.h"
+#include "tables/refusals.h"
 #include "tables/routes.h"
 #include "tables/rules.h"
 #include "tables/settings.h"
 #include "tables/sqlstates.h"
+#include "tables/tombstones.h"
 
 extern "C" {
 #include "utils/acl.h"
@@ -121,8 +125,9 @@ std::string environment_of(const NullableValue& given, const std::optional<std::
 struct Pending {
     int level;
     NewsByEnvironment news;
-    std::size_t events;                         ///< the number of events in the news
-    std::map<DeliveryKey, std::int64_t> coming; ///< the deliveries that BEFORE INSERT has seen, with their event_ids
+    std::size_t events;                            ///< the number of events in the news
+    std::map<std::string, std::int64_t> forgotten; ///< how many events of an environment named forgotten people
+    std::map<DeliveryKey, std::int64_t> coming;    ///< the deliveries that BEFORE INSERT has seen, with their event_ids
     Pending* below;
 };
 
@@ -132,7 +137,7 @@ Pending* pending_here() { return top != nullptr && top->level == GetCurrentTrans
 
 Pending& pending_or_new() {
     if (pending_here() == nullptr)
-        top = new Pending{GetCurrentTransactionNestLevel(), {}, 0, {}, top};
+        top = new Pending{GetCurrentTransactionNestLevel(), {}, 0, {}, {}, top};
     return *top;
 }
 
@@ -210,8 +215,31 @@ void apply_pending(bool in_parts) {
     if (pending_here() == nullptr)
         return;
     NewsByEnvironment news = std::move(top->news);
+    const std::map<std::string, std::int64_t> forgotten = std::move(top->forgotten);
     drop_pending_from(top->level);
     apply_news(std::move(news), in_parts);
+    for (const auto& [dev_id, count] : forgotten)
+        count_refusals(dev_id, forgotten_reason, GetCurrentTimestamp(), count);
+}
+
+/// What becomes of an event when people of its environment were forgotten.
+enum class Kept { whole, without_old_user, not_at_all };
+
+/// A user_reauth from a forgotten connection to one of another end user is kept for the other's sake, without the old
+/// one. Whether its new user is another person is only known from the reference_id that it has of its own.
+Kept kept(const std::string& dev_id, const Event& event, const JsonbView& payload) {
+    const NamedIds named = named_ids(payload);
+    if (!is_any_forgotten(dev_id, named))
+        return Kept::whole;
+    if (event.kind != EventKind::user_reauth || !event.old_user)
+        return Kept::not_at_all;
+    NamedIds of_new_user;
+    const JsonbView new_user = payload.member("new_user");
+    of_new_user.add_user(event.user->user_id);
+    if (const JsonbView its = new_user.member("reference_id"); !its.is_null() && event.user->reference_id)
+        of_new_user.add_reference(*event.user->reference_id);
+    return of_new_user.reference_ids.empty() || is_any_forgotten(dev_id, of_new_user) ? Kept::not_at_all
+                                                                                      : Kept::without_old_user;
 }
 
 void end_transaction(XactEvent event, void*) {
@@ -249,12 +277,12 @@ PG_FUNCTION(terra_identity_read_event) {
 
     const Micros received_at = received_at_of(attribute(row, relation, event_received_at));
     const Headers headers = read_headers(view_of(attribute(row, relation, event_headers)), received_at);
-    const Jsonb* const jsonb = detoasted_jsonb(payload.value);
+    const Jsonb* jsonb = detoasted_jsonb(payload.value);
     std::int64_t event_id = DatumGetInt64(attribute(row, relation, event_event_id).value);
     DeliveryWatch* const watch = DeliveryWatch::of(event_id);
     const std::string* const entered_by = EnteredEvents::role_of(event_id);
-    const Event event = entered_by != nullptr ? read_entered(JsonbView(jsonb), received_at)
-                                              : read_event(JsonbView(jsonb), headers, received_at);
+    Event event = entered_by != nullptr ? read_entered(JsonbView(jsonb), received_at)
+                                        : read_event(JsonbView(jsonb), headers, received_at);
     if (!event.problem.empty() && setting_strict())
         throw Error{invalid_event, "invalid Terra event: " + event.problem,
                     event.type.empty() ? "" : "The event's type is \"" + event.type + "\".",
@@ -262,6 +290,23 @@ PG_FUNCTION(terra_identity_read_event) {
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
     if (watch == nullptr && entered_by == nullptr) // else the id was drawn with care
         event_id = checked_id(event_ids, event_id);
+    const Kept is_kept = has_tombstones(dev_id) ? kept(dev_id, event, JsonbView(jsonb)) : Kept::whole;
+    if (is_kept == Kept::not_at_all) {
+        ++pending_or_new().forgotten[dev_id];
+        if (watch != nullptr)
+            watch->forgotten = true;
+        return Datum{0};
+    }
+    if (is_kept == Kept::without_old_user) {
+        if (const auto earlier =
+                headers.trace_id ? find_delivery({dev_id, *headers.trace_id, hash_of(jsonb)}) : std::nullopt) {
+            if (watch != nullptr)
+                watch->repeated = earlier; // of when she was not forgotten yet
+            return Datum{0};
+        }
+        event.old_user.reset();
+        jsonb = jsonb_of(minimal_payload(event));
+    }
     const Says it_says = says(event, dev_id);
     const std::optional<std::string> trace_id =
         event.type == import_type && entered_by != nullptr ? import_trace_id(event) : headers.trace_id;
@@ -296,6 +341,8 @@ PG_FUNCTION(terra_identity_read_event) {
         return text.empty() ? NullableValue() : NullableValue(text_of(text));
     };
     set(event_event_id, Int64GetDatum(event_id));
+    if (is_kept == Kept::without_old_user)
+        set(event_payload, PointerGetDatum(jsonb));
     set(event_dev_id, text_of(dev_id));
     set(event_received_at, timestamptz_of(received_at));
     if (entered_by == nullptr && may_be_envelope(event.type) && !stores_data(dev_id)) {
@@ -379,6 +426,8 @@ PG_FUNCTION(terra_identity_apply_events) {
 }
 
 PG_FUNCTION(terra_identity_refuse_change) {
+    if (LedgerEdits::are_allowed())
+        return Datum{0};
     trigger_data(fcinfo, "events", TRIGGER_EVENT_BEFORE, any_operation,
                  "BEFORE UPDATE OR DELETE OR TRUNCATE FOR EACH STATEMENT");
     throw Error{append_only, "the ledger terra_identity.events is append-only",

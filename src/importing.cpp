@@ -23,7 +23,9 @@
 #include "tables/locks.h"
 #include "tables/owner.h"
 #include "tables/progress.h"
+#include "tables/refusals.h"
 #include "tables/routes.h"
+#include "tables/tombstones.h"
 
 extern "C" {
 #include "miscadmin.h"
@@ -121,6 +123,10 @@ public:
             // That it has ended is true since some time before, which is told better by what ended it here.
             if (is_ended(event.kind) && known.ended.contains(event.user->user_id))
                 continue;
+            if (names_forgotten(dev_id_, part[n].user)) {
+                ++forgotten_;
+                continue;
+            }
             if (!event.problem.empty())
                 ++counts_.problems;
             else if (!known.all.contains(event.user->user_id) && seen.insert(event.user->user_id).second)
@@ -135,7 +141,12 @@ public:
         counts_.new_connections += std::min(unknown, insert(std::move(event_ids), listed, authenticated, ids));
     }
 
-    const Counts& counts() const { return counts_; }
+    /// To be called last. @return what became of the users
+    const Counts& finish() {
+        if (forgotten_ > 0)
+            count_refusals(dev_id_, forgotten_reason, GetCurrentTimestamp(), forgotten_);
+        return counts_;
+    }
 
 private:
     static constexpr const IdColumn& event_ids_column = tables::event_ids;
@@ -191,6 +202,7 @@ private:
     std::string dev_id_;
     Micros taken_at_;
     Counts counts_;
+    std::int64_t forgotten_ = 0;
 };
 
 /// The result of import_users. It is one row and no set, so that a call is known to be the only one of its statement.
@@ -247,7 +259,7 @@ PG_FUNCTION(terra_identity_import_users) {
     }
     if (users.empty())
         call([] { ereport(NOTICE, (errmsg("the list has no users, and nothing was imported"))); });
-    return row_of(fcinfo, import.counts());
+    return row_of(fcinfo, import.finish());
 }
 
 /// The users of a list as they are read, one row each.

@@ -68,7 +68,9 @@ PG_FUNCTION(terra_identity_webhook) {
                                    .headers = request_headers()},
                                   {});
     respond_with(answer.http_status);
-    nlohmann::ordered_json body{{"outcome", answer.outcome}, {"detail", nullptr}};
+    // Whoever sends is not told who was forgotten.
+    nlohmann::ordered_json body{{"outcome", answer.outcome == forgotten_outcome ? "stored" : answer.outcome},
+                                {"detail", nullptr}};
     if (!answer.detail.empty())
         body["detail"] = answer.detail;
     return text_of(body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));

@@ -13,6 +13,8 @@
 //   reference_history.cpp reference_history, reference_at
 //   explaining.cpp        explain, explain_graph
 //   correcting.cpp        correct
+//   forget.cpp            forget, forget_user, remember, remember_user, set_tombstone_key
+//   forgetting.cpp        whose connections are erased, and in which tables; the ledger: forgetting_ledger.cpp
 //   feed.cpp              read_changes, commit_changes
 //   disconnecting.cpp     take_disconnects, confirm_disconnect, fail_disconnect, and what follows when duplicates are
 //                         accepted

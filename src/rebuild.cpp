@@ -1,4 +1,6 @@
 // rebuild and verify: derive the state of an environment again from the ledger, to write it or to compare with it.
+#include "rebuild.h"
+
 #include "core/differences.h"
 #include "core/everything.h"
 
@@ -35,8 +37,22 @@ Derived derive_from_ledger(const Rules& rules, TableStore& store, const std::str
                              [&store] { return store.new_connection_id(); });
 }
 
-/// Derives the state of an environment from the ledger and writes it; connection_ids stay. @return how many rows
-/// changed
+/// Compares the stored state with the ledger, in the snapshot of the calling statement. Changes nothing.
+std::vector<Difference> verify(const std::string& dev_id) {
+    Table table("connections", AccessShareLock);
+    std::vector<Difference> differences;
+    ToldProgress progress("verify");
+    as_owner(table.owner(), [&] {
+        const Rules rules = read_rules(dev_id, Reads::statement);
+        TableStore store(table, dev_id, Reads::statement);
+        differences = differences_of(derive_from_ledger(rules, store, dev_id, Reads::statement, progress));
+    });
+    table.close();
+    return differences;
+}
+
+} // namespace
+
 std::int64_t rebuild(const std::string& dev_id) {
     Table table("connections", RowExclusiveLock);
     std::int64_t changed = 0;
@@ -55,22 +71,6 @@ std::int64_t rebuild(const std::string& dev_id) {
     table.close();
     return changed;
 }
-
-/// Compares the stored state with the ledger, in the snapshot of the calling statement. Changes nothing.
-std::vector<Difference> verify(const std::string& dev_id) {
-    Table table("connections", AccessShareLock);
-    std::vector<Difference> differences;
-    ToldProgress progress("verify");
-    as_owner(table.owner(), [&] {
-        const Rules rules = read_rules(dev_id, Reads::statement);
-        TableStore store(table, dev_id, Reads::statement);
-        differences = differences_of(derive_from_ledger(rules, store, dev_id, Reads::statement, progress));
-    });
-    table.close();
-    return differences;
-}
-
-} // namespace
 
 PG_FUNCTION(terra_identity_rebuild) {
     begin_batch_if_called_again(fcinfo);

@@ -15,10 +15,12 @@
 #include "tables/ids.h"
 #include "tables/locks.h"
 #include "tables/owner.h"
+#include "tables/refusals.h"
 #include "tables/routes.h"
 #include "tables/rules.h"
 #include "tables/settings.h"
 #include "tables/signing_secrets.h"
+#include "tables/tombstones.h"
 
 namespace terra_identity {
 
@@ -38,21 +40,6 @@ Query insert_rejected = R"(
     OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT DO NOTHING)";
 
-/// Counts a refusal in a counter that no other transaction has locked: refusals must not wait for one another, because
-/// that would keep the handler's sessions from good deliveries. Returns whether this refusal is to be logged.
-Query count_refusal = R"(
-    UPDATE terra_identity.refusal_counters r
-    SET refused = r.refused + 1, last_at = greatest(r.last_at, $3),
-        logged_at = CASE WHEN $3 > r.logged_at + interval '1 minute' THEN $3 ELSE r.logged_at END
-    WHERE r.dev_id = $1 AND r.counter_id = (
-        SELECT f.counter_id FROM terra_identity.refusal_counters f WHERE f.dev_id = $1 AND f.reason = $2
-        ORDER BY f.counter_id LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING r.logged_at = $3)";
-
-Query add_refusal_counter = R"(
-    INSERT INTO terra_identity.refusal_counters (dev_id, reason, refused, first_at, last_at, logged_at, counter_id)
-    OVERRIDING SYSTEM VALUE VALUES ($1, $2, 1, $3, $3, $3, $4))";
-
 Query::Parameter parameter(TimestampTz time) { return {TIMESTAMPTZOID, NullableValue(TimestampTzGetDatum(time))}; }
 
 Micros received_micros(const Delivery& delivery) { return micros_of(TimestampTzGetDatum(delivery.received_at)); }
@@ -61,16 +48,7 @@ Micros received_micros(const Delivery& delivery) { return micros_of(TimestampTzG
 /// without a secret must not be able to fill the disk. @param dev_id the environment that counts it
 Answer refuse(const Delivery& delivery, const std::string& dev_id, Verdict verdict) {
     const std::string reason(to_string(verdict));
-    bool is_logged = true;
-    as_owner(owner_of_tables(), [&] {
-        const auto parameters = {text_parameter(dev_id), text_parameter(reason), parameter(delivery.received_at)};
-        const SPITupleTable* const counted = count_refusal.run(parameters);
-        if (Query::rows() > 0)
-            is_logged = DatumGetBool(column(counted, 0, 1).value);
-        else
-            add_refusal_counter.run({text_parameter(dev_id), text_parameter(reason), parameter(delivery.received_at),
-                                     id_parameter(next_id(refusal_counter_ids))});
-    });
+    const bool is_logged = count_refusals(dev_id, reason, delivery.received_at);
     if (is_logged)
         call([name = dev_id.c_str(), why = reason.c_str()] {
             ereport(LOG_SERVER_ONLY,
@@ -83,7 +61,28 @@ Answer refuse(const Delivery& delivery, const std::string& dev_id, Verdict verdi
 
 } // namespace
 
+namespace {
+
+/// Counts a delivery of somebody who was forgotten. It is not kept.
+Answer acknowledge(const Delivery& delivery) {
+    count_refusals(delivery.dev_id, forgotten_reason, delivery.received_at);
+    return {.outcome = forgotten_outcome, .http_status = 200};
+}
+
+/// Whether a body is JSON that names somebody who was forgotten.
+bool names_forgotten_in_body(const Delivery& delivery) {
+    if (!has_tombstones(delivery.dev_id))
+        return false;
+    const JsonInput payload = read_jsonb(bytes_of(delivery.body));
+    return payload.problem.empty() && names_forgotten(delivery.dev_id, JsonbView(detoasted_jsonb(payload.jsonb)));
+}
+
+} // namespace
+
 Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_id, std::string reason) {
+    lock_relation("rejected", RowExclusiveLock); // which forget() locks, so that the tombstones are read after it
+    if (names_forgotten_in_body(delivery))
+        return acknowledge(delivery);
     as_owner(owner_of_tables(), [&] {
         insert_rejected.run(
             {text_parameter(delivery.dev_id),
@@ -137,6 +136,8 @@ Answer store(const Delivery& delivery, const JsonInput& payload, const std::opti
             add_signature(delivery.dev_id, *delivery.signed_content, *watch.repeated);
         return duplicate_of(*watch.repeated);
     }
+    if (watch.forgotten)
+        return {.outcome = forgotten_outcome, .http_status = 200};
     if (answer)
         return *answer;
     if (watch.taken)
@@ -244,6 +245,7 @@ Answer receive(Delivery delivery, const NullableValue& dev_id) {
 }
 
 std::vector<std::int64_t> rejected_ids(const std::string& dev_id) {
+    lock_relation("events", RowExclusiveLock); // before rows of `rejected`, as forget() locks both
     begin_batch();
     std::vector<std::int64_t> ids;
     as_owner(owner_of_tables(), [&] {
@@ -274,7 +276,7 @@ std::optional<Answer> replay(const std::string& dev_id, std::int64_t rejected_id
         delivery->dev_id = route.dev_id;
         answer = deliver(*delivery, route, headers);
     }
-    if (answer && answer->event_id)
+    if (answer && (answer->event_id || answer->outcome == forgotten_outcome))
         as_owner(owner_of_tables(), [&] { delete_rejected.run({text_parameter(dev_id), id}); });
     return answer;
 }

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pg/datum.h"
@@ -23,9 +24,12 @@ struct Delivery {
     std::optional<tables::SignedContent> signed_content = {}; ///< null if no signature was required
 };
 
+/// The outcome of a delivery that names somebody who was forgotten.
+inline constexpr std::string_view forgotten_outcome = "forgotten";
+
 /// The answer to the sender.
 struct Answer {
-    const char* outcome; ///< `stored`, `duplicate` or `rejected`
+    std::string_view outcome; ///< `stored`, `duplicate`, `forgotten` or `rejected`
     int http_status;
     std::optional<std::int64_t> event_id = {};
     std::string detail = {}; ///< why the delivery was rejected, or the problem of the stored event
@@ -36,7 +40,8 @@ struct Answer {
 /// @param dev_id the environment that the caller gave; null: the header dev-id decides
 Answer receive(Delivery delivery, const pg::NullableValue& dev_id);
 
-/// Answers 400. The delivery is kept in `rejected` as it came, once for all its retries.
+/// Answers 400. The delivery is kept in `rejected` as it came, once for all its retries. One that names somebody who
+/// was forgotten is counted instead, and answered as `forgotten`.
 Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_id, std::string reason);
 
 /// The problem for which `terra_identity.strict` rejects a payload; empty if there is none. INSERT raises an error for

@@ -9,6 +9,6 @@ SELECT format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY; DROP POLICY IF EXISTS %
 FROM unnest('{terra_identity.events,terra_identity.deliveries,terra_identity.connections,terra_identity.reauths,
               terra_identity.changes,terra_identity.consumers,terra_identity.environment_settings,
               terra_identity.accepted_duplicates,terra_identity.disconnects,terra_identity.rejected,
-              terra_identity.refusal_counters,terra_identity.signatures}'::regclass[]) shown
+              terra_identity.refusal_counters,terra_identity.signatures,terra_identity.tombstones}'::regclass[]) shown
 \gexec
 ALTER ROLE :"reader" SET terra_identity.dev_id = :'dev_id';

@@ -47,7 +47,7 @@ BEGIN
                         terra_identity.environment_settings, terra_identity.provider_settings,
                         terra_identity.accepted_duplicates, terra_identity.disconnects,
                         terra_identity.signatures, terra_identity.rejected, terra_identity.refusal_counters,
-                        terra_identity.refusals,
+                        terra_identity.refusals, terra_identity.tombstones,
                         terra_identity.current_connections,
                         terra_identity.duplicate_connections, terra_identity.transferred_accounts,
                         terra_identity.dashboard_connections, terra_identity.shared_references, terra_identity.problems,
@@ -69,7 +69,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION terra_identity.grant_reader(regrole) IS
-    'Lets a role read every table and view except signing_secrets, payloads included, and call resolve, lineage_of, '
+    'Lets a role read every table and view except signing_secrets and tombstone_key, payloads included, and call resolve, lineage_of, '
     'user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph, would_duplicate and '
     'reconcile. Row level security on the tables holds for all of these. Error 22004 if the role is null.';
 
@@ -123,3 +123,4 @@ SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected_rejected_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.refusal_counters', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.refusal_counters_counter_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.tombstones', '');

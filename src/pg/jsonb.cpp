@@ -129,6 +129,11 @@ NullableValue JsonbView::copy() const {
 
 static_assert(JsonValue<JsonbView>);
 
+const Jsonb* jsonb_of(const nlohmann::json& json) {
+    const std::string text = json.dump();
+    return DatumGetJsonbP(call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str())); }));
+}
+
 const Jsonb* detoasted_jsonb(Datum datum) {
     auto* const value = reinterpret_cast<struct varlena*>(DatumGetPointer(datum));
     if (!VARATT_IS_EXTENDED(value))

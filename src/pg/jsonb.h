@@ -50,6 +50,9 @@ private:
     std::size_t size_ = 0;        ///< of a string or a container in it, in bytes
 };
 
+/// A jsonb datum of this value, in the current memory context.
+const Jsonb* jsonb_of(const nlohmann::json& json);
+
 /// A jsonb datum in memory, whole: itself, or detoasted in the current memory context.
 const Jsonb* detoasted_jsonb(Datum datum);
 

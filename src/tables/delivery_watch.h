@@ -26,6 +26,7 @@ public:
     const std::optional<SignedContent>& signed_content() const { return signed_content_; }
 
     std::optional<std::int64_t> repeated; ///< the earlier event, if the delivery is repeated
+    bool forgotten = false;               ///< whether it names somebody who was forgotten, and so is not kept
     std::optional<Delivered> taken;       ///< its keys, if they were recorded before it was inserted
 
 private:

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <utility>
 
+#include "pg/jsonb.h"
 #include "pg/query.h"
 #include "pg/row_versions.h"
 #include "pg/row_writer.h"
@@ -223,18 +224,13 @@ void delete_vanished(const Derived& derived, const std::string& dev_id) {
     }
 }
 
-Datum jsonb_of(const nlohmann::json& json) {
-    const std::string text = json.dump();
-    return call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str())); });
-}
-
 HeapTuple row_of(const Change& change, const std::string& dev_id, const Table& table) {
     return table.form_row(std::array{
         NullableValue(Int64GetDatum(next_id(change_ids))), NullableValue(TimestampTzGetDatum(GetCurrentTimestamp())),
         change.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(change.event_id)),
         NullableValue(text_of(change.kind)), NullableValue(text_of(dev_id)), NullableValue(text_of(change.user_id)),
         NullableValue(Int64GetDatum(change.lineage_id)), NullableValue(change.reference_id),
-        change.detail.is_null() ? NullableValue() : NullableValue(jsonb_of(change.detail))});
+        change.detail.is_null() ? NullableValue() : NullableValue(JsonbPGetDatum(jsonb_of(change.detail)))});
 }
 
 void write_changes(const Derived& derived, const std::string& dev_id) {

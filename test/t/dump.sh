@@ -25,6 +25,7 @@ SELECT 'rejected', r FROM terra_identity.rejected r ORDER BY r;
 SELECT 'refusal_counters', r FROM terra_identity.refusal_counters r ORDER BY r;
 SELECT 'signatures', s FROM terra_identity.signatures s ORDER BY s;
 SELECT 'accepted_duplicates', a FROM terra_identity.accepted_duplicates a ORDER BY a;
+SELECT 'tombstones', t FROM terra_identity.tombstones t ORDER BY t;
 SELECT 'disconnects', to_jsonb(d) FROM terra_identity.disconnects d ORDER BY d.disconnect_id;
 SELECT 'sequences', sequencename, last_value FROM pg_sequences
 WHERE schemaname = 'terra_identity' AND sequencename <> 'signing_secrets_secret_id_seq' ORDER BY 2;

@@ -43,6 +43,8 @@ the event, or store it with its problem: set `terra_identity.strict` to off |
 | `TI003` | the environment requires signatures, and none of its signing secrets is valid | `set_signing_secret`, \
 or set `environments.signature_required` to false |
 | `TI004` | `correct` is asked to say what an event cannot say, or what would not become true | the message says why |
+| `TI005` | somebody of the environment was forgotten, and the key of the tombstones is missing, which no dump has | \
+`set_tombstone_key` |
 | `40001` | at REPEATABLE READ and above, another transaction was faster; or a delivery was deleted while it was sent \
 again; or what `correct` is about changed meanwhile | try again |
 

@@ -129,9 +129,9 @@ same "the publisher has some of everything" "t|t|t|t|t|t" "$(publisher -c "
 
 # As the page has it.
 block publisher | publisher
-same "the page publishes all tables but signing_secrets" "$(publisher -c "
+same "the page publishes all tables but those with secrets" "$(publisher -c "
     SELECT relname FROM pg_class WHERE relnamespace = 'terra_identity'::regnamespace AND relkind IN ('r', 'p')
-      AND relname <> 'signing_secrets' ORDER BY relname")" "$(publisher -c "
+      AND relname NOT IN ('signing_secrets', 'tombstone_key') ORDER BY relname")" "$(publisher -c "
     SELECT tablename FROM pg_publication_tables WHERE pubname = 'terra_identity'
         ORDER BY tablename::text COLLATE \"C\"")"
 "$PRIVATE_BINDIR/pg_ctl" start -w -s -D "$work/data" -l "$work/server.log" </dev/null >/dev/null

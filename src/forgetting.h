@@ -1,0 +1,104 @@
+// Forgetting: erases a person from every table of one environment, and leaves nothing but tombstones; or, where other
+// people's connections follow from hers, a pseudonymous rest.
+#pragma once
+
+#include "core/connection.h"
+#include "core/renaming.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tables/progress.h"
+#include "tables/table_store.h"
+
+namespace terra_identity {
+
+class LedgerRow;
+
+/// Whom to forget: an end user, or a connection that has none. One of the two is empty.
+struct Forgotten {
+    std::string reference_id;
+    std::string user_id;
+};
+
+/// What was done in one table.
+struct Erased {
+    std::int64_t erased = 0;  ///< rows removed
+    std::int64_t changed = 0; ///< rows kept, without what was hers
+};
+
+class Forgetting {
+public:
+    /// @param connections the table, which must be locked, as its environment, and the ledger against inserts
+    Forgetting(const pg::Table& connections, std::string dev_id, Forgotten who, std::string key);
+
+    /// Within `as_owner`. @return by the name of the table
+    const std::map<std::string, Erased>& erase();
+
+    /// A connection that is left, under another name, and is not ended.
+    struct Rest {
+        std::string user_id;
+        std::optional<Micros> alive_at;
+    };
+    const std::vector<Rest>& rest() const { return rest_; }
+
+    /// Whether only a rebuild() tells what follows now: ids decided between what is of one time, and are others now.
+    bool needs_rebuild() const { return needs_rebuild_; }
+
+private:
+    void find_connections();
+    void find_rest();
+    void join_neighbours(std::size_t member);
+    void rename_hers();
+    void find_ties();
+    std::optional<std::string> anybody_else_on(const Connection& connection, const std::string& provider_user_id) const;
+
+    void erase_events();
+    void erase_event(const LedgerRow& row, std::vector<std::int64_t>& gone);
+    void update_event_row(const LedgerRow& row, const Event& rest, bool hers);
+    void scrub_note(const LedgerRow& row, const Event& event);
+    void remove_events(std::vector<std::int64_t>& gone);
+    void erase_events_of_her_time(const std::string& user_id);
+    void erase_deliveries();
+    void erase_changes();
+    void erase_connections();
+    void erase_reauths();
+    void erase_disconnects();
+    void erase_accepted_duplicates();
+    void erase_rejected();
+    void add_tombstones();
+
+    bool is_hers(const std::string& user_id) const { return member_of_.contains(user_id); }
+    bool is_rest(const std::string& user_id) const {
+        const auto found = member_of_.find(user_id);
+        return found != member_of_.end() && stays_[found->second];
+    }
+
+    const pg::Table& table_;
+    tables::TableStore store_;
+    const std::string dev_id_;
+    const Forgotten who_;
+    const std::string key_;
+    tables::ToldProgress progress_;
+
+    std::vector<Connection> members_; ///< her connections, and what earlier forget()s left and is linked with them
+    std::map<std::string, std::size_t> member_of_;
+    std::vector<std::set<std::size_t>> links_; ///< between members
+    std::vector<bool> stays_;                  ///< of each member: other people's connections follow from it
+    std::vector<std::string> user_ids_;        ///< of the members
+    std::vector<std::string> her_ids_;         ///< those of them that are hers, which get tombstones
+    std::set<std::string> neighbours_;         ///< other people's connections that name one of hers
+    Renaming names_;
+    std::set<std::string> former_; ///< other people's connections that were hers once
+    std::vector<std::int64_t> erased_events_;
+    std::vector<std::string> erased_trace_ids_;
+    std::vector<Rest> rest_;
+    bool needs_rebuild_ = false;
+    std::map<std::string, Erased> erased_;
+};
+
+} // namespace terra_identity

@@ -1,0 +1,294 @@
+// What forget() does to the ledger: events that are hers alone are removed. Of events from which the state of others
+// follows, only what the rules read stays, under other names.
+#include "core/minimal_payload.h"
+#include "core/named_ids.h"
+#include "core/reference_history.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "forgetting.h"
+#include "pg/jsonb.h"
+#include "pg/query.h"
+#include "tables/ledger.h"
+#include "tables/ledger_edits.h"
+
+namespace terra_identity {
+
+using namespace pg;
+using namespace tables;
+
+/// One row of the ledger, as it was selected.
+class LedgerRow {
+public:
+    LedgerRow(const SPITupleTable* rows, std::uint64_t row) : rows_(rows), row_(row) {}
+
+    std::int64_t event_id() const { return DatumGetInt64(value(1).value); }
+    bool is_entered() const { return DatumGetBool(value(5).value); }
+    std::optional<std::string> user_id() const { return text(6); }
+    std::optional<std::string> reference_id() const { return text(7); }
+    std::optional<std::string> trace_id() const { return text(8); }
+    /// Whether it changed nothing when it came, so that the others say all that it says.
+    bool is_superfluous() const { return !value(9).is_null && !DatumGetBool(value(9).value); }
+    std::string type() const { return text(10).value_or(""); }
+    JsonbView payload() const { return JsonbView(detoasted_jsonb(value(3).value)); }
+    Event event() const { return event_of(value(2).value, value(3).value, value(4), is_entered()); }
+
+private:
+    NullableValue value(int number) const { return pg::column(rows_, row_, number); }
+    std::optional<std::string> text(int number) const {
+        const NullableValue found = value(number);
+        return found.is_null ? std::nullopt : std::optional(string_of(found.value));
+    }
+
+    const SPITupleTable* rows_;
+    std::uint64_t row_;
+};
+
+namespace {
+
+/// The events that may name her: by their columns, or, as these have one of the ids that an event names, by their type.
+Query select_events = R"(
+    SELECT e.event_id, e.received_at, e.payload, e.headers, e.entered_by IS NOT NULL, e.user_id, e.reference_id,
+           e.trace_id, e.contributes, e.event_type
+    FROM terra_identity.events e
+    WHERE e.dev_id = $1 AND e.event_id > $2
+      AND (e.user_id = ANY ($3) OR e.reference_id = $4 OR e.user_id IS NULL OR e.event_type = 'user_reauth'
+           OR e.entered_by IS NOT NULL OR e.problem IS NOT NULL)
+    ORDER BY e.event_id LIMIT 1000)";
+
+/// All events of a connection.
+Query select_events_of_connection = R"(
+    SELECT e.event_id, e.received_at, e.payload, e.headers, e.entered_by IS NOT NULL, e.user_id, e.reference_id,
+           e.trace_id, e.contributes, e.event_type
+    FROM terra_identity.events e
+    WHERE e.dev_id = $1 AND e.event_id > $2 AND e.user_id = $3
+    ORDER BY e.event_id LIMIT 1000)";
+
+Query select_reauths_of_connection = R"(
+    SELECT e.event_id, e.received_at, e.payload, e.headers, e.entered_by IS NOT NULL, e.user_id, e.reference_id,
+           e.trace_id, e.contributes, e.event_type
+    FROM terra_identity.reauths r
+    JOIN terra_identity.events e ON e.dev_id = r.dev_id AND e.user_id = r.new_user_id AND e.event_type = 'user_reauth'
+    WHERE r.dev_id = $1 AND r.old_user_id = $2)";
+
+Query delete_events = "DELETE FROM terra_identity.events e WHERE e.dev_id = $1 AND e.event_id = ANY ($2)";
+
+Query update_event = R"(
+    UPDATE terra_identity.events e
+    SET payload = $3, headers = $4, user_id = $5, reference_id = $6, trace_id = $7, disputes_reference = $8
+    WHERE e.dev_id = $1 AND e.event_id = $2)";
+
+Query delete_deliveries = R"(
+    DELETE FROM terra_identity.deliveries d
+    WHERE d.trace_id = ANY ($2) AND d.dev_id = $1 AND d.event_id = ANY ($3))";
+
+Query delete_signatures = "DELETE FROM terra_identity.signatures s WHERE s.dev_id = $1 AND s.event_id = ANY ($2)";
+
+Query::Parameter event_ids_parameter(const std::vector<std::int64_t>& event_ids) {
+    std::vector<NullableValue> values;
+    values.reserve(event_ids.size());
+    for (const std::int64_t event_id : event_ids)
+        values.push_back(Int64GetDatum(event_id));
+    return {INT8ARRAYOID, NullableValue(array_of(values, INT8OID))};
+}
+
+Query::Parameter parameter(const std::optional<std::string>& text) { return {TEXTOID, NullableValue(text)}; }
+
+Query::Parameter parameter(const nlohmann::json& json) {
+    return {JSONBOID, json.is_null() ? NullableValue() : NullableValue(JsonbPGetDatum(jsonb_of(json)))};
+}
+
+/// Calls take(row) for every row of a query that returns one page after another. What it allocates is freed after each
+/// page. @param query takes dev_id, the event_id before the page, and the other parameters
+template <class Take>
+void for_each_event(Query& query, const std::string& dev_id, const std::vector<Query::Parameter>& others,
+                    const Take& take) {
+    const MemoryContext page = call(
+        [] { return AllocSetContextCreate(CurrentMemoryContext, "terra_identity events", ALLOCSET_DEFAULT_SIZES); });
+    for (std::int64_t last = 0;;) {
+        std::vector<Query::Parameter> parameters{text_parameter(dev_id), id_parameter(last)};
+        parameters.insert(parameters.end(), others.begin(), others.end());
+        SPITupleTable* const rows = query.run(parameters);
+        const std::uint64_t count = Query::rows();
+        const MemoryContext outer = MemoryContextSwitchTo(page);
+        for (std::uint64_t n = 0; n < count; ++n) {
+            check_for_interrupts();
+            const LedgerRow row(rows, n);
+            last = row.event_id();
+            take(row);
+        }
+        MemoryContextSwitchTo(outer);
+        call([=] {
+            MemoryContextReset(page);
+            SPI_freetuptable(rows);
+        });
+        if (count == 0)
+            break;
+    }
+    call([page] { MemoryContextDelete(page); });
+}
+
+/// The connections that an event contributes to.
+std::vector<std::string> connections_of(const Event& event) {
+    std::vector<std::string> result;
+    for (const Contribution& contribution : contributions_of(event))
+        result.push_back(contribution.user_id);
+    return result;
+}
+
+} // namespace
+
+void Forgetting::erase_events() {
+    progress_.begin("events read");
+    const LedgerEdits allowed;
+    std::uint64_t done = 0;
+    std::vector<std::int64_t> gone;
+    for_each_event(select_events, dev_id_,
+                   {{TEXTARRAYOID, NullableValue(text_array_of(user_ids_))}, text_parameter(who_.reference_id)},
+                   [&](const LedgerRow& row) {
+                       progress_.at(++done);
+                       erase_event(row, gone);
+                   });
+    remove_events(gone);
+    for (const std::string& user_id : former_)
+        erase_events_of_her_time(user_id);
+}
+
+/// Erases what is hers of an event. @param gone takes the events to be removed
+void Forgetting::erase_event(const LedgerRow& row, std::vector<std::int64_t>& gone) {
+    const auto remove = [&] {
+        gone.push_back(row.event_id());
+        if (const auto trace_id = row.trace_id())
+            erased_trace_ids_.push_back(*trace_id);
+        if (gone.size() == 10'000)
+            remove_events(gone);
+    };
+    const std::optional<std::string> user_id = row.user_id();
+    if (user_id && is_hers(*user_id) && !is_rest(*user_id) && row.type() != reauth_type && !row.is_entered())
+        return remove();
+    const Event event = row.event();
+    const bool says_nothing = event.kind == EventKind::nothing;
+    const NamedIds named = named_ids(row.payload());
+    const bool names_her =
+        std::any_of(named.user_ids.begin(), named.user_ids.end(), [this](const auto& id) { return is_hers(id); }) ||
+        std::any_of(named.reference_ids.begin(), named.reference_ids.end(),
+                    [this](const auto& id) { return names_.names_reference(id); }) ||
+        (!who_.user_id.empty() &&
+         std::find(named.user_ids.begin(), named.user_ids.end(), who_.user_id) != named.user_ids.end());
+    if (!names_her) {
+        if (row.is_entered() && !says_nothing)
+            scrub_note(row, event);
+        return;
+    }
+    if (says_nothing)
+        return remove();
+    const std::vector<std::string> connections = connections_of(event);
+    const auto hers = [this](const std::string& id) { return is_hers(id); };
+    const bool all_hers = std::all_of(connections.begin(), connections.end(), hers);
+    const bool stays = std::any_of(connections.begin(), connections.end(),
+                                   [this](const std::string& id) { return !is_hers(id) || is_rest(id); });
+    if (!stays || (all_hers && event.kind == EventKind::passing && row.is_superfluous()))
+        return remove();
+    for (const std::string& id : connections)
+        if (!is_hers(id))
+            former_.insert(id);
+    Event rest = names_.renamed(event, hers(event.user->user_id));
+    // On somebody else's connection, data that names her says nothing of whose it is: an earlier or an identity event
+    // does.
+    if (!all_hers && event.kind == EventKind::passing)
+        rest.user->reference_id.reset();
+    update_event_row(row, rest, all_hers);
+}
+
+/// Writes what stays of an event. @param hers whether it is of her connections alone: then a retry is known by its
+/// tombstone, and its trace id goes
+void Forgetting::update_event_row(const LedgerRow& row, const Event& rest, bool hers) {
+    const std::optional<std::string> trace_id = row.trace_id();
+    if (hers) {
+        erased_events_.push_back(row.event_id());
+        if (trace_id)
+            erased_trace_ids_.push_back(*trace_id);
+    }
+    update_event.run({text_parameter(dev_id_),
+                      id_parameter(row.event_id()),
+                      parameter(minimal_payload(rest)),
+                      parameter(minimal_headers(rest)),
+                      text_parameter(rest.user->user_id),
+                      parameter(rest.user->reference_id),
+                      parameter(hers ? std::nullopt : trace_id),
+                      {BOOLOID, NullableValue()}});
+    erased_["events"].changed += static_cast<std::int64_t>(Query::rows());
+}
+
+/// Takes her ids out of the note of somebody else's correction.
+void Forgetting::scrub_note(const LedgerRow& row, const Event& event) {
+    const JsonbView correction = row.payload().member("correction");
+    const JsonbView note = correction.is_object() ? correction.member("note") : JsonbView();
+    if (!note.is_string())
+        return;
+    const std::string before(note.text()), after = names_.scrubbed(before);
+    if (before == after)
+        return;
+    nlohmann::json payload = minimal_payload(event);
+    payload["correction"]["note"] = after;
+    update_event.run({text_parameter(dev_id_),
+                      id_parameter(row.event_id()),
+                      parameter(payload),
+                      parameter(minimal_headers(event)),
+                      parameter(row.user_id()),
+                      parameter(row.reference_id()),
+                      parameter(row.trace_id()),
+                      {BOOLOID, NullableValue()}});
+    erased_["events"].changed += static_cast<std::int64_t>(Query::rows());
+}
+
+void Forgetting::remove_events(std::vector<std::int64_t>& gone) {
+    delete_events.run({text_parameter(dev_id_), event_ids_parameter(gone)});
+    erased_["events"].erased += static_cast<std::int64_t>(Query::rows());
+    erased_events_.insert(erased_events_.end(), gone.begin(), gone.end());
+    gone.clear();
+}
+
+/// Somebody else's connection that was hers once: the data of that time is hers, whether it names her or not. The rows
+/// stay, and their trace ids, so that a retry is known.
+void Forgetting::erase_events_of_her_time(const std::string& user_id) {
+    ReferenceHistory history(user_id);
+    const auto user = text_parameter(user_id);
+    for_each_event(select_events_of_connection, dev_id_, {user}, [&](const LedgerRow& row) {
+        if (is_identity(kind_of_type(row.type())) || row.is_entered())
+            history.add(row.event());
+    });
+    SPITupleTable* const reauths = select_reauths_of_connection.run({text_parameter(dev_id_), user});
+    for (std::uint64_t n = 0, count = Query::rows(); n < count; ++n)
+        history.add(LedgerRow(reauths, n).event());
+    const std::vector<ReferencePeriod> periods = history.periods(std::nullopt);
+    const auto is_name = [this](const ReferencePeriod& period) {
+        return std::any_of(names_.reference_ids.begin(), names_.reference_ids.end(),
+                           [&](const auto& name) { return name.second == period.reference_id; });
+    };
+    if (std::none_of(periods.begin(), periods.end(), is_name))
+        return;
+    for_each_event(select_events_of_connection, dev_id_, {user}, [&](const LedgerRow& row) {
+        if (is_identity(kind_of_type(row.type())) || row.is_entered())
+            return;
+        const Event event = row.event();
+        const ReferencePeriod* const period = period_at(periods, event.time);
+        if (event.kind == EventKind::passing && period != nullptr && is_name(*period) && !event.user->reference_id)
+            update_event_row(row, event, false);
+    });
+}
+
+/// The keys of deliveries whose events are gone, or are only hers.
+void Forgetting::erase_deliveries() {
+    const auto dev_id = text_parameter(dev_id_);
+    const auto event_ids = event_ids_parameter(erased_events_);
+    const auto erased = [this](const char* table) -> std::int64_t& { return erased_[table].erased; };
+    delete_deliveries.run({dev_id, {TEXTARRAYOID, NullableValue(text_array_of(erased_trace_ids_))}, event_ids});
+    erased("deliveries") = static_cast<std::int64_t>(Query::rows());
+    delete_signatures.run({dev_id, event_ids});
+    erased("signatures") = static_cast<std::int64_t>(Query::rows());
+}
+
+} // namespace terra_identity
