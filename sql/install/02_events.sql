@@ -34,7 +34,8 @@ CREATE INDEX events_disputes_reference_idx
 COMMENT ON TABLE terra_identity.events IS
     'The ledger: one row per webhook delivery. INSERT the payload, and headers, dev_id and received_at if you have '
     'them; the extension fills in the other columns. A repeated delivery, one with the trace id and the payload of an '
-    'earlier one, is skipped without an error. Append-only: UPDATE, DELETE and TRUNCATE raise an error (TI002).';
+    'earlier one, is skipped without an error, and so is what names somebody who was forgotten. Append-only: UPDATE, '
+    'DELETE and TRUNCATE raise an error (TI002), and only forget and forget_user take anything out.';
 COMMENT ON COLUMN terra_identity.events.event_id IS 'Number of the delivery, in the order of insertion';
 COMMENT ON COLUMN terra_identity.events.dev_id IS
     'Environment (environments.dev_id). If you leave it out: the environment that the header dev-id leads to (see '

@@ -87,7 +87,9 @@ COMMENT ON TABLE terra_identity.refusal_counters IS
     'each other. DELETE rows to count from zero.';
 COMMENT ON COLUMN terra_identity.refusal_counters.counter_id IS 'Number of the counter';
 COMMENT ON COLUMN terra_identity.refusal_counters.dev_id IS 'Environment (environments.dev_id). No personal data.';
-COMMENT ON COLUMN terra_identity.refusal_counters.reason IS 'What was wrong with the signature. No personal data.';
+COMMENT ON COLUMN terra_identity.refusal_counters.reason IS
+    'What was wrong with the signature; or forgotten, for deliveries that name somebody who was forgotten. No personal '
+    'data.';
 COMMENT ON COLUMN terra_identity.refusal_counters.refused IS 'Number of refused deliveries';
 COMMENT ON COLUMN terra_identity.refusal_counters.first_at IS 'When the first one was received';
 COMMENT ON COLUMN terra_identity.refusal_counters.last_at IS 'When the last one was received';
@@ -100,10 +102,11 @@ SELECT r.dev_id, r.reason, pg_catalog.sum(r.refused)::bigint AS refused, pg_cata
 FROM terra_identity.refusal_counters r
 GROUP BY r.dev_id, r.reason;
 COMMENT ON VIEW terra_identity.refusals IS
-    'How many deliveries ingest answered with 401 because of their signature. Their bodies are not kept, so that '
-    'strangers cannot fill the disk.';
+    'How many deliveries ingest answered with 401 because of their signature; their bodies are not kept, so that '
+    'strangers cannot fill the disk. And how many, of any way in, named somebody who was forgotten: see forget.';
 COMMENT ON COLUMN terra_identity.refusals.dev_id IS 'Environment (environments.dev_id)';
-COMMENT ON COLUMN terra_identity.refusals.reason IS 'What was wrong with the signature';
+COMMENT ON COLUMN terra_identity.refusals.reason IS
+    'What was wrong with the signature; or forgotten, for deliveries that name somebody who was forgotten';
 COMMENT ON COLUMN terra_identity.refusals.refused IS 'Number of refused deliveries';
 COMMENT ON COLUMN terra_identity.refusals.first_at IS 'When the first one was received';
 COMMENT ON COLUMN terra_identity.refusals.last_at IS 'When the last one was received';
@@ -119,7 +122,8 @@ COMMENT ON FUNCTION terra_identity.ingest(bytea, jsonb, text) IS
     'dev-id leads to (see environments.terra_dev_id). Where the default environment requires signatures, an '
     'environment that the header leads to accepts only what is signed with one of its own secrets. http_status 200, '
     'outcome stored or duplicate: event_id is the event; a duplicate has the trace id and the body of an earlier '
-    'delivery or, where signatures are required, its signed content. http_status 401, outcome rejected: '
+    'delivery or, where signatures are required, its signed content. http_status 200, outcome forgotten: it names '
+    'somebody who was forgotten, and is not kept; counted in refusals. http_status 401, outcome rejected: '
     'X-Terra-Signature or terra-signature is not good for this body; counted in refusals. http_status 400, outcome '
     'rejected: the body cannot be jsonb; kept in rejected, up to 500 MB. detail: why it was rejected, or the problem '
     'of a stored event; else null. Nothing that the sender sent raises an error. An error is the server''s, such as '
@@ -138,7 +142,8 @@ CREATE FUNCTION terra_identity.webhook(json) RETURNS json
 COMMENT ON FUNCTION terra_identity.webhook(json) IS
     'ingest for PostgREST and Supabase. The single unnamed argument is the raw body; the headers come from the setting '
     'request.headers, and the environment from the header dev-id. Sets response.status and returns {"outcome", '
-    '"detail"}. A body that is not JSON does not get here: PostgREST answers it, and it is not kept.';
+    '"detail"}. A delivery of somebody who was forgotten is answered as stored, because whoever sends need not know. A '
+    'body that is not JSON does not get here: PostgREST answers it, and it is not kept.';
 
 CREATE FUNCTION terra_identity.replay_rejected(
     dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'),
@@ -147,7 +152,8 @@ RETURNS SETOF record LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_r
 COMMENT ON FUNCTION terra_identity.replay_rejected(text) IS
     'Tries the rejected deliveries of an environment again, oldest first, with the time at which each was received: '
     'one row for each. Call it when their cause is gone: strict is off, a trigger was removed, or somebody corrected '
-    'bodies by UPDATE. What is stored now, or was stored already, leaves the table rejected. Error: 22004 if dev_id is '
+    'bodies by UPDATE. What is stored now, was stored already, or names somebody who was forgotten, leaves the table '
+    'rejected. Error: 22004 if dev_id is '
     'null.';
 
 CREATE FUNCTION terra_identity.verify_signature(

@@ -194,6 +194,7 @@ FROM (
     SELECT r.dev_id COLLATE pg_catalog."default", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
            pg_catalog.sum(r.refused)::bigint, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM terra_identity.refusal_counters r
+    WHERE r.reason <> 'forgotten'
     GROUP BY r.dev_id
     UNION ALL
     SELECT n.dev_id, n.provider, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
@@ -225,7 +226,8 @@ COMMENT ON COLUMN terra_identity.overview.problems IS
     'Number of rows in problems, of the newest 100,000 of the environment';
 COMMENT ON COLUMN terra_identity.overview.rejected IS 'Number of rows in rejected';
 COMMENT ON COLUMN terra_identity.overview.refused IS
-    'How many deliveries were refused (401), as in refusals; it starts again when somebody deletes the counters';
+    'How many deliveries were refused (401), as in refusals, where those of forgotten people are counted as well; it '
+    'starts again when somebody deletes the counters';
 COMMENT ON COLUMN terra_identity.overview.events_hour IS
     'Deliveries received in the last hour. Null if these are more than the 100,000 newest of the environment';
 COMMENT ON COLUMN terra_identity.overview.events_day IS

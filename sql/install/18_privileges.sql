@@ -69,9 +69,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION terra_identity.grant_reader(regrole) IS
-    'Lets a role read every table and view except signing_secrets and tombstone_key, payloads included, and call resolve, lineage_of, '
-    'user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph, would_duplicate and '
-    'reconcile. Row level security on the tables holds for all of these. Error 22004 if the role is null.';
+    'Lets a role read every table and view except signing_secrets and tombstone_key, payloads included, and call '
+    'resolve, lineage_of, user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph, '
+    'would_duplicate and reconcile. Row level security on the tables holds for all of these. Error 22004 if the role is null.';
 
 CREATE FUNCTION terra_identity.grant_attacher(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -1,6 +1,6 @@
 """
-A person who is in every table is forgotten. Then, after VACUUM FULL and a checkpoint, no file of the database has an id,
-a name or an e-mail address of hers, in any form in which the extension writes them; of a control it has all of them. A
+A person who is in every table is forgotten. Then, after VACUUM FULL and a checkpoint, no file of the database has an
+id, a name or an e-mail address of hers, in any form in which the extension writes them; of a control it has all of them. A
 dump has the tombstones and not their key: a restore of it takes no delivery until the key is set, and then not hers.
 Nobody without the key can test a guess, and what a sender can measure does not tell `forgotten` from `stored`.
 """
@@ -166,8 +166,9 @@ def on_disk(ann, cleo):
     missing = {form for form, _ in ann.forms()} - {form for form, _ in found_on_disk(ann)}
     hex_forms = {form for form in missing if form.endswith(" in hex")}
     check("all of her is on disk before", missing == hex_forms, missing - hex_forms)
-    said = [psql(f"SELECT table_name, erased, changed FROM terra_identity.forget({quoted(ann.reference_id)}, '{dev_id}')"
-                 " WHERE erased + changed > 0") for dev_id in ("default", "signed")]
+    said = [psql("SELECT table_name, erased, changed FROM"
+                 f" terra_identity.forget({quoted(ann.reference_id)}, '{dev_id}') WHERE erased + changed > 0")
+            for dev_id in ("default", "signed")]
     check("forget() says what it did in each table",
           all(table in said[0] for table in ("events|", "connections|", "rejected|", "disconnects|", "deliveries|",
                                              "changes|", "accepted_duplicates|")) and "signatures|1|0" in said[1],
@@ -195,7 +196,7 @@ def restored(ann):
     late = insert({"type": "daily", "user": ann.user(ann.user_id)})
     anybody = insert({"type": "daily", "user": {"user_id": "anybody"}})
     for what, sql in (("an INSERT", anybody), ("hers", late),
-                      ("ingest", "SELECT terra_identity.ingest('{\"type\": \"daily\", \"user\": {\"user_id\": \"x\"}}')"),
+                      ("ingest", f"SELECT terra_identity.ingest({quoted({'type': 'daily', 'user': {'user_id': 'x'}})})"),
                       ("forget", "SELECT terra_identity.forget('somebody')"),
                       ("import_users", "SELECT terra_identity.import_users('[{\"user_id\": \"x\"}]', now())")):
         check(f"without the key {what} fails", "TI005" in psql(sql, copy), psql(sql, copy))
