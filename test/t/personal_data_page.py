@@ -47,6 +47,7 @@ KEPT = {
     "signatures": "for ever",
     "rejected": "until `replay_rejected` can store it, or you delete the row",
     "disconnects": "until you delete the row",
+    "tombstones": "until `remember`",
 }
 
 
