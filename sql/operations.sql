@@ -16,7 +16,7 @@ CREATE FUNCTION pg_temp.connects(user_id text, reference_id text, provider text,
         WITH ORDINALITY p (payload, n)
     WHERE n = 1 OR $4 IS NOT NULL
 $$;
--- 'by index', or the nodes of the plan that read a whole table; and the indexes that it uses.
+-- 'by index', or the nodes of the plan that read a whole table, or sort all connections; and the indexes that it uses.
 CREATE FUNCTION pg_temp.plan(query text) RETURNS TABLE (scans text, indexes text) LANGUAGE plpgsql AS $$
 DECLARE
     line text; lines text := '';
@@ -24,7 +24,7 @@ BEGIN
     FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
         lines := lines || line || E'\n';
     END LOOP;
-    SELECT coalesce(string_agg(DISTINCT m[1], ', '), 'by index') INTO scans FROM regexp_matches(lines, '(Seq Scan on \w+|Sort)', 'g') m;
+    SELECT coalesce(string_agg(DISTINCT m[1], ', '), 'by index') INTO scans FROM regexp_matches(lines, '(Seq Scan on \w+|^Sort|^Limit\n *->  Sort)', 'g') m;
     SELECT string_agg(DISTINCT m[1], ', ' ORDER BY m[1]) INTO indexes FROM regexp_matches(lines, '(?:using|Index Scan on) (\w+)', 'g') m;
     RETURN NEXT;
 END $$;
