@@ -2,7 +2,8 @@
 The COMMENT of every column of every table says whether it holds personal data. People whose ids, names, notes and roles
 can be recognised come through every door: all of test/data/events, bodies that are rejected, signed deliveries,
 attached tables, lists that are imported, corrections, disconnects, duplicates that are accepted. Then every column of
-every table is searched: what is found there must be marked, and no mark may be idle.
+every table is searched: what is found there must be marked, and no mark may be idle. In the end all of them are
+forgotten, and nothing of theirs is found.
 """
 
 import hashlib
@@ -17,9 +18,10 @@ from personal_data_page import check_page
 from tap import check, finish
 
 # What is recognised, in lower case. A connection's number is given by a sequence, which begins there.
-USER, NUMBER, NAME, NOTE, ROLE, KEY = "a11a5e1f", 7711771177, "zanzibar", "she told us", "clerk_bea", "the sesame"
+USER, NUMBER, TRACE, NAME = "a11a5e1f", 7711771177, "0ff1ce", "zanzibar"
+NOTE, ROLE, KEY = "she told us", "clerk_bea", "the sesame"
 # Of what kind each is, and in which columns it may be found: ids and names are also in what Terra sent, and in notes.
-KINDS = {AN_ID: [USER, str(NUMBER)], SENT: [NAME], WRITTEN: [NOTE], A_ROLE: [ROLE], SECRET: [KEY]}
+KINDS = {AN_ID: [USER, str(NUMBER), TRACE], SENT: [NAME], WRITTEN: [NOTE], A_ROLE: [ROLE], SECRET: [KEY]}
 MAY_HOLD = {AN_ID: {AN_ID, SENT, WRITTEN}, SENT: {SENT, WRITTEN}, WRITTEN: {SENT, WRITTEN}, A_ROLE: {A_ROLE},
             SECRET: {SECRET}}
 
@@ -51,7 +53,7 @@ def literal(value):
 
 
 def headers(number, **more):
-    return {"X-Terra-Trace-Id": f"trace {USER} {number}", "X-Forwarded-User": NAME, **more}
+    return {"X-Terra-Trace-Id": f"{TRACE} {number}", "X-Forwarded-User": NAME, **more}
 
 
 def event(kind, user, reference, day, **more):
@@ -115,8 +117,8 @@ def lives():
                     {"type": NAME + "!" * 600, "user": {"user_id": USER, "provider": NAME * 600}},
                     {"type": "body", "user": {"user_id": USER * 600}, "data": NAME}):
         yield insert("problems", payload, "problem")
-    yield ingest("default", f'{{"type": "auth", "user": {{"user_id": {NAME}, {USER}', "rejected")
-    yield ingest("default", f'{{"type": "auth", "user": {{"user_id": "\\u0000{NAME}", {USER}', "rejected, too")
+    yield ingest("default", f'{{"type": "auth", "user": {{"user_id": {NAME}, "{user_id("first")}', "rejected")
+    yield ingest("default", f'{{"user": {{"name": "\\u0000{NAME}", "user_id": "{user_id("first")}"}}}}', "NUL")
     # Signed deliveries, one of them rejected; and one that is not signed.
     yield f"SELECT terra_identity.set_signing_secret('{KEY}', dev_id => 'signed');"
     for number in 1, 2:
@@ -125,7 +127,7 @@ def lives():
         yield ingest("signed", body[:-9], f"cut {number}", **{"X-Terra-Signature": signature(body[:-9])})
     yield ingest("signed", body, "not signed")
     for number, body in enumerate([json.dumps(event("sleep", "first", "anna", 7, data=[{"name": NAME}])), "{"]):
-        yield f"INSERT INTO webhooks (id, body) VALUES ('{USER} {number}', {literal(body)});"
+        yield f"INSERT INTO webhooks (id, body) VALUES ('{TRACE} {number}', {literal(body)});"
     yield f"SET ROLE {ROLE};"
     listed = [{**event("", name, "anna", 7)["user"], "state": state}
               for name, state in [("listed", "active"), ("gone", "deauth")]]
@@ -136,7 +138,7 @@ def lives():
     # The first disconnect fails, and stays; then it is confirmed, which ends the connection by a correction.
     yield "SELECT * FROM terra_identity.take_disconnects(9);"
     yield "RESET ROLE;"
-    yield f"""SELECT terra_identity.fail_disconnect(disconnect_id, '{NOTE}: {USER} refused', 'default')
+    yield f"""SELECT terra_identity.fail_disconnect(disconnect_id, '{NOTE}: no {user_id("first")}', 'default')
               FROM terra_identity.disconnects WHERE state = 'taken';"""
     yield f"SET ROLE {ROLE};"
     yield f"""INSERT INTO terra_identity.accepted_duplicates (provider, provider_user_id, note)
@@ -144,16 +146,33 @@ def lives():
     yield "RESET ROLE;"
     yield "SELECT count(*) FROM terra_identity.read_changes('mailer', 5);"
     yield "SELECT terra_identity.commit_changes('mailer', 3);"
+    yield f"SELECT terra_identity.set_tombstone_key({literal(f'{KEY:<32}')}::bytea);"
+    yield "SELECT count(*) FROM unnest('{carl,dora}'::text[]) who, terra_identity.forget(who);"
 
 
-def found_in(listed):
-    """{mark: {(table, column) where something of this kind is found}}; of hashes: where several are."""
+# Everybody whom an event names: by reference_id, then those who have none.
+FORGET_ALL = r"""
+SELECT DISTINCT format('SELECT FROM terra_identity.forget(%L, %L)', reference_id, dev_id)
+FROM terra_identity.connections WHERE reference_id IS NOT NULL \gexec
+SELECT DISTINCT ON (dev_id, lineage_id) format('SELECT FROM terra_identity.forget_user(%L, %L)', user_id, dev_id)
+FROM terra_identity.connections WHERE reference_id IS NULL \gexec
+"""
+
+
+def found_in(listed, kinds, of_table):
+    """
+    {mark: {(table, column) where something of this kind is found}}; of hashes: where several are. Of some tables only
+    some rows are looked at.
+    """
+    def text(column, type_name):
+        return f"encode({column}, 'escape')" if type_name == "bytea" else f"{column}::text"
+
     searched = "\nUNION ALL\n".join(
         f"""SELECT '{table}', '{column}', {literal(kind)} WHERE EXISTS (
-            SELECT FROM terra_identity.{table} t, LATERAL (SELECT {f"encode({column}, 'escape')" if type_name == "bytea"
-                                                                   else column + "::text"}) v (value)
-            WHERE lower(v.value) LIKE ANY (ARRAY[{", ".join(literal(f"%{needle}%") for needle in needles)}]))"""
-        for table, column, type_name, _ in listed for kind, needles in KINDS.items())
+            SELECT FROM terra_identity.{table}
+            WHERE {of_table.get(table, True)} AND lower({text(column, type_name)}) LIKE ANY (ARRAY[
+                {", ".join(literal(f"%{needle}%") for needle in needles)}]))"""
+        for table, column, type_name, _ in listed for kind, needles in kinds.items())
     hashes = "\nUNION ALL\n".join(
         f"""SELECT '{table}', '{column}', {literal(A_HASH)} FROM terra_identity.{table}
             HAVING count(DISTINCT {column}) > 1"""
@@ -177,13 +196,19 @@ def main():
           None not in marked.values(), names(one for one, mark in marked.items() if mark is None), *MARKS)
     check_page(listed)
     psql("\n".join(lives()))
-    found = found_in(listed)
+    found = found_in(listed, KINDS, {})
     for kind, may_hold in MAY_HOLD.items():
         wrong = {one for one in found[kind] if marked[one] not in may_hold}
-        check(f"what is recognised as \"{kind}\" is in columns that are marked", found[kind] and not wrong, names(wrong))
+        check(f"what is found as \"{kind}\" is in columns that are marked", found[kind] and not wrong, names(wrong))
     for mark in [*KINDS, A_HASH]:
         idle = {one for one, its in marked.items() if its == mark} - found[mark]
         check(f"no mark \"{mark}\" is idle", not idle, names(idle))
+    # Of events that name nobody, and bodies that are no JSON and name nobody, the trace id and a URL stay.
+    psql(FORGET_ALL)
+    kinds = {AN_ID: [USER, str(NUMBER)], SENT: [NAME], WRITTEN: [NOTE]}
+    found = found_in(listed, kinds, {"events": "user_id IS NOT NULL", "rejected": "body <> '{'"})
+    for kind in kinds:
+        check(f"when all are forgotten, nothing is found as \"{kind}\"", not found[kind], names(found[kind]))
     return finish()
 
 

@@ -1,9 +1,12 @@
 """
-Prints docs/personal-data.md: the columns that hold personal data, by the marks in their COMMENTs, and how long their
-rows are kept. make reference writes the page, and personal_data.py compares it.
+Prints docs/personal-data.md: the columns that hold personal data, by the marks in their COMMENTs, what forget() does to
+them, and how long their rows are kept. make reference writes the page, and personal_data.py compares it.
 """
 
 import difflib
+from collections import defaultdict
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from personal_data_marks import AN_ID, A_HASH, A_ROLE, NONE, SECRET, SENT, WRITTEN, columns, psql
@@ -27,28 +30,38 @@ FROM pg_attribute WHERE col_description(attrelid, attnum) LIKE '%Personal data: 
 
 # What each mark means, for people.
 MEANING = {
-    AN_ID: "Terra's, the provider's or your app's id of a connection, an account or an end user, alone, in a list or in "
-           "jsonb; the number of a connection or lineage, which your app may keep; a trace id, which of attached tables "
-           "and imports has an id of a row or a connection in it",
+    AN_ID: "Terra's, the provider's or your app's id of a connection, an account or an end user; the number of a "
+           "connection or lineage, which your app may keep; a trace id, which may have the key of an attached table's "
+           "row or the id of an imported user in it",
     SENT: "bodies, headers and what is quoted from them: health data, names, e-mail addresses and ids",
     WRITTEN: "a note of a person or the error of a worker: whatever they wrote",
-    A_HASH: "it shows whether a delivery that somebody has in hand was received, and nothing more",
+    A_HASH: "who has the delivery, or of a tombstone the id and the key, can tell that it was here; nobody can go back",
     A_ROLE: "who works with the database, not an end user",
 }
 
-# What becomes of the rows of each table.
-KEPT = {
-    "events": "for ever",
-    "deliveries": "as long as its event",
-    "connections": "for ever",
-    "reauths": "for ever",
-    "changes": "for ever",
-    "accepted_duplicates": "until you delete the row",
-    "signatures": "for ever",
-    "rejected": "until `replay_rejected` can store it, or you delete the row",
-    "disconnects": "until you delete the row",
-    "tombstones": "until `remember`",
+# What becomes of the rows of each table: by forget(), and without it.
+REMOVED = "removed"
+STUB = "removed; where connections of others follow from hers, kept with names in the place of her ids"
+FORGOTTEN_AND_KEPT = {
+    "events": (STUB + ", and with nothing but what the rules read", "for ever"),
+    "deliveries": (REMOVED, "as long as its event"),
+    "connections": (STUB, "for ever"),
+    "reauths": (STUB, "for ever"),
+    "changes": (STUB, "for ever"),
+    "accepted_duplicates": ("her ids are replaced in the note; a row of an account that nobody else is on is removed",
+                            "until you delete the row"),
+    "signatures": (REMOVED, "for ever"),
+    "rejected": (REMOVED, "until `replay_rejected` can store it, or you delete the row"),
+    "disconnects": ("removed; in rows of other people her ids are replaced", "until you delete the row"),
+    "tombstones": ("written by it", "until `remember`"),
 }
+
+
+ELSEWHERE = """
+What `forget` does is in [A user wants to be deleted](questions/a-user-wants-to-be-deleted.md), which also says where
+else such data is: in free space and statistics until `VACUUM` and `ANALYZE`, in WAL, backups, standbys and the server's
+log, and in tables of your own.
+"""
 
 
 def word(mark):
@@ -64,11 +77,16 @@ def personal(listed):
 
 
 def page(listed):
-    lines = [INTRODUCTION, row("what", "meaning"), "|---|---|", *(row(word(m), told) for m, told in MEANING.items()), "",
-             row("table", "column", "what", "kept"), "|---|---|---|---|"]
-    lines += [row(f"[{table}](reference.md#{table})", f"`{column}`", word(mark), KEPT[table])
-              for table, column, mark in personal(listed)]
-    return "\n".join(lines) + "\n"
+    lines = [INTRODUCTION, row("what", "meaning"), "|---|---|"]
+    lines += [row(word(mark), meaning) for mark, meaning in MEANING.items()]
+    lines += ["", row("table", "columns", "`forget`", "kept"), "|---|---|---|---|"]
+    for table, columns_of in groupby(personal(listed), key=itemgetter(0)):
+        of_mark = defaultdict(list)
+        for _, column, mark in columns_of:
+            of_mark[mark].append(f"`{column}`")
+        told = "; ".join(f"{word(mark)}: {', '.join(its)}" for mark, its in of_mark.items())
+        lines.append(row(f"[{table}](reference.md#{table})", told, *FORGOTTEN_AND_KEPT[table]))
+    return "\n".join(lines) + "\n" + ELSEWHERE
 
 
 def check_page(listed):
@@ -81,7 +99,7 @@ def check_page(listed):
     check("its query finds them",
           listed_there == [f"terra_identity.{table}|{column}" for table, column, _ in personal(listed)], *listed_there)
     tables = {table for table, _, _ in personal(listed)}
-    check("it says of no other table how long it is kept", set(KEPT) == tables, set(KEPT) ^ tables)
+    check("it speaks of no other table", set(FORGOTTEN_AND_KEPT) == tables, set(FORGOTTEN_AND_KEPT) ^ tables)
 
 
 if __name__ == "__main__":
