@@ -115,8 +115,7 @@ SELECT terra_identity.skip_changes('hers') > 0 AS skipped;
 UPDATE terra_identity.consumers SET position = 0;
 RESET ROLE;
 BEGIN;
-ALTER TABLE terra_identity.changes ENABLE ROW LEVEL SECURITY;
-CREATE POLICY one ON terra_identity.changes TO regress_consumer USING (dev_id = 'consumers 2');
+SELECT terra_identity.revoke_reader('regress_consumer'), terra_identity.grant_consumer('regress_consumer', 'consumers 2');
 SELECT max(position) AS last FROM terra_identity.changes WHERE dev_id = 'consumers' \gset
 SET LOCAL ROLE regress_consumer;
 SELECT dev_id, user_id FROM terra_identity.read_changes('spy');

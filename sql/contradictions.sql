@@ -114,19 +114,11 @@ SELECT rtrim(settled_by, ';') AS settled_by FROM pg_temp.found(E'%s %L \\ "\u202
 :settled_by \g /dev/null
 SELECT count(*) FROM pg_temp.found(E'%s %L \\ "\u202e''');
 CREATE ROLE regress_support;
-SELECT terra_identity.grant_reader('regress_support');
-ALTER TABLE terra_identity.connections ENABLE ROW LEVEL SECURITY;
-ALTER TABLE terra_identity.events ENABLE ROW LEVEL SECURITY;
-CREATE POLICY mine ON terra_identity.connections FOR SELECT TO regress_support USING (dev_id = 'verdict keep');
-CREATE POLICY mine ON terra_identity.events FOR SELECT TO regress_support USING (dev_id = 'verdict keep');
+SELECT terra_identity.grant_reader('regress_support', 'verdict keep');
 SET ROLE regress_support;
 SELECT dev_id, kind, user_id FROM terra_identity.contradictions ORDER BY 1, 2, 3;
 SELECT dev_id, connections FROM terra_identity.policy_evidence;
 RESET ROLE;
-DROP POLICY mine ON terra_identity.connections;
-DROP POLICY mine ON terra_identity.events;
-ALTER TABLE terra_identity.connections DISABLE ROW LEVEL SECURITY;
-ALTER TABLE terra_identity.events DISABLE ROW LEVEL SECURITY;
 DROP OWNED BY regress_support;
 DROP ROLE regress_support;
 

@@ -203,7 +203,8 @@ CREATE ROLE regress_history_reader;
 CREATE ROLE regress_history_row_reader;
 CREATE ROLE regress_history_column_reader;
 CREATE ROLE regress_history_stranger;
-SELECT terra_identity.grant_reader('regress_history_reader'), terra_identity.grant_reader('regress_history_row_reader');
+SELECT terra_identity.grant_reader('regress_history_reader'), terra_identity.grant_reader('regress_history_row_reader'),
+       terra_identity._enter_reader('regress_history_column_reader', NULL, true);
 GRANT USAGE ON SCHEMA terra_identity TO regress_history_column_reader, regress_history_stranger;
 GRANT EXECUTE ON FUNCTION terra_identity.reference_history, terra_identity.reference_at, terra_identity.user_ids TO regress_history_column_reader, regress_history_stranger;
 GRANT SELECT (dev_id, user_id, user_uuid, reference_id, reference_id_passing, lineage_id, provider) ON terra_identity.connections TO regress_history_column_reader;
@@ -246,23 +247,19 @@ SELECT terra_identity.reference_at('e', now(), 'history');
 \set SHOW_CONTEXT errors
 RESET ROLE;
 -- Rows of one person: the connections that are hers now; then, of the ledger, what names her. What is hidden does not count.
-ALTER TABLE terra_identity.connections ENABLE ROW LEVEL SECURITY;
-CREATE POLICY hers ON terra_identity.connections FOR SELECT TO regress_history_row_reader USING (reference_id = 'alice');
+CREATE POLICY hers ON terra_identity.connections AS RESTRICTIVE FOR SELECT TO regress_history_row_reader USING (reference_id = 'alice');
 SET ROLE regress_history_row_reader;
 SELECT * FROM pg_temp.answers();
 SELECT user_id, h.reference_id FROM terra_identity.connections c, terra_identity.reference_history(c.user_id, c.dev_id) h WHERE dev_id = 'history';
 RESET ROLE;
 DROP POLICY hers ON terra_identity.connections;
-ALTER TABLE terra_identity.connections DISABLE ROW LEVEL SECURITY;
-ALTER TABLE terra_identity.events ENABLE ROW LEVEL SECURITY;
-CREATE POLICY hers ON terra_identity.events FOR SELECT TO regress_history_row_reader USING (reference_id = 'alice');
+CREATE POLICY hers ON terra_identity.events AS RESTRICTIVE FOR SELECT TO regress_history_row_reader USING (reference_id = 'alice');
 SET ROLE regress_history_row_reader;
 SELECT * FROM pg_temp.answers();
 SET ROLE regress_history_reader;
 SELECT * FROM pg_temp.answers();
 RESET ROLE;
 DROP POLICY hers ON terra_identity.events;
-ALTER TABLE terra_identity.events DISABLE ROW LEVEL SECURITY;
 SET ROLE regress_history_row_reader;
 SELECT * FROM pg_temp.answers();
 RESET ROLE;

@@ -168,6 +168,10 @@ SELECT * FROM terra_identity.import_users('[{"user_id": "target"}]', now());
 INSERT INTO terra_identity.events (payload) VALUES (:'forged');
 INSERT INTO terra_identity.events (payload, entered_by) VALUES (:'forged', 'postgres');
 INSERT INTO terra_identity.events (dev_id, payload, entered_by, contributes, event_type, user_id, event_time) VALUES ('import', :'forged', 'postgres', true, 'import', 'target', now());
+-- COPY FROM is for who owns a table, or is above row level security.
+RESET ROLE;
+ALTER ROLE regress_loader BYPASSRLS;
+SET ROLE regress_loader;
 COPY terra_identity.events (dev_id, payload, entered_by) FROM STDIN;
 import	{"type": "import", "user": {"user_id": "target", "reference_id": "mallory"}}	postgres
 \.
@@ -203,15 +207,11 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER meanwhile BEFORE INSERT ON terra_identity.events FOR EACH ROW EXECUTE FUNCTION regress_trap.meanwhile();
-ALTER TABLE terra_identity.events ENABLE ROW LEVEL SECURITY;
-ALTER TABLE terra_identity.connections ENABLE ROW LEVEL SECURITY;
 SET ROLE regress_importer;
 SET search_path = regress_trap, pg_temp, pg_catalog;
 SELECT * FROM terra_identity.import_users('[{"user_id": "target", "reference_id": "ann"}, {"user_id": "another"}]', '2026-03-10 00:00Z');
 RESET search_path;
 RESET ROLE;
-ALTER TABLE terra_identity.events DISABLE ROW LEVEL SECURITY;
-ALTER TABLE terra_identity.connections DISABLE ROW LEVEL SECURITY;
 DROP TRIGGER meanwhile ON terra_identity.events;
 SELECT user_id, count(*) AS events, count(entered_by) AS entered, replace(min(entered_by), current_user, 'the owner of the trigger''s statement') AS by FROM terra_identity.events WHERE dev_id = 'import' AND user_id IN ('target', 'another', 'inner', 'not imported') AND event_type = 'import' AND received_at > '2026-03-01Z' GROUP BY 1 ORDER BY 1;
 SELECT user_id, status, reference_id, confirmed FROM pg_temp.state('target', 'another', 'inner', 'not imported');

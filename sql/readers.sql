@@ -14,6 +14,7 @@ CREATE ROLE regress_stranger;
 GRANT USAGE ON SCHEMA terra_identity TO regress_reader, regress_column_reader, regress_row_reader, regress_stranger;
 GRANT EXECUTE ON FUNCTION terra_identity.resolve, terra_identity.lineage_of, terra_identity.user_of
     TO regress_reader, regress_column_reader, regress_row_reader, regress_stranger;
+SELECT terra_identity._enter_reader(role, NULL, true) FROM unnest('{regress_reader,regress_column_reader,regress_row_reader}'::regrole[]) role;
 GRANT SELECT ON terra_identity.connections TO regress_reader, regress_row_reader;
 GRANT SELECT (dev_id, user_id, connection_id, lineage_id, status, dated, connected_at) ON terra_identity.connections TO regress_column_reader;
 
@@ -56,8 +57,7 @@ SELECT * FROM pg_temp.answers();
 RESET ROLE;
 
 -- Row level security.
-ALTER TABLE terra_identity.connections ENABLE ROW LEVEL SECURITY;
-CREATE POLICY others ON terra_identity.connections FOR SELECT TO regress_row_reader USING (user_id <> 'new');
+CREATE POLICY others ON terra_identity.connections AS RESTRICTIVE FOR SELECT TO regress_row_reader USING (user_id <> 'new');
 SET ROLE regress_row_reader;
 SELECT * FROM pg_temp.answers();
 SELECT * FROM pg_temp.answers();
@@ -65,7 +65,6 @@ SET ROLE regress_reader;
 SELECT * FROM pg_temp.answers();
 RESET ROLE;
 DROP POLICY others ON terra_identity.connections;
-ALTER TABLE terra_identity.connections DISABLE ROW LEVEL SECURITY;
 SET ROLE regress_row_reader;
 SELECT * FROM pg_temp.answers();
 RESET ROLE;

@@ -135,8 +135,7 @@ CREATE ROLE regress_nobody;
 CREATE ROLE regress_reader;
 SELECT terra_identity.grant_reader('regress_reader');
 GRANT USAGE ON SCHEMA terra_identity TO regress_nobody;
-ALTER TABLE terra_identity.connections ENABLE ROW LEVEL SECURITY;
-CREATE POLICY one ON terra_identity.connections FOR SELECT TO regress_reader USING (reference_id IN ('ann', 'zoe', 'dora'));
+CREATE POLICY one ON terra_identity.connections AS RESTRICTIVE FOR SELECT TO regress_reader USING (reference_id IN ('ann', 'zoe', 'dora'));
 SELECT pg_temp.at(11) AS day_11 \gset
 SET ROLE regress_nobody;
 SELECT * FROM terra_identity.reconcile('[]', :'day_11');
@@ -147,6 +146,5 @@ SELECT * FROM terra_identity.import_users(:'both', :'day_11');
 RESET ROLE;
 RESET search_path;
 DROP POLICY one ON terra_identity.connections;
-ALTER TABLE terra_identity.connections DISABLE ROW LEVEL SECURITY;
 DROP OWNED BY regress_nobody, regress_reader;
 DROP ROLE regress_nobody, regress_reader;

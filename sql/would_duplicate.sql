@@ -80,8 +80,7 @@ SELECT outcome, user_id FROM terra_identity.would_duplicate('FITBIT', 'wrist', '
 RESET search_path;
 RESET ROLE;
 BEGIN;
-ALTER TABLE terra_identity.connections ENABLE ROW LEVEL SECURITY;
-CREATE POLICY hers ON terra_identity.connections FOR SELECT TO regress_isolated USING (reference_id = 'ann');
+CREATE POLICY hers ON terra_identity.connections AS RESTRICTIVE FOR SELECT TO regress_isolated USING (reference_id = 'ann');
 SET LOCAL ROLE regress_isolated;
 SELECT outcome, user_id FROM terra_identity.would_duplicate('FITBIT', 'wrist', 'ann');
 SELECT * FROM pg_temp.would('OURA', 'ring', 'dan');

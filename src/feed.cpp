@@ -26,6 +26,7 @@
 #include "tables/locks.h"
 #include "tables/owner.h"
 #include "tables/progress.h"
+#include "tables/readers.h"
 #include "tables/routes.h"
 
 extern "C" {
@@ -158,6 +159,10 @@ PG_FUNCTION(terra_identity_position_changes) {
     refuse_other_transactions();
     Table changes("changes", RowExclusiveLock);
     std::int64_t read_up_to = 0;
+    if (readers_policy_hides(changes, dev_id)) { // to whom the environment has no changes
+        changes.close();
+        return Int64GetDatum(0);
+    }
     as_owner(changes.owner(), [&] {
         read_up_to = position_of(consumer, dev_id);
         const bool all = n == SIZE_MAX;
@@ -182,9 +187,14 @@ PG_FUNCTION(terra_identity_commit_changes) {
         is_seen = Query::rows() > 0;
     });
     std::int64_t result = 0;
+    Table changes("changes", AccessShareLock);
+    const bool is_hidden = readers_policy_hides(changes, dev_id);
+    changes.close();
+    if (is_hidden && position <= 0)
+        return Int64GetDatum(0);
     as_owner(owner_of_tables(), [&] {
         // Whoever cannot see the changes cannot have read them.
-        if (!is_seen && position > position_of(consumer, dev_id))
+        if (is_hidden || (!is_seen && position > position_of(consumer, dev_id)))
             throw Error{"22023", "no change of the environment has position " + std::to_string(position), "",
                         "Give the position of the last row that read_changes returned, after its transaction has "
                         "been committed."};

@@ -9,9 +9,11 @@
 //   signing_secrets.cpp   set_signing_secret
 //   rule_edits.cpp        edits of the views `environments` and `providers`
 //   rule_changes.cpp      deriving connections again when rules change
+//   readers.cpp           the policies of the tables: which rows a reader sees
 //   resolving.cpp         resolve, lineage_of, user_of
 //   reference_history.cpp reference_history, reference_at
 //   explaining.cpp        explain, explain_graph
+//   contradicting.cpp     what the view `contradictions` asks of a payload
 //   correcting.cpp        correct
 //   forget.cpp            forget, forget_user, remember, remember_user, set_tombstone_key
 //   forgetting.cpp        whose connections are erased, and in which tables; the ledger: forgetting_ledger.cpp
@@ -25,6 +27,7 @@
 #include "pg/guard.h"
 #include "pg/relations.h"
 #include "pg/row_writer.h"
+#include "readers.h"
 #include "tables/ids.h"
 #include "tables/known_connections.h"
 #include "tables/locks.h"
@@ -58,6 +61,7 @@ PGDLLEXPORT void _PG_init(void) {
     terra_identity::tables::register_locks();
     terra_identity::tables::register_ids();
     terra_identity::tables::register_rule_memory();
+    terra_identity::register_readers();
     terra_identity::register_events();
     terra_identity::interrupts = {&InterruptPending, terra_identity::pg::check_for_interrupts};
 }

@@ -12,6 +12,7 @@
 #include "tables/connection_row.h"
 #include "tables/event_row.h"
 #include "tables/ledger.h"
+#include "tables/readers.h"
 
 namespace terra_identity {
 
@@ -40,8 +41,8 @@ using Periods = std::vector<ReferencePeriod>;
 
 /// Reads the identity events and imports of a connection with the privileges and the row security of the caller: those
 /// of its own, and as a user_reauth names two connections, but has the user_id of the new one, those that `reauths`
-/// leads to. No other event is read, of which there may be very many. For a caller who may read the whole tables it
-/// uses index scans, because a query would cost several times as much.
+/// leads to. No other event is read, of which there may be very many. For a caller who may read the whole environment
+/// it uses index scans, because a query would cost several times as much.
 class HistoryReader {
 public:
     HistoryReader(Datum user_id, Datum dev_id)
@@ -55,7 +56,8 @@ public:
         one_event_ = call([] {
             return AllocSetContextCreate(CurrentMemoryContext, "terra_identity history", ALLOCSET_DEFAULT_SIZES);
         });
-        const bool all = connections.caller_reads_all() && reauths.caller_reads_all() && events.caller_reads_all();
+        const bool all =
+            caller_reads(connections, dev_id_) && caller_reads(reauths, dev_id_) && caller_reads(events, dev_id_);
         Periods periods = all ? scan(connections, reauths, events) : ask();
         call([this] { MemoryContextDelete(one_event_); });
         events.close();

@@ -6,6 +6,7 @@
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "tables/connection_row.h"
+#include "tables/readers.h"
 
 extern "C" {
 #include "utils/datum.h"
@@ -43,11 +44,11 @@ constexpr int status_column = connection_column("status");
 using Value = std::optional<Datum>;
 
 /// Reads `connections` with the privileges and the row security of the caller. For a caller who may read the whole
-/// table it uses index scans, because a query would cost several times as much.
+/// environment it uses index scans, because a query would cost several times as much.
 class Connections {
 public:
     explicit Connections(Datum dev_id)
-        : table_("connections", AccessShareLock), dev_id_(dev_id), all_(table_.caller_reads_all()) {}
+        : table_("connections", AccessShareLock), dev_id_(dev_id), all_(caller_reads(table_, string_of(dev_id))) {}
 
     /// The user_id itself if its connection is active, else that of the newest active connection of its lineage.
     Value resolve(Datum user_id) {

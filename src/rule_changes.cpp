@@ -176,14 +176,17 @@ PG_FUNCTION(terra_identity_forget_rules_everywhere) {
 }
 
 /// BEFORE TRUNCATE: refuses it. Deriving again after a TRUNCATE would lock the rules before the connections, while
-/// writers lock them in the opposite order.
+/// writers lock them in the opposite order. And sessions would not notice a TRUNCATE of `readers`.
 PG_FUNCTION(terra_identity_refuse_truncate) {
     TriggerData* const trigger =
         trigger_data(fcinfo, any_table, TRIGGER_EVENT_BEFORE, any_operation, "BEFORE TRUNCATE FOR EACH STATEMENT");
     const std::string table = RelationGetRelationName(trigger->tg_relation);
     throw Error{"0A000", "table terra_identity." + table + " cannot be truncated", "",
                 "DELETE FROM terra_identity." +
-                    std::string(table == "provider_settings" ? "providers" : "environments") + "."};
+                    (table == "provider_settings"      ? "providers"
+                     : table == "environment_settings" ? "environments"
+                                                       : table) +
+                    "."};
 }
 
 } // namespace terra_identity

@@ -12,11 +12,11 @@
 #include "pg/relations.h"
 #include "pg/trigger.h"
 #include "tables/locks.h"
+#include "tables/readers.h"
 #include "tables/settings_row.h"
 
 extern "C" {
 #include "utils/acl.h"
-#include "utils/rls.h"
 }
 
 namespace terra_identity {
@@ -115,17 +115,17 @@ void add_columns(Parameters& parameters, HeapTuple row, TupleDesc described, int
 /// existing row. A user to whom row-level security shows only some of the settings may edit none: the view shows and
 /// changes them with the rights of its owner.
 void require_right_to_edit(Relation view, const Table& table, bool inserts) {
-    call([=, settings = table.relation()] {
+    call([=] {
         if (inserts && pg_class_aclcheck(RelationGetRelid(view), GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
             aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_VIEW, RelationGetRelationName(view));
-        if (check_enable_rls(RelationGetRelid(settings), InvalidOid, true) == RLS_ENABLED)
-            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                            errmsg("view terra_identity.%s cannot be edited under row level security",
-                                   RelationGetRelationName(view)),
-                            errdetail("Table terra_identity.%s has policies that hold for this role.",
-                                      RelationGetRelationName(settings)),
-                            errhint("Edit it as a role that they do not hold for.")));
     });
+    if (caller_is_restricted(table))
+        throw Error{"42501",
+                    std::string("view terra_identity.") + RelationGetRelationName(view) +
+                        " cannot be edited under row level security",
+                    std::string("Table terra_identity.") + RelationGetRelationName(table.relation()) +
+                        " has policies that hold for this role.",
+                    "Edit it as a role that they do not hold for."};
 }
 
 /// The key of a row of settings; null if an INSERT left it out.
@@ -206,17 +206,22 @@ HeapTuple with_defaults(HeapTuple row, TupleDesc columns, std::initializer_list<
 
 /// Whether an INSERT into a table of settings may change an existing row: the extension's own may, and that of a user
 /// who may update the table, for a restore.
-bool may_merge(Relation table) {
-    return PartialSettings::exist() || call([table] {
-               return pg_class_aclcheck(RelationGetRelid(table), GetUserId(), ACL_UPDATE) == ACLCHECK_OK &&
-                      check_enable_rls(RelationGetRelid(table), InvalidOid, true) != RLS_ENABLED;
-           });
+bool may_merge(const char* table) {
+    if (PartialSettings::exist())
+        return true;
+    Table settings(table, AccessShareLock);
+    const bool may = call([oid = RelationGetRelid(settings.relation())] {
+                         return pg_class_aclcheck(oid, GetUserId(), ACL_UPDATE) == ACLCHECK_OK;
+                     }) &&
+                     !caller_is_restricted(settings);
+    settings.close();
+    return may;
 }
 
 /// BEFORE INSERT FOR EACH ROW on a table of settings: if there is a row with this key, changes that row, so that
 /// settings can be restored into a database that already has some. @return null if it did
 HeapTuple merge(TriggerData* trigger, const Settings& settings) {
-    if (!may_merge(trigger->tg_relation))
+    if (!may_merge(settings.table))
         return trigger->tg_trigtuple;
     bool is_merged = false;
     as_definer(trigger->tg_relation->rd_rel->relowner, [&] {

@@ -1,7 +1,7 @@
 'use strict';
 // A page for the person who answers support mail: what is known of a user_id, reference_id or account, and why.
 //   npm ci && PGDATABASE=app PGUSER=support node server.js      (settings: PG*, PORT)
-// It only reads, as a role that has grant_reader, and only this machine can reach it.
+// It only reads, as a role that has grant_support, and only this machine can reach it.
 const { createHash } = require('node:crypto');
 const { readFileSync } = require('node:fs');
 const http = require('node:http');
@@ -145,8 +145,8 @@ async function start() {
     pg_catalog.has_table_privilege('terra_identity.connections', 'SELECT') AS reads,
     pg_catalog.has_table_privilege('terra_identity.events', 'INSERT, UPDATE, DELETE') OR
     pg_catalog.has_table_privilege('terra_identity.connections', 'INSERT, UPDATE, DELETE') AS writes`);
-  if (role.writes === 't') throw new Error(`role ${role.name} can write: use one that has grant_reader alone`);
-  if (role.reads !== 't') throw new Error(`role ${role.name} cannot read: see terra_identity.grant_reader`);
+  if (role.writes === 't') throw new Error(`role ${role.name} can write: use one that has grant_support alone`);
+  if (role.reads !== 't') throw new Error(`role ${role.name} cannot read: see terra_identity.grant_support`);
   server.listen(PORT, '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}/`));
 }
 start().catch((error) => {

@@ -41,6 +41,11 @@ CREATE FUNCTION terra_identity._built_in_sdk_providers() RETURNS text[]
 COMMENT ON FUNCTION terra_identity._built_in_sdk_providers() IS
     'The providers that are connected by an SDK, unless provider_settings says otherwise.';
 
+CREATE FUNCTION terra_identity._shows_environment(environment text) RETURNS boolean
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'terra_identity_shows_environment';
+COMMENT ON FUNCTION terra_identity._shows_environment(text) IS
+    'Whether row level security shows the caller the rules of an environment, also if they have no row.';
+
 CREATE VIEW terra_identity.environments WITH (security_invoker = true) AS
 SELECT s.dev_id, s.terra_dev_id, s.account_policy, s.signature_required, s.signature_tolerance, s.on_duplicate,
        s.store_data
@@ -48,7 +53,7 @@ FROM terra_identity.environment_settings s
 UNION ALL
 SELECT 'default', NULL, 'keep', false, '24 hours', 'report', true
 WHERE NOT EXISTS (SELECT FROM terra_identity.environment_settings s WHERE s.dev_id OPERATOR(pg_catalog.=) 'default')
-  AND NOT pg_catalog.row_security_active('terra_identity.environment_settings'); -- a policy may hide the row
+  AND terra_identity._shows_environment('default'); -- a policy may hide the row
 ALTER VIEW terra_identity.environments ALTER COLUMN signature_tolerance SET DEFAULT '24 hours';
 COMMENT ON VIEW terra_identity.environments IS
     'The rules of each environment; one that has no row has the defaults. INSERT, UPDATE and DELETE '

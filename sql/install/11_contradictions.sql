@@ -15,6 +15,11 @@ CREATE FUNCTION terra_identity._minute(at timestamptz) RETURNS text LANGUAGE sql
 RETURN pg_catalog.to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"');
 COMMENT ON FUNCTION terra_identity._minute(timestamptz) IS 'A time as sentences name it.';
 
+CREATE FUNCTION terra_identity._reauth_of_nobody(environment text, event_id bigint, connection text) RETURNS boolean
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME', 'terra_identity_reauth_of_nobody';
+COMMENT ON FUNCTION terra_identity._reauth_of_nobody(text, bigint, text) IS
+    'Whether an event is a user_reauth that names no old connection, or this one (a user_id). It needs no privilege on payloads.';
+
 -- Pairs of neighbours on a provider account that are of different end users, and whether the older goes on sending data
 -- once the newer has come. One row for each older connection, so that a join looks it up.
 CREATE VIEW terra_identity.account_neighbours WITH (security_invoker = true) AS
@@ -154,7 +159,7 @@ CROSS JOIN LATERAL (
               ORDER BY p.connected_at DESC, p.user_id COLLATE "C" LIMIT 10) l) o
     WHERE c.status = 'active' AND c.reference_id IS NOT NULL AND e.user_id = c.user_id
       AND e.event_type = 'user_reauth' AND e.dev_id = c.dev_id AND e.problem IS NULL AND o.count > 0
-      AND coalesce(pg_catalog.btrim(e.payload #>> '{old_user,user_id}', E' \t\n\r\v\f'), '') IN ('', c.user_id)
+      AND terra_identity._reauth_of_nobody(e.dev_id, e.event_id, c.user_id)
     HAVING pg_catalog.count(*) > 0
     UNION ALL
     SELECT 'crowded_account', s.count, s.last_at,

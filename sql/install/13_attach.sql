@@ -41,7 +41,9 @@ CROSS JOIN LATERAL (
     ) n (number, role)
     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.tgrelid AND a.attnum = n.number
     WHERE t.tgrelid = f.tgrelid AND t.tgfoid = f.tgfoid AND t.tgname = 'terra_identity_feed_columns') c
-WHERE f.tgfoid = 'terra_identity._feed()'::regprocedure AND f.tgname = 'terra_identity_feed' AND f.tgparentid = 0;
+WHERE f.tgfoid = 'terra_identity._feed()'::regprocedure AND f.tgname = 'terra_identity_feed' AND f.tgparentid = 0
+  AND (terra_identity._shows_environment((terra_identity._trigger_arguments(f.tgargs))[1])
+       OR pg_catalog.has_table_privilege(f.tgrelid, 'TRIGGER'));
 COMMENT ON VIEW terra_identity.attached_tables IS
     'The tables of the application that feed the ledger: see attach. It is read from their triggers.';
 COMMENT ON COLUMN terra_identity.attached_tables.attached_table IS 'The table';

@@ -16,6 +16,8 @@ namespace terra_identity::pg {
 enum class Reads {
     latest,    ///< everything committed, and what the transaction wrote; for writers, who hold the locks
     statement, ///< what the calling statement sees; for readers, also on a standby
+    committed, ///< the same as latest but what the running command wrote; for what all commands must heed at once, in
+               ///< any state of the transaction, also while it is parallel. Of whole tables only
     anything,  ///< also what is not committed, or no more; for numbers that must not be given twice
 };
 

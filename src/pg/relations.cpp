@@ -133,13 +133,6 @@ Table::Table(const char* name, LOCKMODE mode) {
     relation_ = call([=] { return table_open(oid, NoLock); });
 }
 
-bool Table::caller_reads_all() const {
-    return call([oid = RelationGetRelid(relation_)] {
-        return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
-               check_enable_rls(oid, InvalidOid, true) != RLS_ENABLED;
-    });
-}
-
 HeapTuple Table::form_row(std::span<const NullableValue> values, HeapTuple present) const {
     return call([&] {
         const auto columns = static_cast<std::size_t>(this->columns()->natts);
@@ -178,7 +171,9 @@ void Table::close() {
 
 std::vector<HeapTuple> Table::all(Reads reads) const {
     std::vector<HeapTuple> rows;
-    const Snapshot snapshot = call([reads] { return RegisterSnapshot(raising::snapshot_of(reads)); });
+    const Snapshot snapshot = call([reads, oid = RelationGetRelid(relation_)] {
+        return RegisterSnapshot(reads == Reads::committed ? GetCatalogSnapshot(oid) : raising::snapshot_of(reads));
+    });
     const TableScanDesc scan = call([&] { return begin_table_scan(relation_, snapshot); });
     while (true) {
         const HeapTuple row = call([&]() -> HeapTuple {

@@ -36,10 +36,6 @@ public:
     Oid owner() const { return relation_->rd_rel->relowner; }
     TupleDesc columns() const { return RelationGetDescr(relation_); }
 
-    /// Whether the caller may read every column of every row: no privilege is missing, no row security applies. What
-    /// an index scan finds is then what a query of the caller would find.
-    bool caller_reads_all() const;
-
     /// A row from the values of the columns that the extension knows, which are the first. Columns that the owner added
     /// keep what they have in the row's present version, if there is one, else get their default.
     HeapTuple form_row(std::span<const NullableValue> values, HeapTuple present = nullptr) const;

@@ -8,6 +8,8 @@ extern "C" {
 #include "access/tableam.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
+#include "parser/parse_relation.h"
+#include "parser/parsetree.h"
 #include "utils/inval.h"
 }
 
@@ -43,6 +45,16 @@ inline List* insert_into_indexes(ResultRelInfo* target, EState* executor, TupleT
     return ExecInsertIndexTuples(target, row, executor, updated, tells, conflict, NIL, false);
 #else
     return ExecInsertIndexTuples(target, row, executor, updated, tells, conflict, NIL);
+#endif
+}
+
+// 16: the role whose privileges a query needs on a relation is apart from the relation. InvalidOid: the caller.
+inline Oid role_to_check(const ::Query& query, Index relation) {
+    RangeTblEntry* const entry = rt_fetch(relation, query.rtable);
+#if PG_VERSION_NUM >= 160000
+    return entry->perminfoindex == 0 ? InvalidOid : getRTEPermissionInfo(query.rteperminfos, entry)->checkAsUser;
+#else
+    return entry->checkAsUser;
 #endif
 }
 

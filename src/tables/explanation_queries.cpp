@@ -7,6 +7,7 @@
 
 #include "tables/connection_row.h"
 #include "tables/ledger.h"
+#include "tables/readers.h"
 
 namespace terra_identity::tables {
 
@@ -160,7 +161,12 @@ std::vector<Reauth> reauths_in(const SPITupleTable* found) {
 ExplanationQueries::ExplanationQueries(std::string dev_id)
     : dev_id_(std::move(dev_id)), one_event_(call([] {
           return AllocSetContextCreate(CurrentMemoryContext, "terra_identity explanation", ALLOCSET_DEFAULT_SIZES);
-      })) {}
+      })) {
+    Table events("events", AccessShareLock);
+    if (caller_reads_all_but_payloads(events, dev_id_))
+        reads_payloads_as_ = events.owner();
+    events.close();
+}
 
 std::vector<Connection> ExplanationQueries::connections(const std::vector<std::string>& user_ids) {
     std::vector<Connection> result;
@@ -222,6 +228,14 @@ std::vector<Connection> ExplanationQueries::taken_over_by(const std::string& use
 }
 
 std::vector<LedgerEvent> ExplanationQueries::events(Query& query, const std::string& user_id, const std::string& type) {
+    if (!OidIsValid(reads_payloads_as_))
+        return read(query, user_id, type);
+    std::vector<LedgerEvent> result;
+    as_owner_by_index(reads_payloads_as_, [&] { result = read(query, user_id, type); });
+    return result;
+}
+
+std::vector<LedgerEvent> ExplanationQueries::read(Query& query, const std::string& user_id, const std::string& type) {
     SPITupleTable* const found =
         query.run({text_parameter(dev_id_), text_parameter(user_id), text_parameter(type)}, Reads::statement);
     std::vector<LedgerEvent> result;

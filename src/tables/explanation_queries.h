@@ -1,5 +1,6 @@
-// ExplanationQueries: the ExplanationSource of one environment, with the privileges and the row security of the caller.
-// Each question is answered by index, with a LIMIT.
+// ExplanationQueries: the ExplanationSource of one environment, with the privileges and the row security of the caller;
+// but who may read everything else needs no privilege on payloads and headers, of which it tells only what they say of
+// connections. Each question is answered by index, with a LIMIT.
 #pragma once
 
 #include "core/explanation_source.h"
@@ -35,10 +36,12 @@ public:
 
 private:
     std::vector<LedgerEvent> events(Query& query, const std::string& user_id, const std::string& type);
+    std::vector<LedgerEvent> read(Query& query, const std::string& user_id, const std::string& type);
     std::vector<std::string> texts(Query& query, const std::string& id) const;
 
     std::string dev_id_;
-    MemoryContext one_event_; ///< its memory is freed before the next one, because there may be many
+    Oid reads_payloads_as_ = InvalidOid; ///< the owner of the ledger, for a caller who may not; else InvalidOid
+    MemoryContext one_event_;            ///< its memory is freed before the next one, because there may be many
 };
 
 } // namespace terra_identity::tables

@@ -21,11 +21,12 @@ struct RuleTable {
     Oid oid; ///< InvalidOid until the table is first read
 };
 
-constinit std::array<RuleTable, 5> rule_tables{{{"environment_settings", InvalidOid},
+constinit std::array<RuleTable, 6> rule_tables{{{"environment_settings", InvalidOid},
                                                 {"provider_settings", InvalidOid},
                                                 {"signing_secrets", InvalidOid},
                                                 {"tombstones", InvalidOid},
-                                                {"tombstone_key", InvalidOid}}};
+                                                {"tombstone_key", InvalidOid},
+                                                {"readers", InvalidOid}}};
 constinit std::uint64_t changes = 0;
 
 /// Whether every session is notified of a change in the table, whoever changes it. A restore with --disable-triggers

@@ -18,7 +18,7 @@ if [[ -z ${PAGE:-} ]]; then
     exit
 fi
 as_server_user psql -X -q -v ON_ERROR_STOP=1 \
-    -c "CREATE ROLE support LOGIN" -c "DO \$\$BEGIN PERFORM terra_identity.grant_reader('support'); END\$\$"
+    -c "CREATE ROLE support LOGIN" -c "DO \$\$BEGIN PERFORM terra_identity.grant_support('support'); END\$\$"
 echo
 echo "A page for support shows this story, at the address below, until Ctrl-C. Type a-monday, alice or G-42 there."
 PGUSER=support PORT=${PORT:-0} NODE_PATH=$PWD/examples/node/node_modules:/usr/share/nodejs \

@@ -27,6 +27,7 @@ SELECT 'signatures', s FROM terra_identity.signatures s ORDER BY s;
 SELECT 'accepted_duplicates', a FROM terra_identity.accepted_duplicates a ORDER BY a;
 SELECT 'tombstones', t FROM terra_identity.tombstones t ORDER BY t;
 SELECT 'disconnects', to_jsonb(d) FROM terra_identity.disconnects d ORDER BY d.disconnect_id;
+SELECT 'readers', r FROM terra_identity.readers r ORDER BY r;
 SELECT 'sequences', sequencename, last_value FROM pg_sequences
 WHERE schemaname = 'terra_identity' AND sequencename <> 'signing_secrets_secret_id_seq' ORDER BY 2;
 SELECT 'disabled', tgrelid::regclass, tgname FROM pg_trigger WHERE tgenabled = 'D' ORDER BY 2, 3;
@@ -76,6 +77,27 @@ go_on() { # DATABASE
 # The same without the times at which it was written down.
 everything_but_times() { # DATABASE
     everything "$1" | sed -E 's/"(changed_at|received_at|requested_at|next_attempt_at)": "[^"]*"//g'
+}
+
+# What a reader of environment "kept" sees, by tables and views and by functions. Where no grants were restored, a hand-made
+# one must show no more.
+isolated() { # DATABASE
+    "${PSQL[@]}" -d "$1" -v VERBOSITY=terse 2>&1 <<'SQL' || true
+GRANT USAGE ON SCHEMA terra_identity TO dump_isolated;
+GRANT SELECT ON ALL TABLES IN SCHEMA terra_identity TO dump_isolated;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA terra_identity TO dump_isolated;
+SET ROLE dump_isolated;
+SELECT 'ledger', dev_id, count(*) FROM terra_identity.events GROUP BY 2;
+SELECT 'state', dev_id, count(*) FROM terra_identity.connections GROUP BY 2;
+SELECT 'feed', dev_id, count(*) FROM terra_identity.changes GROUP BY 2;
+SELECT 'rejected', dev_id, count(*) FROM terra_identity.rejected GROUP BY 2;
+SELECT 'rules', dev_id FROM terra_identity.environments;
+SELECT 'figures', dev_id, sum(active) FROM terra_identity.overview GROUP BY 2;
+SELECT 'secrets', count(*) FROM terra_identity.signing_secrets;
+SELECT 'readers', count(*) FROM terra_identity.readers;
+SELECT 'resolve', dev_id, terra_identity.resolve('a1', dev_id), terra_identity.resolve('a2', dev_id)
+FROM unnest('{default,kept,other}'::text[]) dev_id;
+SQL
 }
 
 # How to restore $work/dump into $copy. Most do not stop at an error, which is a failure by itself: so the checks that
@@ -146,6 +168,8 @@ CREATE ROLE dump_writer;
 SELECT terra_identity.grant_writer('dump_writer');
 CREATE ROLE dump_reader;
 SELECT terra_identity.grant_reader('dump_reader');
+CREATE ROLE dump_isolated;
+SELECT terra_identity.grant_reader('dump_isolated', 'kept');
 SQL
 connect "$PGDATABASE" 2024-02-01 "('other', 'a1', 'APPLE', 'alice', 'of-a1'), ('kept', 'a2', 'OURA', 'alice', 'of-a2'),
     ('kept', 'a3', 'GARMIN', 'alice', 'of-a3'), ('other', 'a4', 'WAHOO', 'alice', 'of-a4')"
@@ -179,6 +203,9 @@ granted=$(grants "$PGDATABASE")
 
 # A copy of the database's files, which went through no dump, shows how it is to go on.
 createdb -T "$PGDATABASE" "$copy"
+seen=$(isolated "$copy")
+same "a reader of one environment sees that one" "ledger|kept feed|kept rules|kept resolve|kept" \
+    "$(grep -oE '^(ledger|feed|rules)\|[a-z]+|^resolve\|[a-z]+\|.*a2$' <<<"$seen" | sed 's/||a2$//' | xargs)"
 feed=$(go_on "$copy")
 after=$(everything_but_times "$copy")
 dropdb "$copy"
@@ -213,6 +240,7 @@ while IFS='|' read -r -u 3 mode dump restore; do
         wanted=
     fi
     same "$mode: the grants are the same, or none where no definitions are restored" "$wanted" "$(grants "$copy" 2>&1)"
+    same "$mode: a reader of one environment sees what she saw" "$seen" "$(isolated "$copy")"
     same "$mode: a retry is skipped, and each rule holds for what comes" "$feed" "$(go_on "$copy")"
     same "$mode: it goes on as if it had never been dumped, to the id" "$after" "$(everything_but_times "$copy" 2>&1)"
     # A restore brings no secret, and does not open the door for want of one.
@@ -254,5 +282,32 @@ directory, in parallel         | -Fd -j 2                         | archive -j 2
 directory, data, no triggers   | -Fd -j 2                         | prepared archive -j 2 --data-only --disable-triggers
 tar                            | -Ft                              | archive
 MODES
-"${PSQL[@]}" -c "DROP OWNED BY dump_writer, dump_reader; DROP ROLE dump_writer, dump_reader"
+
+# Another cluster, which a dump tells by the number that the rows of readers carry: there a row is of the role with that
+# name, whatever number the role has.
+elsewhere() { # CLUSTER: the dump of the database, as another cluster would have made it
+    pg_dump -f "$work/dump" --no-acl
+    sed -i -E "/^COPY terra_identity.readers /,/^\\\\\.$/ s/\t[0-9]+\t-?[0-9]+\t/\t10\t$1\t/" "$work/dump"
+}
+createdb "$copy"
+elsewhere 1
+same "from another cluster: it is another cluster's" "1" \
+    "$(script && ask "$copy" "SELECT DISTINCT system_identifier FROM terra_identity.readers")"
+same "from another cluster: a reader of one environment sees what she saw" "$seen" "$(isolated "$copy")"
+"${PSQL[@]}" -c "ALTER ROLE dump_isolated RENAME TO dump_renamed"
+pg_dump -f "$work/renamed"
+same "a dump leaves out a reader that has been renamed, and keeps the others" "dump_reader" \
+    "$(sed -n '/^COPY terra_identity.readers /,/^\\\.$/p' "$work/renamed" | grep -oE 'dump_[a-z]+' || true)"
+same "from another cluster: under another name she is told that she is no reader" \
+    'ERROR:  role "dump_renamed" may read no environment of terra_identity' "$(psql -qAt -d "$copy" 2>&1 <<'SQL' |
+GRANT USAGE ON SCHEMA terra_identity TO dump_renamed;
+GRANT SELECT ON terra_identity.events TO dump_renamed;
+SET ROLE dump_renamed;
+SELECT DISTINCT dev_id FROM terra_identity.events;
+SQL
+        grep ERROR)"
+dropdb "$copy"
+"${PSQL[@]}" -c "ALTER ROLE dump_renamed RENAME TO dump_isolated"
+"${PSQL[@]}" -c "DROP OWNED BY dump_writer, dump_reader, dump_isolated" \
+    -c "DROP ROLE dump_writer, dump_reader, dump_isolated"
 finish

@@ -54,6 +54,7 @@ FORGOTTEN_AND_KEPT = {
     "rejected": (REMOVED, "until `replay_rejected` can store it, or you delete the row"),
     "disconnects": ("removed; in rows of other people her ids are replaced", "until you delete the row"),
     "tombstones": ("written by it", "until `remember`"),
+    "readers": ("left", "until `revoke_reader`"),
 }
 
 

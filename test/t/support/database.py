@@ -50,11 +50,8 @@ def prepare():
                    stdout=subprocess.DEVNULL)
     psql(f"""CREATE ROLE {READER} LOGIN; CREATE ROLE {ISOLATED} LOGIN;
         DO $$BEGIN
-            PERFORM terra_identity.grant_reader('{READER}'), terra_identity.grant_reader('{ISOLATED}');
+            PERFORM terra_identity.grant_support('{READER}'), terra_identity.grant_support('{ISOLATED}', 'tour');
         END$$;""")
-    psql("", "-f", "examples/sql/isolate_reader.sql", reader=ISOLATED, dev_id="tour")
-    psql(f"""SELECT format('CREATE POLICY all_of_it ON %s FOR SELECT TO {READER} USING (true)', oid::regclass)
-        FROM pg_class WHERE relrowsecurity AND relnamespace = 'terra_identity'::regnamespace \\gexec""")
 
 
 def drop_readers():
