@@ -3,6 +3,7 @@
 
 #include "core/correction.h"
 #include "core/connection.h"
+#include "core/renaming.h"
 #include "core/wording.h"
 
 #include <optional>
@@ -140,6 +141,10 @@ void refuse_link(const Connection& user, const Connection& other) {
 /// Refuses what cannot be said of the connections as they are. Makes the connection whose correction is taken back the
 /// first of the two.
 void refuse_before(Correction& correction, const Stored& stored) {
+    for (const std::string& user_id : {correction.user_id, correction.other_user_id})
+        if (is_name_of_forgotten(user_id))
+            throw Error{cannot_correct, "connection " + quote(user_id) + " is of somebody who was forgotten",
+                        "It is only there because connections of others follow from it."};
     const Connection user = stored.at(correction.user_id);
     if (correction.kind == EventKind::corrected_ended && user.facts.ended())
         throw Error{cannot_correct, "connection " + quote(user.user_id) + " has ended already",

@@ -8,8 +8,10 @@
 #include "core/facts.h"
 #include "core/headers.h"
 #include "core/minimal_payload.h"
+#include "core/renaming.h"
 #include "core/text.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <unordered_map>
@@ -227,8 +229,11 @@ enum class Kept { whole, without_old_user, not_at_all };
 
 /// A user_reauth from a forgotten connection to one of another end user is kept for the other's sake, without the old
 /// one. Whether its new user is another person is only known from the reference_id that it has of its own.
-Kept kept(const std::string& dev_id, const Event& event, const JsonbView& payload) {
+Kept kept(const std::string& dev_id, const Event& event, const JsonbView& payload, bool is_entered) {
     const NamedIds named = named_ids(payload);
+    // Nobody but forget() gives such names; otherwise whoever reads one could make it a connection of his.
+    if (!is_entered && std::any_of(named.user_ids.begin(), named.user_ids.end(), is_name_of_forgotten))
+        return Kept::not_at_all;
     if (!is_any_forgotten(dev_id, named))
         return Kept::whole;
     if (event.kind != EventKind::user_reauth || !event.old_user)
@@ -290,7 +295,7 @@ PG_FUNCTION(terra_identity_read_event) {
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
     if (watch == nullptr && entered_by == nullptr) // else the id was drawn with care
         event_id = checked_id(event_ids, event_id);
-    const Kept is_kept = has_tombstones(dev_id) ? kept(dev_id, event, JsonbView(jsonb)) : Kept::whole;
+    const Kept is_kept = has_tombstones(dev_id) ? kept(dev_id, event, JsonbView(jsonb), entered_by != nullptr && event.type != import_type) : Kept::whole;
     if (is_kept == Kept::not_at_all) {
         ++pending_or_new().forgotten[dev_id];
         if (watch != nullptr)
@@ -426,7 +431,7 @@ PG_FUNCTION(terra_identity_apply_events) {
 }
 
 PG_FUNCTION(terra_identity_refuse_change) {
-    if (LedgerEdits::are_allowed())
+    if (LedgerEdits::allow_this())
         return Datum{0};
     trigger_data(fcinfo, "events", TRIGGER_EVENT_BEFORE, any_operation,
                  "BEFORE UPDATE OR DELETE OR TRUNCATE FOR EACH STATEMENT");

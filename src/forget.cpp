@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "core/renaming.h"
 #include "core/text.h"
 
 #include "correcting.h"
@@ -35,6 +36,9 @@ std::string id_argument(const NullableValue& argument, const char* name) {
     if (id.empty() || id.size() > max_id_bytes)
         throw Error{"22023", std::string(name) + (id.empty() ? " is empty" : " is longer than 512 bytes"),
                     "No event can name it."};
+    if (is_name_of_forgotten(id))
+        throw Error{"22023", std::string(name) + " is the name of somebody who was forgotten", "",
+                    "What is left of her goes with the last whose connections follow from it."};
     return id;
 }
 
@@ -51,7 +55,7 @@ std::map<std::string, Erased> forget(const Forgotten& who, const std::string& de
     as_owner(connections.owner(), [&] { erased = forgetting.erase(); });
     const Micros now = micros_of(TimestampTzGetDatum(GetCurrentTimestamp()));
     for (const Forgetting::Rest& rest : forgetting.rest())
-        insert_end(rest.user_id, note_of_end, dev_id, std::max(now, rest.alive_at.value_or(now)));
+        insert_end(rest.user_id, note_of_end, dev_id, std::max(now, rest.last_at));
     if (forgetting.needs_rebuild())
         rebuild(dev_id);
     connections.close();

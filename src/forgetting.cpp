@@ -37,7 +37,10 @@ Query select_others_on_account = R"(
     SELECT c.user_id FROM terra_identity.connections c
     WHERE c.dev_id = $1 AND c.provider = $2 AND c.provider_user_id = $3 AND c.user_id <> ALL ($4) LIMIT 1)";
 
-/// The stubs on an account, and one connection that is none.
+Query select_others_with_account = R"(
+    SELECT FROM terra_identity.connections c
+    WHERE c.dev_id = $1 AND c.provider_user_id = $2 AND c.user_id <> ALL ($3) LIMIT 1)";
+
 Query select_rest_on_account = R"(
     SELECT c.user_id FROM terra_identity.connections c
     WHERE c.dev_id = $1 AND c.provider = $2 AND c.provider_user_id = $3 AND starts_with(c.user_id, $4))";
@@ -289,30 +292,26 @@ void Forgetting::join_neighbours(std::size_t member) {
     }
 }
 
-std::optional<std::string> Forgetting::anybody_else_on(const Connection& connection,
-                                                       const std::string& provider_user_id) const {
-    if (!connection.provider())
-        return std::nullopt;
-    const std::vector<std::string> others =
-        texts_of(select_others_on_account.run({text_parameter(dev_id_), text_parameter(*connection.provider()),
-                                               text_parameter(provider_user_id), ids_parameter(user_ids_)}));
-    return others.empty() ? std::nullopt : std::optional(others.front());
+/// Whether somebody else has an account of this id, of whatever provider: one that is inherited need not be of the same.
+bool Forgetting::has_anybody_else(const std::string& provider_user_id) const {
+    select_others_with_account.run(
+        {text_parameter(dev_id_), text_parameter(provider_user_id), ids_parameter(user_ids_)});
+    return Query::rows() > 0;
 }
 
 void Forgetting::rename_hers() {
-    const auto name = [this](const char* kind, const std::string& id) {
-        return name_of_forgotten(key_, dev_id_, kind, id);
-    };
     if (!who_.user_id.empty() && std::find(her_ids_.begin(), her_ids_.end(), who_.user_id) == her_ids_.end())
         her_ids_.push_back(who_.user_id);
     for (const std::string& user_id : her_ids_)
-        names_.user_ids.emplace(user_id, name("user", user_id));
+        names_.user_ids.emplace(user_id, new_name_of_forgotten());
     if (!who_.reference_id.empty())
-        names_.reference_ids.emplace(who_.reference_id, name("reference", who_.reference_id));
+        names_.reference_ids.emplace(who_.reference_id, new_name_of_forgotten());
     for (const Connection& member : members_)
-        for (const auto& account : {member.provider_user_id, value_of(member.facts.provider_user_id)})
-            if (account && !is_name_of_forgotten(*account) && !anybody_else_on(member, *account))
-                names_.accounts.emplace(*account, name("account", member.provider().value_or("") + '\0' + *account));
+        if (is_rest(member.user_id))
+            for (const auto& account : {member.provider_user_id, value_of(member.facts.provider_user_id)})
+                if (account && !is_name_of_forgotten(*account) && !names_.accounts.contains(*account) &&
+                    !has_anybody_else(*account))
+                    names_.accounts.emplace(*account, new_name_of_forgotten());
     const auto found = select_neighbours.run({text_parameter(dev_id_), ids_parameter(user_ids_)});
     for (std::string& user_id : texts_of(found))
         if (!is_hers(user_id))
@@ -401,7 +400,8 @@ void Forgetting::erase_connections() {
         check_for_interrupts();
         const Connection now = names_.renamed(before, is_hers(before.user_id));
         if (is_hers(before.user_id) && !now.facts.ended())
-            rest_.push_back({now.user_id, now.facts.alive_at});
+            rest_.push_back({now.user_id, std::max(now.facts.alive_at.value_or(INT64_MIN),
+                                                   now.facts.first_seen_at.value_or(INT64_MIN))});
         if (now == before)
             continue;
         update_connection.run({dev_id, text_parameter(before.user_id), text_parameter(now.user_id),
@@ -457,7 +457,7 @@ void Forgetting::erase_accepted_duplicates() {
     Erased& erased = erased_["accepted_duplicates"];
     for (const Connection& member : members_)
         for (const auto& account : {member.provider_user_id, value_of(member.facts.provider_user_id)})
-            if (account && member.provider() && names_.accounts.contains(*account)) {
+            if (account && member.provider() && (names_.accounts.contains(*account) || !is_rest(member.user_id))) {
                 delete_accepted_duplicate.run({dev_id, text_parameter(*member.provider()), text_parameter(*account)});
                 erased.erased += written();
             }

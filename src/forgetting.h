@@ -42,7 +42,7 @@ public:
     /// A connection that is left, under another name, and is not ended.
     struct Rest {
         std::string user_id;
-        std::optional<Micros> alive_at;
+        Micros last_at; ///< no end before this ends it, or leaves it as old as it is
     };
     const std::vector<Rest>& rest() const { return rest_; }
 
@@ -55,11 +55,13 @@ private:
     void join_neighbours(std::size_t member);
     void rename_hers();
     void find_ties();
-    std::optional<std::string> anybody_else_on(const Connection& connection, const std::string& provider_user_id) const;
+    bool has_anybody_else(const std::string& provider_user_id) const;
+    Event rest_of(const Event& event, bool all_hers) const;
 
     void erase_events();
     void erase_event(const LedgerRow& row, std::vector<std::int64_t>& gone);
     void update_event_row(const LedgerRow& row, const Event& rest, bool hers);
+    bool mentions_her(const LedgerRow& row) const;
     void scrub_note(const LedgerRow& row, const Event& event);
     void remove_events(std::vector<std::int64_t>& gone);
     void erase_events_of_her_time(const std::string& user_id);

@@ -33,6 +33,16 @@ public:
     bool is_superfluous() const { return !value(9).is_null && !DatumGetBool(value(9).value); }
     std::string type() const { return text(10).value_or(""); }
     JsonbView payload() const { return JsonbView(detoasted_jsonb(value(3).value)); }
+    /// Its payload and headers as text.
+    std::string text() const {
+        std::string result;
+        for (const NullableValue& json : {value(3), value(4)})
+            if (!json.is_null)
+                result += std::string(call([&json] {
+                    return std::string_view(DatumGetCString(DirectFunctionCall1(jsonb_out, json.value)));
+                }));
+        return result;
+    }
     Event event() const { return event_of(value(2).value, value(3).value, value(4), is_entered()); }
 
 private:
@@ -142,7 +152,6 @@ std::vector<std::string> connections_of(const Event& event) {
 
 void Forgetting::erase_events() {
     progress_.begin("events read");
-    const LedgerEdits allowed;
     std::uint64_t done = 0;
     std::vector<std::int64_t> gone;
     for_each_event(select_events, dev_id_,
@@ -177,13 +186,13 @@ void Forgetting::erase_event(const LedgerRow& row, std::vector<std::int64_t>& go
                     [this](const auto& id) { return names_.names_reference(id); }) ||
         (!who_.user_id.empty() &&
          std::find(named.user_ids.begin(), named.user_ids.end(), who_.user_id) != named.user_ids.end());
+    if (says_nothing && (names_her || mentions_her(row)))
+        return remove();
     if (!names_her) {
         if (row.is_entered() && !says_nothing)
             scrub_note(row, event);
         return;
     }
-    if (says_nothing)
-        return remove();
     const std::vector<std::string> connections = connections_of(event);
     const auto hers = [this](const std::string& id) { return is_hers(id); };
     const bool all_hers = std::all_of(connections.begin(), connections.end(), hers);
@@ -194,12 +203,46 @@ void Forgetting::erase_event(const LedgerRow& row, std::vector<std::int64_t>& go
     for (const std::string& id : connections)
         if (!is_hers(id))
             former_.insert(id);
-    Event rest = names_.renamed(event, hers(event.user->user_id));
+    update_event_row(row, rest_of(event, all_hers), all_hers);
+}
+
+/// What stays of an event, under other names. What it says of her connections and did not win is left out, where it
+/// would win over a name: values of one time, of which the greater one counts.
+Event Forgetting::rest_of(const Event& event, bool all_hers) const {
+    Event rest = names_.renamed(event, is_hers(event.user->user_id));
     // On somebody else's connection, data that names her says nothing of whose it is: an earlier or an identity event
     // does.
     if (!all_hers && event.kind == EventKind::passing)
         rest.user->reference_id.reset();
-    update_event_row(row, rest, all_hers);
+    const auto member = [this](const std::string& user_id) -> const Connection* {
+        const auto found = member_of_.find(user_id);
+        return found == member_of_.end() ? nullptr : &members_[found->second];
+    };
+    const auto drop_loser = [&](const UserObject& said, UserObject& left) {
+        const Connection* const its = member(said.user_id);
+        const Register winner = its != nullptr ? its->facts.reference_id : std::nullopt;
+        if (!winner || !said.reference_id || winner->value == *said.reference_id || winner->at != event.time)
+            return;
+        // Without it, a user_reauth of one person stays one; of two people, it has to name another than the second.
+        left.reference_id.reset();
+        if (event.old_user && is_transfer(event))
+            left.reference_id = names_.renamed(*its, true).reference_id();
+    };
+    drop_loser(*event.user, *rest.user);
+    if (event.old_user)
+        drop_loser(*event.old_user, *rest.old_user);
+    if (const Connection* const its = member(event.user->user_id);
+        its != nullptr && its->facts.provider_user_id && its->facts.provider_user_id->value != event.provider_user_id)
+        rest.provider_user_id.reset();
+    return rest;
+}
+
+/// Whether an event that contributes nothing has one of her ids anywhere, as a rejected body may.
+bool Forgetting::mentions_her(const LedgerRow& row) const {
+    const std::string text = row.text();
+    const auto is_there = [&text](const auto& name) { return mentions(text, name.first); };
+    return std::any_of(names_.user_ids.begin(), names_.user_ids.end(), is_there) ||
+           std::any_of(names_.reference_ids.begin(), names_.reference_ids.end(), is_there);
 }
 
 /// Writes what stays of an event. @param hers whether it is of her connections alone: then a retry is known by its
@@ -211,6 +254,7 @@ void Forgetting::update_event_row(const LedgerRow& row, const Event& rest, bool 
         if (trace_id)
             erased_trace_ids_.push_back(*trace_id);
     }
+    const LedgerEdits allowed;
     update_event.run({text_parameter(dev_id_),
                       id_parameter(row.event_id()),
                       parameter(minimal_payload(rest)),
@@ -233,6 +277,7 @@ void Forgetting::scrub_note(const LedgerRow& row, const Event& event) {
         return;
     nlohmann::json payload = minimal_payload(event);
     payload["correction"]["note"] = after;
+    const LedgerEdits allowed;
     update_event.run({text_parameter(dev_id_),
                       id_parameter(row.event_id()),
                       parameter(payload),
@@ -245,6 +290,7 @@ void Forgetting::scrub_note(const LedgerRow& row, const Event& event) {
 }
 
 void Forgetting::remove_events(std::vector<std::int64_t>& gone) {
+    const LedgerEdits allowed;
     delete_events.run({text_parameter(dev_id_), event_ids_parameter(gone)});
     erased_["events"].erased += static_cast<std::int64_t>(Query::rows());
     erased_events_.insert(erased_events_.end(), gone.begin(), gone.end());

@@ -3,18 +3,21 @@
 
 namespace terra_identity::tables {
 
-/// Allows UPDATE and DELETE of the ledger as long as an object of this class exists.
+/// Allows the UPDATE and DELETE statements of the code that makes an object of this class, as long as it exists. What
+/// triggers of the application run meanwhile is refused as ever.
 class LedgerEdits {
 public:
-    LedgerEdits() { ++count; }
-    ~LedgerEdits() { --count; }
+    LedgerEdits();
+    ~LedgerEdits();
     LedgerEdits(const LedgerEdits&) = delete;
     LedgerEdits& operator=(const LedgerEdits&) = delete;
 
-    static bool are_allowed() { return count > 0; }
+    /// For the triggers: whether the statement that fired them is an allowed one.
+    static bool allow_this();
 
 private:
-    static inline int count = 0;
+    int depth_; ///< how many triggers are running when the object is made
+    LedgerEdits* outer_;
 };
 
 } // namespace terra_identity::tables

@@ -50,6 +50,13 @@ std::string to_string(IdKind kind) { return kind == IdKind::user ? "user" : "ref
 
 Query::Parameter bytes_parameter(const std::string& bytes) { return {BYTEAOID, NullableValue(text_of(bytes))}; }
 
+std::string random_bytes(std::size_t count) {
+    std::string bytes(count, '\0');
+    if (!call([&bytes] { return pg_strong_random(bytes.data(), bytes.size()); }))
+        throw Error{internal, "the server has no random numbers"};
+    return bytes;
+}
+
 /// The parts of what is hashed are told apart by a zero byte, which no id has.
 std::string hash_of(const std::string& key, const char* purpose, const std::string& kind, const std::string& dev_id,
                     const std::string& id) {
@@ -124,13 +131,11 @@ std::optional<std::string> find_tombstone_key() {
 std::string tombstone_key_or_new() {
     if (const auto key = find_tombstone_key())
         return *key;
-    std::string key(key_bytes, '\0');
+    const std::string key = random_bytes(key_bytes);
     as_owner(owner_of_tables(), [&] {
         select_tombstone.run({});
         if (Query::rows() > 0)
             refuse_without_key();
-        if (!call([bytes = key.data()] { return pg_strong_random(bytes, key_bytes); }))
-            throw Error{"XX000", "the server has no random numbers for the key of the tombstones"};
         upsert_key.run({bytes_parameter(key)});
     });
     return key;
@@ -150,12 +155,11 @@ void set_tombstone_key(const std::string& key) {
     });
 }
 
-std::string name_of_forgotten(const std::string& key, const std::string& dev_id, const std::string& kind,
-                              const std::string& id) {
+std::string new_name_of_forgotten() {
     constexpr char digits[] = "0123456789abcdef";
     constexpr std::size_t named_bytes = 16;
     std::string name(forgotten_prefix);
-    for (const char byte : hash_of(key, "name", kind, dev_id, id).substr(0, named_bytes)) {
+    for (const char byte : random_bytes(named_bytes)) {
         name += digits[static_cast<unsigned char>(byte) >> 4];
         name += digits[static_cast<unsigned char>(byte) & 15];
     }
@@ -221,7 +225,11 @@ bool is_any_forgotten(const std::string& dev_id, const NamedIds& named) {
 }
 
 bool names_forgotten(const std::string& dev_id, const JsonbView& payload) {
-    return has_tombstones(dev_id) && is_any_forgotten(dev_id, named_ids(payload));
+    if (!has_tombstones(dev_id))
+        return false;
+    const NamedIds named = named_ids(payload);
+    return is_any_forgotten(dev_id, named) ||
+           std::any_of(named.user_ids.begin(), named.user_ids.end(), is_name_of_forgotten);
 }
 
 } // namespace terra_identity::tables

@@ -32,10 +32,9 @@ std::string tombstone_key_or_new();
 /// Writes the key. @throws Error 22023 if the tombstones were made with another one
 void set_tombstone_key(const std::string& key);
 
-/// What stands in the place of an id in what is left of a person. Nobody without the key can test a guess.
-/// @param kind a word for what the id is
-std::string name_of_forgotten(const std::string& key, const std::string& dev_id, const std::string& kind,
-                              const std::string& id);
+/// What stands in the place of an id in what is left of a person: random, so that it tells nothing, and is no name that
+/// there is already.
+std::string new_name_of_forgotten();
 
 /// Write and remove tombstones. Within `as_owner`. @return how many were new, or were removed
 std::int64_t add_tombstones(const std::string& key, const std::string& dev_id, IdKind kind,
@@ -52,7 +51,7 @@ bool is_forgotten(const std::string& dev_id, IdKind kind, const std::string& id)
 /// Whether any of the ids is a forgotten one.
 bool is_any_forgotten(const std::string& dev_id, const NamedIds& named);
 
-/// Whether a payload names a forgotten id, in any role.
+/// Whether a payload names a forgotten id, in any role, or what stands in the place of one.
 bool names_forgotten(const std::string& dev_id, const JsonbView& payload);
 
 } // namespace terra_identity::tables
