@@ -225,17 +225,33 @@ void apply_pending(bool in_parts) {
 }
 
 /// What becomes of an event when people of its environment were forgotten.
-enum class Kept { whole, without_old_user, not_at_all };
+enum class Kept { whole, without_reference_at_top, without_old_user, not_at_all };
+
+/// Whether only the reference_id at the top level is a forgotten one, while all users have their own.
+bool is_forgotten_only_at_top(const std::string& dev_id, const Event& event, const Jsonb* payload) {
+    if (!event.user)
+        return false;
+    const JsonbView rest(without_member(payload, "reference_id"));
+    const Event again = read_event(rest, {}, 0);
+    const auto same = [](const std::optional<UserObject>& one, const std::optional<UserObject>& other) {
+        return one.has_value() == other.has_value() && (!one || one->reference_id == other->reference_id);
+    };
+    return same(again.user, event.user) && same(again.old_user, event.old_user) &&
+           !is_any_forgotten(dev_id, named_ids(rest));
+}
 
 /// A user_reauth from a forgotten connection to one of another end user is kept for the other's sake, without the old
 /// one. Whether its new user is another person is only known from the reference_id that it has of its own.
-Kept kept(const std::string& dev_id, const Event& event, const JsonbView& payload, bool is_entered) {
+Kept kept(const std::string& dev_id, const Event& event, const Jsonb* jsonb, bool is_entered) {
+    const JsonbView payload(jsonb);
     const NamedIds named = named_ids(payload);
     // Nobody but forget() gives such names; otherwise whoever reads one could make it a connection of his.
     if (!is_entered && std::any_of(named.user_ids.begin(), named.user_ids.end(), is_name_of_forgotten))
         return Kept::not_at_all;
     if (!is_any_forgotten(dev_id, named))
         return Kept::whole;
+    if (!is_entered && is_forgotten_only_at_top(dev_id, event, jsonb))
+        return Kept::without_reference_at_top;
     if (event.kind != EventKind::user_reauth || !event.old_user)
         return Kept::not_at_all;
     NamedIds of_new_user;
@@ -295,22 +311,28 @@ PG_FUNCTION(terra_identity_read_event) {
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
     if (watch == nullptr && entered_by == nullptr) // else the id was drawn with care
         event_id = checked_id(event_ids, event_id);
-    const Kept is_kept = has_tombstones(dev_id) ? kept(dev_id, event, JsonbView(jsonb), entered_by != nullptr && event.type != import_type) : Kept::whole;
+    const Kept is_kept = has_tombstones(dev_id)
+                             ? kept(dev_id, event, jsonb, entered_by != nullptr && event.type != import_type)
+                             : Kept::whole;
     if (is_kept == Kept::not_at_all) {
         ++pending_or_new().forgotten[dev_id];
         if (watch != nullptr)
             watch->forgotten = true;
         return Datum{0};
     }
-    if (is_kept == Kept::without_old_user) {
+    if (is_kept != Kept::whole) {
         if (const auto earlier =
                 headers.trace_id ? find_delivery({dev_id, *headers.trace_id, hash_of(jsonb)}) : std::nullopt) {
             if (watch != nullptr)
                 watch->repeated = earlier; // of when she was not forgotten yet
             return Datum{0};
         }
-        event.old_user.reset();
-        jsonb = jsonb_of(minimal_payload(event));
+        if (is_kept == Kept::without_old_user) {
+            event.old_user.reset();
+            jsonb = jsonb_of(minimal_payload(event));
+        } else {
+            jsonb = without_member(jsonb, "reference_id");
+        }
     }
     const Says it_says = says(event, dev_id);
     const std::optional<std::string> trace_id =
@@ -346,7 +368,7 @@ PG_FUNCTION(terra_identity_read_event) {
         return text.empty() ? NullableValue() : NullableValue(text_of(text));
     };
     set(event_event_id, Int64GetDatum(event_id));
-    if (is_kept == Kept::without_old_user)
+    if (is_kept != Kept::whole)
         set(event_payload, PointerGetDatum(jsonb));
     set(event_dev_id, text_of(dev_id));
     set(event_received_at, timestamptz_of(received_at));

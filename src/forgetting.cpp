@@ -292,7 +292,8 @@ void Forgetting::join_neighbours(std::size_t member) {
     }
 }
 
-/// Whether somebody else has an account of this id, of whatever provider: one that is inherited need not be of the same.
+/// Whether somebody else has an account of this id, of whatever provider: one that is inherited need not be of the
+/// same.
 bool Forgetting::has_anybody_else(const std::string& provider_user_id) const {
     select_others_with_account.run(
         {text_parameter(dev_id_), text_parameter(provider_user_id), ids_parameter(user_ids_)});

@@ -61,6 +61,7 @@ private:
     void erase_events();
     void erase_event(const LedgerRow& row, std::vector<std::int64_t>& gone);
     void update_event_row(const LedgerRow& row, const Event& rest, bool hers);
+    bool erase_reference_at_top(const LedgerRow& row, const Event& event);
     bool mentions_her(const LedgerRow& row) const;
     void scrub_note(const LedgerRow& row, const Event& event);
     void remove_events(std::vector<std::int64_t>& gone);

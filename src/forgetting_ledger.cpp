@@ -32,15 +32,21 @@ public:
     /// Whether it changed nothing when it came, so that the others say all that it says.
     bool is_superfluous() const { return !value(9).is_null && !DatumGetBool(value(9).value); }
     std::string type() const { return text(10).value_or(""); }
-    JsonbView payload() const { return JsonbView(detoasted_jsonb(value(3).value)); }
+    const Jsonb* jsonb() const { return detoasted_jsonb(value(3).value); }
+    JsonbView payload() const { return JsonbView(jsonb()); }
+    NullableValue headers() const { return value(4); }
+    NullableValue disputes_reference() const { return value(11); }
+    /// The event if it had this payload.
+    Event event(const Jsonb* payload) const {
+        return event_of(value(2).value, JsonbPGetDatum(payload), value(4), is_entered());
+    }
     /// Its payload and headers as text.
     std::string text() const {
         std::string result;
         for (const NullableValue& json : {value(3), value(4)})
             if (!json.is_null)
-                result += std::string(call([&json] {
-                    return std::string_view(DatumGetCString(DirectFunctionCall1(jsonb_out, json.value)));
-                }));
+                result += std::string(call(
+                    [&json] { return std::string_view(DatumGetCString(DirectFunctionCall1(jsonb_out, json.value))); }));
         return result;
     }
     Event event() const { return event_of(value(2).value, value(3).value, value(4), is_entered()); }
@@ -59,26 +65,30 @@ private:
 namespace {
 
 /// The events that may name her: by their columns, or, as these have one of the ids that an event names, by their type.
+/// At the top level of a payload whose user has another reference_id she is looked for only if it is small: what is
+/// stored out of line would have to be read for that, of all data.
 Query select_events = R"(
     SELECT e.event_id, e.received_at, e.payload, e.headers, e.entered_by IS NOT NULL, e.user_id, e.reference_id,
-           e.trace_id, e.contributes, e.event_type
+           e.trace_id, e.contributes, e.event_type, e.disputes_reference
     FROM terra_identity.events e
     WHERE e.dev_id = $1 AND e.event_id > $2
       AND (e.user_id = ANY ($3) OR e.reference_id = $4 OR e.user_id IS NULL OR e.event_type = 'user_reauth'
-           OR e.entered_by IS NOT NULL OR e.problem IS NOT NULL)
+           OR e.entered_by IS NOT NULL OR e.problem IS NOT NULL
+           OR (pg_column_size(e.payload) < 2100
+               AND btrim(e.payload ->> 'reference_id', E' \t\n\r\v\f') = $4))
     ORDER BY e.event_id LIMIT 1000)";
 
 /// All events of a connection.
 Query select_events_of_connection = R"(
     SELECT e.event_id, e.received_at, e.payload, e.headers, e.entered_by IS NOT NULL, e.user_id, e.reference_id,
-           e.trace_id, e.contributes, e.event_type
+           e.trace_id, e.contributes, e.event_type, e.disputes_reference
     FROM terra_identity.events e
     WHERE e.dev_id = $1 AND e.event_id > $2 AND e.user_id = $3
     ORDER BY e.event_id LIMIT 1000)";
 
 Query select_reauths_of_connection = R"(
     SELECT e.event_id, e.received_at, e.payload, e.headers, e.entered_by IS NOT NULL, e.user_id, e.reference_id,
-           e.trace_id, e.contributes, e.event_type
+           e.trace_id, e.contributes, e.event_type, e.disputes_reference
     FROM terra_identity.reauths r
     JOIN terra_identity.events e ON e.dev_id = r.dev_id AND e.user_id = r.new_user_id AND e.event_type = 'user_reauth'
     WHERE r.dev_id = $1 AND r.old_user_id = $2)";
@@ -200,10 +210,36 @@ void Forgetting::erase_event(const LedgerRow& row, std::vector<std::int64_t>& go
                                    [this](const std::string& id) { return !is_hers(id) || is_rest(id); });
     if (!stays || (all_hers && event.kind == EventKind::passing && row.is_superfluous()))
         return remove();
+    if (!all_hers && erase_reference_at_top(row, event))
+        return;
     for (const std::string& id : connections)
         if (!is_hers(id))
             former_.insert(id);
     update_event_row(row, rest_of(event, all_hers), all_hers);
+}
+
+/// Takes her reference_id from the top level of an event, if nothing else names her and it says nothing there, because
+/// all users have their own. @return whether it was so
+bool Forgetting::erase_reference_at_top(const LedgerRow& row, const Event& event) {
+    const Jsonb* const payload = without_member(row.jsonb(), "reference_id");
+    const Event rest = row.event(payload);
+    const NamedIds named = named_ids(JsonbView(payload));
+    if (rest.user != event.user || rest.old_user != event.old_user ||
+        std::any_of(named.user_ids.begin(), named.user_ids.end(), [this](const auto& id) { return is_hers(id); }) ||
+        std::any_of(named.reference_ids.begin(), named.reference_ids.end(),
+                    [this](const auto& id) { return names_.names_reference(id); }))
+        return false;
+    const LedgerEdits allowed;
+    update_event.run({text_parameter(dev_id_),
+                      id_parameter(row.event_id()),
+                      {JSONBOID, NullableValue(JsonbPGetDatum(payload))},
+                      {JSONBOID, row.headers()},
+                      parameter(row.user_id()),
+                      parameter(row.reference_id()),
+                      parameter(row.trace_id()),
+                      {BOOLOID, row.disputes_reference()}});
+    erased_["events"].changed += static_cast<std::int64_t>(Query::rows());
+    return true;
 }
 
 /// What stays of an event, under other names. What it says of her connections and did not win is left out, where it

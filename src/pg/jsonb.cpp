@@ -134,6 +134,11 @@ const Jsonb* jsonb_of(const nlohmann::json& json) {
     return DatumGetJsonbP(call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str())); }));
 }
 
+const Jsonb* without_member(const Jsonb* object, std::string_view name) {
+    const Datum text = text_of(name);
+    return DatumGetJsonbP(call([=] { return DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(object), text); }));
+}
+
 const Jsonb* detoasted_jsonb(Datum datum) {
     auto* const value = reinterpret_cast<struct varlena*>(DatumGetPointer(datum));
     if (!VARATT_IS_EXTENDED(value))

@@ -53,6 +53,9 @@ private:
 /// A jsonb datum of this value, in the current memory context.
 const Jsonb* jsonb_of(const nlohmann::json& json);
 
+/// An object without one of its members, in the current memory context.
+const Jsonb* without_member(const Jsonb* object, std::string_view name);
+
 /// A jsonb datum in memory, whole: itself, or detoasted in the current memory context.
 const Jsonb* detoasted_jsonb(Datum datum);
 
