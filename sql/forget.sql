@@ -241,7 +241,59 @@ SELECT * FROM pg_temp.left_of('"ann"', 'ann-r"', 'a%-r', 'it''s', 'o''r', repeat
 SELECT user_id FROM terra_identity.lineage('anna');
 
 --
--- 7. Who may, and the key
+-- 7. What an attacker found
+--
+-- An account that another person inherits is hers, too, and stays; one that she had before goes.
+SELECT pg_temp.hear(1, pg_temp.said('auth', 'u-ola', 'ref-ola')) > 0, pg_temp.hear(1, pg_temp.account('u-ola', 'ref-ola', 'ola-before')) > 0, pg_temp.hear(2, pg_temp.account('u-ola', 'ref-ola', 'ola-now')) > 0,
+       pg_temp.hear(3, pg_temp.reauth(pg_temp.member('u-ola', 'ref-ola'), jsonb_build_object('user_id', 'u-pam', 'reference_id', 'ref-pam'))) > 0;
+SELECT * FROM pg_temp.state() WHERE user_id IN ('u-ola', 'u-pam');
+SELECT * FROM pg_temp.forget('ref-ola');
+SELECT * FROM pg_temp.state() WHERE user_id = 'u-pam' OR successor = 'u-pam';
+SELECT * FROM pg_temp.left_of('u-ola', 'ref-ola', 'ola-before');
+-- Of two values of one time the greater counts, as before, and not the name.
+SELECT pg_temp.hear(1, pg_temp.said('auth', 'u-qi', '7ref')) > 0, pg_temp.hear(1, pg_temp.said('deauth', 'u-qi', 'qi-ref')) > 0, pg_temp.hear(1, pg_temp.account('u-qi', 'qi-ref', '1-lesser')) > 0,
+       pg_temp.hear(1, pg_temp.account('u-qi', 'qi-ref', 'qi-greater')) > 0, pg_temp.hear(2, pg_temp.account('u-rob', '7ref', 'qi-greater')) > 0, pg_temp.hear(2, pg_temp.account('u-rob2', 'rob', '1-lesser')) > 0;
+SELECT * FROM pg_temp.forget('qi-ref');
+SELECT * FROM pg_temp.state() WHERE account IN ('qi-greater', '1-lesser');
+SELECT * FROM pg_temp.left_of('u-qi', 'qi-ref');
+-- Somebody else's event that has her reference_id at the top level alone.
+SELECT pg_temp.hear(3, pg_temp.slept('u-rob', '7ref') || '{"reference_id": "ref-sue"}') > 0;
+SELECT * FROM pg_temp.forget('ref-sue');
+SELECT pg_temp.hear(4, pg_temp.slept('u-rob', '7ref') || '{"reference_id": "ref-sue"}') > 0, pg_temp.hear(4, pg_temp.slept('u-rob') || '{"reference_id": "ref-sue"}');
+SELECT event_type, reference_id, payload ? 'data' AS has_data FROM terra_identity.events WHERE dev_id = 'forget' AND user_id = 'u-rob' ORDER BY event_id;
+-- What names her where no ids stand, and nobody else.
+SELECT pg_temp.hear(3, '{"type": "a_new_type", "data": {"who": ["u-tess-0001"]}}') > 0, pg_temp.hear(3, pg_temp.said('auth', 'u-tess-0001', 'ref-tess')) > 0;
+SELECT * FROM pg_temp.forget('ref-tess');
+SELECT * FROM pg_temp.left_of('ref-sue', 'u-tess');
+-- Forgotten, remembered, and forgotten again: what is left of the first time has another name.
+SELECT pg_temp.hear(1, pg_temp.said('auth', 'u-una', 'ref-una')) > 0, pg_temp.hear(1, pg_temp.account('u-una', 'ref-una', 'several')) > 0, pg_temp.hear(1, pg_temp.account('u-vic', 'ref-vic', 'several')) > 0;
+SELECT count(*) FROM terra_identity.forget('ref-una');
+SELECT terra_identity.remember('ref-una'), terra_identity.remember_user('u-una');
+SELECT pg_temp.hear(8, pg_temp.said('auth', 'u-una', 'ref-una')) > 0, pg_temp.hear(8, pg_temp.account('u-una', 'ref-una', 'several')) > 0;
+SELECT count(*) FROM terra_identity.forget('ref-una');
+SELECT * FROM pg_temp.state() WHERE account = 'several';
+SELECT * FROM pg_temp.left_of('u-una', 'ref-una');
+-- Nobody makes a stub his own.
+SELECT user_id AS stub FROM terra_identity.connections WHERE dev_id = 'forget' AND provider_user_id = 'several' AND user_id LIKE '!%' ORDER BY connection_id LIMIT 1 \gset
+SELECT pg_temp.hear(9, pg_temp.said('auth', :'stub', 'ref-wu'));
+\set VERBOSITY sqlstate
+SELECT terra_identity.correct(:'stub', 'active', 'mine');
+SELECT terra_identity.correct('u-vic', 'same_person_as', 'mine', :'stub');
+SELECT * FROM terra_identity.forget_user(:'stub');
+SELECT terra_identity.remember_user(:'stub');
+\set VERBOSITY default
+-- A trigger of the application does not get through the door that forget() opens.
+CREATE FUNCTION pg_temp.meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM terra_identity.events WHERE dev_id = 'forget'; RETURN NULL; END $$;
+CREATE TRIGGER meddle AFTER DELETE ON terra_identity.connections FOR EACH ROW EXECUTE FUNCTION pg_temp.meddle();
+CREATE TRIGGER meddle AFTER DELETE ON terra_identity.events FOR EACH ROW EXECUTE FUNCTION pg_temp.meddle();
+SELECT * FROM pg_temp.forget('ref-bob');
+DROP TRIGGER meddle ON terra_identity.events;
+SELECT * FROM pg_temp.forget('ref-bob');
+DROP TRIGGER meddle ON terra_identity.connections;
+SELECT * FROM pg_temp.left_of('u-tess');
+
+--
+-- 8. Who may, and the key
 --
 SELECT length(terra_identity.tombstone_key()), terra_identity.tombstone_key() = key AS is_the_key FROM terra_identity.tombstone_key;
 BEGIN;

@@ -108,7 +108,7 @@ COMMENT ON FUNCTION terra_identity.confirm_disconnect(bigint, text) IS
     'Terra''s deauth never comes. True if the row was not done before; also for one whose lease ran out, or that was '
     'closed meanwhile. False if it was done; and if a webhook says that the connection is alive at a later time, by '
     'Terra''s clock: then the row is due again later, as after a failure. Errors: 22004 if an argument is null, 22023 '
-    'if there is no such row.';
+    'if there is no such row, for instance because its end user was forgotten meanwhile.';
 
 CREATE FUNCTION terra_identity.fail_disconnect(
     disconnect_id bigint, error text,
