@@ -95,7 +95,7 @@ SELECT pg_temp.hear(1, pg_temp.said('auth', 'u-ann-1', 'ref-ann'), 'trace-1'), p
        pg_temp.hear(9, pg_temp.reauth(NULL, pg_temp.member('u-ann-2', NULL))),
        pg_temp.hear(9, '{"type": "auth_cancelled", "status": "error", "reference_id": " ref-ann "}'),
        pg_temp.hear(9, '{"type": "auth", "status": 7, "user": {"user_id": "u-ann-2", "provider": 7}}'),
-       pg_temp.hear(9, '{"type": "body", "user": [], "old_user": {"user_id": "u-ann-2"}}');
+       pg_temp.hear(9, '{"type": "body", "user": [], "old_user": {"user_id": "u-ann-2"}}'), pg_temp.hear(9, '[{"type": "auth", "user": {"user_id": "u-ann-2"}}]');
 SELECT outcome, event_id, http_status, detail FROM terra_identity.ingest(pg_temp.slept('u-ann-2')::text, NULL, 'forget');
 SET terra_identity.strict = on;
 SELECT outcome, event_id, http_status, detail FROM terra_identity.ingest('{"type": "auth", "user": {"user_id": "u-ann-2"}}', NULL, 'forget');

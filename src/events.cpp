@@ -244,7 +244,9 @@ bool is_forgotten_only_at_top(const std::string& dev_id, const Event& event, con
 /// one. Whether its new user is another person is only known from the reference_id that it has of its own.
 Kept kept(const std::string& dev_id, const Event& event, const Jsonb* jsonb, bool is_entered) {
     const JsonbView payload(jsonb);
-    const NamedIds named = named_ids(payload);
+    NamedIds named = named_ids(payload);
+    if (event.kind == EventKind::nothing)
+        add_ids_within(payload, named);
     // Nobody but forget() gives such names; otherwise whoever reads one could make it a connection of his.
     if (!is_entered && std::any_of(named.user_ids.begin(), named.user_ids.end(), is_name_of_forgotten))
         return Kept::not_at_all;

@@ -48,4 +48,27 @@ NamedIds named_ids(const J& payload) {
     return named;
 }
 
+/// The ids that an object, or an array of objects, has anywhere: of a payload that is not read as an event of a user.
+/// At most 1,000, and not those that are nested more deeply than Terra nests anything.
+template <JsonValue J>
+void add_ids_within(const J& json, NamedIds& named, int depth = 0) {
+    constexpr int deepest = 16;
+    constexpr std::size_t most = 1000;
+    if (depth > deepest || (!json.is_object() && !json.is_array()))
+        return;
+    json.find_member([&](std::string_view name, const J& member) {
+        if (named.user_ids.size() + named.reference_ids.size() >= most)
+            return true;
+        const std::string id = member.is_string()    ? std::string(trim(member.text()))
+                               : member.is_integer() ? member.integer()
+                                                     : "";
+        if (name == "user_id" || name == "old_user_id" || name == "new_user_id" || name == "other_user_id")
+            named.add_user(id);
+        else if (name == "reference_id")
+            named.add_reference(id);
+        add_ids_within(member, named, depth + 1);
+        return false;
+    });
+}
+
 } // namespace terra_identity

@@ -242,5 +242,27 @@ TEST(NamedIdsTest, AreFoundInEveryRoleWhateverTheProblem) {
     EXPECT_EQ(named(R"({"user": {"user_id": null, "reference_id": {}}})"), "|");
 }
 
+TEST(NamedIdsTest, AreFoundAnywhereInWhatIsNoEventOfAUser) {
+    const auto within = [](const std::string& payload) {
+        const json parsed = json::parse(payload);
+        NamedIds ids;
+        add_ids_within(NlohmannView(parsed), ids);
+        return std::pair(ids.user_ids, ids.reference_ids);
+    };
+    using Ids = std::vector<std::string>;
+    EXPECT_EQ(within(R"([{"user": {"user_id": "a", "reference_id": 7}}, {"x": [{"old_user_id": " b "}]}, "c"])"),
+              std::pair(Ids({"a", "b"}), Ids({"7"})));
+    EXPECT_EQ(within(R"({"provider_user_id": "a", "id": "b"})"), std::pair(Ids(), Ids()));
+    EXPECT_EQ(within(R"("user_id")"), std::pair(Ids(), Ids()));
+    std::string deep = R"({"user_id": "a"})";
+    for (int depth = 0; depth < 1000; ++depth)
+        deep = "[" + deep + "]";
+    EXPECT_EQ(within(deep), std::pair(Ids(), Ids()));
+    json many = json::array();
+    for (int n = 0; n < 3000; ++n)
+        many.push_back({{"user_id", std::to_string(n)}});
+    EXPECT_EQ(within(many.dump()).first.size(), 1000U);
+}
+
 } // namespace
 } // namespace terra_identity::test
