@@ -18,7 +18,8 @@ COMMENT ON FUNCTION terra_identity._minute(timestamptz) IS 'A time as sentences 
 CREATE FUNCTION terra_identity._reauth_of_nobody(environment text, event_id bigint, connection text) RETURNS boolean
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME', 'terra_identity_reauth_of_nobody';
 COMMENT ON FUNCTION terra_identity._reauth_of_nobody(text, bigint, text) IS
-    'Whether an event is a user_reauth that names no old connection, or this one (a user_id). It needs no privilege on payloads.';
+    'Whether an event is a user_reauth that names no old connection, or this one (a user_id). It needs no privilege '
+    'on payloads.';
 
 -- Pairs of neighbours on a provider account that are of different end users, and whether the older goes on sending data
 -- once the newer has come. One row for each older connection, so that a join looks it up.

@@ -9,14 +9,15 @@ CREATE TABLE terra_identity.readers (
     PRIMARY KEY (dev_id, role_id, system_identifier)
 ) USING heap;
 COMMENT ON TABLE terra_identity.readers IS
-    'Which role may read which environments: grant_reader and its like enter it, and revoke_reader takes it away. The '
-    'row level security of every table that has a dev_id asks it. Who is subject to row level security and has no row '
-    'here, nor is a member of a role that has one, reads nothing. A row is of the role with that number as long as it has '
-    'that name, so that a new role of the same name has nothing of the old one, and a renamed one is granted again. In '
-    'another cluster, where a dump or replication brought it, it is of the role with that name.';
-COMMENT ON COLUMN terra_identity.readers.dev_id IS 'Environment (environments.dev_id); empty for every environment. No personal data.';
+    'Which role may read which environments: grant_reader and its like enter it, and revoke_reader takes it away. '
+    'The row level security of every table that has a dev_id asks it. Who is subject to row level security and has '
+    'no row here, nor is a member of a role that has one, reads nothing. A row is of the role with that number as '
+    'long as it has that name, so that a new role of the same name has nothing of the old one, and a renamed one is '
+    'granted again. In another cluster, where a dump or replication brought it, it is of the role with that name.';
+COMMENT ON COLUMN terra_identity.readers.dev_id IS
+    'Environment (environments.dev_id); empty for every environment. No personal data.';
 COMMENT ON COLUMN terra_identity.readers.role_id IS
-    'The role, pg_roles.oid. Personal data: the name of a role.';
+    'The role, pg_roles.oid. No personal data.';
 COMMENT ON COLUMN terra_identity.readers.system_identifier IS
     'The cluster that role_id is of, as in pg_control_system()';
 COMMENT ON COLUMN terra_identity.readers.role IS

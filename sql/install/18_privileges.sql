@@ -79,14 +79,14 @@ END
 $$;
 COMMENT ON FUNCTION terra_identity.grant_reader(regrole, text) IS
     'Lets a role read every table and view except signing_secrets, tombstone_key and readers, payloads included, and '
-    'call resolve, lineage_of, user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph, would_duplicate '
-    'and reconcile: of one environment, and with further calls of further ones; or if dev_id is null, of every '
-    'environment that there will ever be. (It does not default to the setting, so that leaving it out means the same '
-    'in every session.) A role that is restricted may be given every environment; to restrict a role that has every '
-    'one, call revoke_reader first. What restricts it is part of the extension, and survives a dump and restore. '
-    'Members of the role read what it reads. A role '
-    'that is renamed has to be granted again. Errors: 22004 if the role is null, 22023 if dev_id is empty or longer '
-    'than 512 bytes, 55000 if a role cannot be restricted, or may read every environment already.';
+    'call resolve, lineage_of, user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph, '
+    'would_duplicate and reconcile: of one environment, and with further calls of further ones; or if dev_id is '
+    'null, of every environment that there will ever be. (It does not default to the setting, so that leaving it out '
+    'means the same in every session.) A role that is restricted may be given every environment; to restrict a role '
+    'that has every one, call revoke_reader first. What restricts it is part of the extension, and survives a dump '
+    'and restore. Members of the role read what it reads. A role that is renamed has to be granted again. Errors: '
+    '22004 if the role is null, 22023 if dev_id is empty or longer than 512 bytes, 55000 if a role cannot be '
+    'restricted, or may read every environment already.';
 
 CREATE FUNCTION terra_identity._change_support(change text, role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -164,12 +164,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION terra_identity.revoke_reader(regrole, text) IS
-    'Takes an environment from a role that grant_reader, grant_support or grant_consumer gave it; all of them if dev_id '
-    'is null. With the last one go the privileges that these give on tables, and what grant_reader lets it call. It '
-    'holds in every session as soon as it is committed; only a transaction that is under way may go on with a prepared '
-    'statement until its end, as after any REVOKE. A role that reads every environment cannot lose a single one. What '
-    'the role may read as a member of another role stays. Errors: 22004 if the role is null, 42704 if it was not '
-    'entered for this environment.';
+    'Takes an environment from a role that grant_reader, grant_support or grant_consumer gave it; all of them if '
+    'dev_id is null. With the last one go the privileges that these give on tables, and what grant_reader lets it '
+    'call. It holds in every session as soon as it is committed; only a transaction that is under way may go on with '
+    'a prepared statement until its end, as after any REVOKE. A role that reads every environment cannot lose a '
+    'single one. What the role may read as a member of another role stays. Errors: 22004 if the role is null, 42704 '
+    'if it was not entered for this environment.';
 
 CREATE FUNCTION terra_identity.grant_attacher(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -86,6 +86,7 @@ GRANT USAGE ON SCHEMA terra_identity TO {ROLE};
 GRANT EXECUTE ON FUNCTION terra_identity.correct, terra_identity.import_users, terra_identity.take_disconnects,
     terra_identity.confirm_disconnect, terra_identity.fail_disconnect TO {ROLE};
 GRANT INSERT ON terra_identity.accepted_duplicates TO {ROLE};
+SELECT terra_identity.grant_consumer('{ROLE}');
 INSERT INTO terra_identity.environments (dev_id, on_duplicate, account_policy)
 VALUES ('default', 'disconnect_older', 'keep'), ('replacing', 'report', 'replace');
 INSERT INTO terra_identity.providers (provider, account_ids) VALUES ('WITHINGS', 'unusable');
