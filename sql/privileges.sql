@@ -32,7 +32,7 @@ INSERT INTO pg_temp.matrix VALUES
         _under_way(),_data_types(),_crowd(),"_minute(timestamp with time zone)",_trigger_arguments(bytea),_shows_environment(text),"_reauth_of_nobody(text,bigint,text)"}'),
     ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,consumers,environments,providers,environment_settings,provider_settings,signatures,rejected,refusal_counters,refusals,accepted_duplicates,disconnects,tombstones,
         current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,problems,stale_events,unidentified_connections,freshness,overview,
-        account_neighbours,contradictions,policy_evidence,attached_tables}'),
+        account_neighbours,contradictions,policy_evidence,attached_tables,prune_positions}'),
     ('regress_support', 'USAGE', '{terra_identity}'),
     ('regress_support', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)","user_ids(text,text,text)","explain(text,text)","explain_graph(text,text)","would_duplicate(text,text,text,text)",
         _built_in_sdk_providers(),_under_way(),_data_types(),_crowd(),"_minute(timestamp with time zone)",_shows_environment(text),"_reauth_of_nobody(text,bigint,text)"}'),

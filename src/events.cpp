@@ -96,6 +96,13 @@ HeapTuple with(HeapTuple row, Relation relation, EventColumn column, const Nulla
     });
 }
 
+/// Whether an event is inserted at another time than when it was received, so that its event_id does not tell its age.
+bool is_backfilled(Micros received_at) {
+    constexpr Micros about_now = 3600 * micros_per_second;
+    const Micros now = micros_of(TimestampTzGetDatum(GetCurrentTimestamp()));
+    return received_at < now - about_now || received_at > now + about_now;
+}
+
 bool is_owner(Relation relation) {
     return call([owner = relation->rd_rel->relowner] { return has_privs_of_role(GetUserId(), owner); });
 }
@@ -374,7 +381,8 @@ PG_FUNCTION(terra_identity_read_event) {
         set(event_payload, PointerGetDatum(jsonb));
     set(event_dev_id, text_of(dev_id));
     set(event_received_at, timestamptz_of(received_at));
-    if (entered_by == nullptr && may_be_envelope(event.type) && !stores_data(dev_id)) {
+    const bool is_prunable = entered_by == nullptr && may_be_envelope(event.type);
+    if (is_prunable && !leads_to_data(event.type) && !stores_data(dev_id)) {
         if (delivery.trace_id && !is_taken)
             remember_hash(event_id, delivery.payload_hash);
         set(event_payload, jsonb_of_text(envelope_of(JsonbView(jsonb))));
@@ -391,6 +399,8 @@ PG_FUNCTION(terra_identity_read_event) {
     set(event_contributes, BoolGetDatum(it_says.news));
     set(event_entered_by, entered_by != nullptr ? NullableValue(text_of(*entered_by)) : NullableValue());
     set(event_disputes_reference, it_says.dispute ? NullableValue(BoolGetDatum(true)) : NullableValue());
+    set(event_backfilled,
+        is_prunable && is_backfilled(received_at) ? NullableValue(BoolGetDatum(true)) : NullableValue());
     return call([&] {
         return PointerGetDatum(heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(),
                                                          values.data(), nulls.data()));

@@ -21,6 +21,7 @@
 //   disconnecting.cpp     take_disconnects, confirm_disconnect, fail_disconnect, and what follows when duplicates are
 //                         accepted
 //   rebuild.cpp           rebuild, verify
+//   pruning.cpp           the batches of prune
 #include "core/interrupts.h"
 
 #include "events.h"

@@ -16,6 +16,7 @@ CREATE TABLE terra_identity.events (
     contributes  boolean,
     entered_by   text,
     disputes_reference boolean,
+    backfilled   boolean,
     PRIMARY KEY (dev_id, event_id)
 ) USING heap;
 
@@ -30,12 +31,14 @@ CREATE INDEX events_problem_idx ON terra_identity.events (dev_id text_pattern_op
 -- The events that name another end user than their connection has: few, or none.
 CREATE INDEX events_disputes_reference_idx
     ON terra_identity.events (user_id text_pattern_ops, reference_id text_pattern_ops) WHERE disputes_reference;
+-- What prune would not find by event_id alone.
+CREATE INDEX events_backfilled_idx ON terra_identity.events (dev_id text_pattern_ops, received_at) WHERE backfilled;
 
 COMMENT ON TABLE terra_identity.events IS
     'The ledger: one row per webhook delivery. INSERT the payload, and headers, dev_id and received_at if you have '
     'them; the extension fills in the other columns. A repeated delivery, one with the trace id and the payload of an '
     'earlier one, is skipped without an error, and so is what names somebody who was forgotten. Append-only: UPDATE, '
-    'DELETE and TRUNCATE raise an error (TI002), and only forget and forget_user take anything out.';
+    'DELETE and TRUNCATE raise an error (TI002), and only forget, forget_user and prune take anything out.';
 COMMENT ON COLUMN terra_identity.events.event_id IS 'Number of the delivery, in the order of insertion';
 COMMENT ON COLUMN terra_identity.events.dev_id IS
     'Environment (environments.dev_id). If you leave it out: the environment that the header dev-id leads to (see '
@@ -44,7 +47,9 @@ COMMENT ON COLUMN terra_identity.events.dev_id IS
 COMMENT ON COLUMN terra_identity.events.received_at IS
     'When the delivery was received, by default now; give it for backfills. It is the event time of a delivery that '
     'has no ordering timestamp';
-COMMENT ON COLUMN terra_identity.events.payload IS 'The webhook''s body. Personal data: what Terra sent.';
+COMMENT ON COLUMN terra_identity.events.payload IS
+    'The webhook''s body; or what the rules read of it, the envelope, if it was pruned, or environments.store_data is '
+    'false. Personal data: what Terra sent.';
 COMMENT ON COLUMN terra_identity.events.headers IS
     'The webhook''s headers, an object; null if you have none. The extension reads X-Terra-Trace-Id, '
     'X-Terra-Ordering-Timestamp and dev-id, in upper or lower case. Personal data: what Terra sent.';
@@ -59,7 +64,7 @@ COMMENT ON COLUMN terra_identity.events.provider IS
     'Filled in: the provider that this event names, in upper case; null if it names none. No personal data.';
 COMMENT ON COLUMN terra_identity.events.trace_id IS
     'Filled in: X-Terra-Trace-Id, which is the same on every retry; of an import the time of the list and the user_id; '
-    'null if there is none. No two events of an environment have the same trace id and the same payload. Personal '
+    'null if there is none. No two events of an environment were delivered with the same trace id and payload. Personal '
     'data: an id.';
 COMMENT ON COLUMN terra_identity.events.event_time IS
     'Filled in: X-Terra-Ordering-Timestamp, or received_at if there is none. Do not give it: a row that is inserted '
@@ -78,6 +83,10 @@ COMMENT ON COLUMN terra_identity.events.entered_by IS
 COMMENT ON COLUMN terra_identity.events.disputes_reference IS
     'Filled in: true if it is data, or another passing event, that names another end user than an earlier identity '
     'event gave its connection, as it was when this event was inserted. Else null';
+
+COMMENT ON COLUMN terra_identity.events.backfilled IS
+    'Filled in: true if it was inserted more than an hour from received_at, as long as prune has something to drop of '
+    'it: prune finds other events by their event_id. Else null';
 
 CREATE TABLE terra_identity.deliveries (
     dev_id       text COLLATE "C" NOT NULL,

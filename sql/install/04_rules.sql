@@ -86,7 +86,7 @@ COMMENT ON COLUMN terra_identity.environments.store_data IS
     'True, the default: events are stored as they were delivered. False: of every event but identity events the ledger '
     'stores the envelope, which is what the rules read of it; its data and its headers are never written to disk. '
     'Connections, explain and all views are the same. An edit holds for the deliveries after it: see prune for those '
-    'before it';
+    'before it. s3_payload and s3_upload, whose data lies behind a URL, are stored whole';
 
 CREATE VIEW terra_identity.providers WITH (security_invoker = true) AS
 SELECT s.provider, s.sdk, s.account_ids

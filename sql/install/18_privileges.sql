@@ -49,7 +49,7 @@ BEGIN
                         terra_identity.stale_events, terra_identity.unidentified_connections, terra_identity.freshness,
                         terra_identity.account_neighbours, terra_identity.contradictions,
                         terra_identity.policy_evidence, terra_identity.overview,
-                        terra_identity.attached_tables', role);
+                        terra_identity.attached_tables, terra_identity.prune_positions', role);
     EXECUTE format(change, 'EXECUTE ON FUNCTION
                         terra_identity.resolve(text, text), terra_identity.lineage_of(text, text),
                         terra_identity.user_of(bigint, text), terra_identity.lineage(text, text),
@@ -238,6 +238,7 @@ SELECT pg_catalog.pg_extension_config_dump('terra_identity.provider_settings', '
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.accepted_duplicates', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.disconnects', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.disconnects_disconnect_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('terra_identity.prune_positions', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.signatures', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected', '');
 SELECT pg_catalog.pg_extension_config_dump('terra_identity.rejected_rejected_id_seq', '');

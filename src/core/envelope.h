@@ -7,6 +7,7 @@
 #include "core/json.h"
 #include "core/json_text.h"
 #include "core/text.h"
+#include "core/time.h"
 
 #include <optional>
 #include <string>
@@ -25,10 +26,12 @@ public:
         JsonObjectText envelope;
         const J type = payload_.member("type");
         const std::string_view word = type.is_string() ? trim(type.text()) : std::string_view();
-        envelope.add("type", scalar(type));
-        envelope.add("reference_id", scalar(payload_.member("reference_id")));
+        envelope.add("type", id(type));
+        const bool names_user = !payload_.member("user").is_null() || needs_user(word);
+        const J reference_id = payload_.member("reference_id");
+        envelope.add("reference_id", names_user ? id(reference_id) : scalar(reference_id));
         if (word == "auth")
-            envelope.add("status", scalar(payload_.member("status")));
+            envelope.add("status", id(payload_.member("status")));
         for (const std::string_view name : {"user", "new_user", "old_user"})
             if ((name == "user") != (word == reauth_type))
                 envelope.add(name, user(payload_.member(name)));
@@ -53,18 +56,28 @@ private:
         return value.is_integer() ? value.integer() : value.is_false() ? "false" : "true";
     }
 
+    /// The same for what may not be long: of a text that is too long only that it is.
+    static std::string id(const J& value) {
+        if (value.is_string() && trim(value.text()).size() > max_id_bytes)
+            return json_string(std::string(max_id_bytes + 1, '-'));
+        return scalar(value);
+    }
+
     static std::string user(const J& object) {
         if (!object.is_object())
             return object.is_null() ? "" : "true";
         JsonObjectText result;
-        for (const std::string_view name : {"user_id", "provider", "reference_id", "scopes", "created_at"})
-            result.add(name, scalar(object.member(name)));
+        for (const std::string_view name : {"user_id", "provider", "reference_id"})
+            result.add(name, id(object.member(name)));
+        result.add("scopes", scalar(object.member("scopes")));
+        if (const J created_at = object.member("created_at"); created_at.is_string() && parse_iso8601(created_at.text()))
+            result.add("created_at", scalar(created_at));
         return std::move(result).finish();
     }
 
     static std::string account(const J& object) {
         JsonObjectText result;
-        result.add("provider_user_id", scalar(object.member("provider_user_id")));
+        result.add("provider_user_id", id(object.member("provider_user_id")));
         return std::move(result).finish();
     }
 
@@ -110,6 +123,10 @@ private:
 /// events, and those that were entered.
 inline bool may_be_envelope(std::string_view type) { return kind_of_type(type) == EventKind::passing; }
 
+/// Whether the data of an event lies behind an URL in it: then the event is kept, also where no data is stored, until it
+/// is fetched.
+constexpr bool leads_to_data(std::string_view type) { return type == "s3_payload" || type == "s3_upload"; }
+
 /// The envelope of a payload, as JSON text. For webhooks only: what correct() and import_users() insert is not read so.
 template <JsonValue J>
 std::string envelope_of(const J& payload) {
@@ -132,7 +149,7 @@ std::optional<std::string> envelope_of_headers(const J& headers, Micros received
                 if (text.empty() || !equals_ignoring_case(name, wanted))
                     return false;
                 if (text.size() > max_id_bytes)
-                    envelope.add(wanted, json_string(text));
+                    envelope.add(wanted, json_string(std::string(max_id_bytes + 1, '-')));
                 return true; // the first that says something is the one that counts
             });
     return envelope.empty() ? std::nullopt : std::optional(std::move(envelope).finish());

@@ -23,7 +23,8 @@ enum EventColumn : AttrNumber {
     event_contributes,
     event_entered_by,
     event_disputes_reference,
-    event_columns = event_disputes_reference,
+    event_backfilled,
+    event_columns = event_backfilled,
 };
 
 } // namespace terra_identity::tables

@@ -16,7 +16,7 @@ namespace {
 /// avoids these and other extensions.
 constexpr std::uint16_t lock_space = 0x5449;
 
-enum class Level : std::uint16_t { environment, connection, slot, lineage, batches, settings, feed };
+enum class Level : std::uint16_t { environment, connection, slot, lineage, batches, settings, feed, pruning };
 
 struct Numbered {
     Level level;
@@ -96,6 +96,13 @@ bool lock_feed(const std::string& dev_id, bool wait) {
     append(text, std::string_view(dev_id));
     const LOCKTAG tag = tag_of({Level::feed, hash(text)});
     return call([&] { return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL; });
+}
+
+void lock_pruning(const std::string& dev_id) {
+    std::string text;
+    append(text, std::string_view(dev_id));
+    const LOCKTAG tag = tag_of({Level::pruning, hash(text)});
+    call([&] { LockAcquire(&tag, ExclusiveLock, false, false); });
 }
 
 void note_deliveries() { holds_later = true; }

@@ -14,7 +14,8 @@
 //   9. rows of `disconnects`. Whoever takes them, to work on them, skips those that are locked (src/disconnecting.cpp).
 //
 // Beside this order: the feed of an environment, by which one transaction at a time gives positions to changes
-// (src/feed.cpp). Whoever writes never takes it, and whoever has it takes no other of these locks.
+// (src/feed.cpp). Whoever writes never takes it, and whoever has it takes no other of these locks. And the pruning of
+// an environment, which is taken before all others, by whoever deletes events that say nothing (src/pruning.cpp).
 //
 // A single delivery without news, as most are, takes one lock of level 8, and never waits for a transaction that itself
 // waits. A transaction of many statements that would hold too many locks of levels 5 to 7 locks its environment
@@ -51,6 +52,9 @@ void lock_batches(bool exclusive);
 /// Locks the feed of an environment: one transaction at a time gives positions to its changes. If `wait` is false and
 /// another one has it, returns false at once.
 bool lock_feed(const std::string& dev_id, bool wait);
+
+/// Locks the pruning of an environment: one transaction at a time decides which of its events go.
+void lock_pruning(const std::string& dev_id);
 
 /// Notes that the transaction holds deliveries, whose locks are not taken in this file.
 void note_deliveries();
