@@ -35,6 +35,8 @@ store_data yes	2026-03-01 10:01Z	{"type": "activity", "data": [{"steps": 1}], "u
 store_data yes	2026-03-01 10:01Z	{"type": "daily", "data": [{"steps": 1}], "user": {"user_id": 17, "email": "ann@example.com"}}	\N
 store_data yes	2026-03-01 10:01Z	["ann@example.com"]	\N
 store_data yes	2026-03-01 10:01Z	{"type": "lab_report.completed", "reference_id": "ann", "report": {"glucose": 5}}	\N
+store_data yes	2026-03-01 10:01Z	{"type": "s3_payload", "url": "https://example.com/p", "expires_in": 300}	{"x-terra-trace-id": "behind a URL"}
+store_data no	2026-03-01 10:01Z	{"type": "s3_payload", "url": "https://example.com/p", "expires_in": 300}	{"x-terra-trace-id": "behind a URL"}
 store_data no	2026-03-01 10:01Z	{"type": "activity", "data": [{"steps": 1}], "user": {"user_id": "copied"}}	{"X-Terra-Ordering-Timestamp": "1772359200000", "x-terra-trace-id": "copied", "host": "h"}
 store_data no	2026-03-01 10:01Z	{"type": "activity", "data": [{"steps": 2}], "user": {"user_id": "copied"}}	{"x-terra-trace-id": "copied"}
 store_data no	2026-03-01 10:01Z	{"type": "activity", "data": [{"steps": 1}], "user": {"user_id": "copied"}}	{"x-terra-trace-id": "copied"}
@@ -59,7 +61,8 @@ SELECT dev_id, count(*) FROM terra_identity.rejected WHERE dev_id LIKE 'store_da
 UPDATE terra_identity.rejected SET body = body || '"}, "data": [5]}' WHERE dev_id LIKE 'store_data%';
 SELECT e.dev_id, r.outcome FROM (VALUES ('store_data yes'), ('store_data no')) e (dev_id), terra_identity.replay_rejected(e.dev_id) r ORDER BY 1 DESC;
 
--- What is stored of all but identity events: what the rules read of it.
+-- What is stored of all but identity events: what the rules read of it. An s3_payload is stored whole: its data is
+-- somewhere else, and somebody has to fetch it.
 SELECT event_type, payload, headers FROM terra_identity.events WHERE dev_id = 'store_data no' ORDER BY event_id;
 SELECT dev_id, sum(pg_column_size(payload)) > 50000 AS much FROM terra_identity.events WHERE dev_id LIKE 'store_data%' GROUP BY 1 ORDER BY 1 DESC;
 

@@ -70,7 +70,8 @@ private:
         for (const std::string_view name : {"user_id", "provider", "reference_id"})
             result.add(name, id(object.member(name)));
         result.add("scopes", scalar(object.member("scopes")));
-        if (const J created_at = object.member("created_at"); created_at.is_string() && parse_iso8601(created_at.text()))
+        if (const J created_at = object.member("created_at");
+            created_at.is_string() && parse_iso8601(created_at.text()))
             result.add("created_at", scalar(created_at));
         return std::move(result).finish();
     }
@@ -123,8 +124,8 @@ private:
 /// events, and those that were entered.
 inline bool may_be_envelope(std::string_view type) { return kind_of_type(type) == EventKind::passing; }
 
-/// Whether the data of an event lies behind an URL in it: then the event is kept, also where no data is stored, until it
-/// is fetched.
+/// Whether the data of an event lies behind an URL in it: then the event is kept, also where no data is stored, until
+/// it is fetched.
 constexpr bool leads_to_data(std::string_view type) { return type == "s3_payload" || type == "s3_upload"; }
 
 /// The envelope of a payload, as JSON text. For webhooks only: what correct() and import_users() insert is not read so.
