@@ -194,11 +194,13 @@ const std::map<std::string, Erased>& Forgetting::erase() {
     rename_hers();
     find_ties();
     erase_events();
+    erase_reauths();
+    for (const std::string& user_id : former_)
+        erase_events_of_her_time(user_id);
     erase_deliveries();
     erase_changes();
     erase_disconnects();
     erase_accepted_duplicates();
-    erase_reauths();
     erase_connections();
     erase_rejected();
     add_tombstones();

@@ -65,6 +65,7 @@ private:
     bool mentions_her(const LedgerRow& row) const;
     void scrub_note(const LedgerRow& row, const Event& event);
     void remove_events(std::vector<std::int64_t>& gone);
+    /// After the events and the reauths have other names.
     void erase_events_of_her_time(const std::string& user_id);
     void erase_deliveries();
     void erase_changes();

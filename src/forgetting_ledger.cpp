@@ -171,8 +171,6 @@ void Forgetting::erase_events() {
                        erase_event(row, gone);
                    });
     remove_events(gone);
-    for (const std::string& user_id : former_)
-        erase_events_of_her_time(user_id);
 }
 
 /// Erases what is hers of an event. @param gone takes the events to be removed
@@ -336,20 +334,21 @@ void Forgetting::remove_events(std::vector<std::int64_t>& gone) {
 /// Somebody else's connection that was hers once: the data of that time is hers, whether it names her or not. The rows
 /// stay, and their trace ids, so that a retry is known.
 void Forgetting::erase_events_of_her_time(const std::string& user_id) {
+    // With the ids as they were: of two values of one time, the greater one counts.
+    Renaming back;
+    for (const auto& [id, name] : names_.reference_ids)
+        back.reference_ids.emplace(name, id);
     ReferenceHistory history(user_id);
     const auto user = text_parameter(user_id);
     for_each_event(select_events_of_connection, dev_id_, {user}, [&](const LedgerRow& row) {
         if (is_identity(kind_of_type(row.type())) || row.is_entered())
-            history.add(row.event());
+            history.add(back.renamed(row.event(), false));
     });
     SPITupleTable* const reauths = select_reauths_of_connection.run({text_parameter(dev_id_), user});
     for (std::uint64_t n = 0, count = Query::rows(); n < count; ++n)
-        history.add(LedgerRow(reauths, n).event());
+        history.add(back.renamed(LedgerRow(reauths, n).event(), false));
     const std::vector<ReferencePeriod> periods = history.periods(std::nullopt);
-    const auto is_name = [this](const ReferencePeriod& period) {
-        return std::any_of(names_.reference_ids.begin(), names_.reference_ids.end(),
-                           [&](const auto& name) { return name.second == period.reference_id; });
-    };
+    const auto is_name = [this](const ReferencePeriod& period) { return names_.names_reference(period.reference_id); };
     if (std::none_of(periods.begin(), periods.end(), is_name))
         return;
     for_each_event(select_events_of_connection, dev_id_, {user}, [&](const LedgerRow& row) {

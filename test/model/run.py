@@ -21,6 +21,7 @@ from pathlib import Path
 
 import batches
 import comparison
+import forgetting
 from histories import UNUSABLE_PROVIDERS, history
 from reading import Event
 from reference import SDK_PROVIDERS, state
@@ -31,6 +32,7 @@ DEADLOCKS = 5          # so many times a history is tried again
 SHRUNK = 3             # how many failures are shrunk
 PRINTED = 10           # of how many failures the differences are printed
 REBUILD_ONE_IN = 4
+FORGET_ONE_IN = 3
 
 
 class Failed(Exception):
@@ -69,6 +71,7 @@ class Trial:
         self.script = batches.script(history_, batches.plan(history_), dev_id, kept)
         self.events = [event for i, event in enumerate(history_.events) if kept is None or i in kept]
         self.differences = []   # lines; empty if it passed
+        self.entered = []       # the events that correct() and import_users() have inserted
         self.deadlocks = 0
 
     def start_again(self):
@@ -79,8 +82,8 @@ class Trial:
 
     def compare(self, found, before=None):
         """Compares with the extension's state. `before` is that state before rebuild()."""
-        entered = [Event(row["payload"], None, row["received_at"], True) for row in found.pop("entered")]
-        wanted = expected(self, entered)
+        self.entered = [Event(row["payload"], None, row["received_at"], True) for row in found.pop("entered")]
+        wanted = expected(self, self.entered)
         if before is not None:
             wanted["ids"] = before["ids"]
         lines = comparison.differences(wanted, found)
@@ -132,9 +135,33 @@ def compare(trials):
                 compare([trial])
         return
     for trial in trials:
+        trial.found = found[trial.dev_id]
         trial.compare(found[trial.dev_id])
         if trial.rebuilt:
             trial.compare(again[trial.dev_id], before=found[trial.dev_id])
+    forget(trials)
+
+
+def forget(trials):
+    """Forgets somebody in one of a few of the trials that have passed. What becomes of it: forgetting.py."""
+    before = {}
+    for trial in trials:
+        if trial.history.index % FORGET_ONE_IN == 0 and not trial.differences and trial.found["user_ids"]:
+            before[trial.dev_id] = (trial, trial.found)
+    for dev_id, (trial, found) in before.items():
+        try:
+            after = fetch([trial], forgetting.script(trial, forgetting.person(trial, found)))[dev_id]
+            rows = psql(f"SELECT row_to_json(q) FROM ({forgetting.LEDGER % f'ARRAY[{batches.literal(dev_id)}]'}) q;")
+            events = [Event(row["payload"], row["headers"], row["received_at"], row["entered"])
+                      for row in map(json.loads, rows.split("\n")[:-1])]
+            again = fetch([trial], forgetting.once_more(trial))[dev_id]
+        except Failed as failed:
+            trial.differences.append("error while forgetting: " + failed.message)
+            continue
+        wanted = comparison.expected(state(events, trial.history.policy, unusable_providers=UNUSABLE_PROVIDERS,
+                                           on_duplicate=trial.history.on_duplicate, accepted=trial.history.accepted),
+                                     trial.history.accepted)
+        trial.differences += forgetting.differences(trial, found, after, again, events, wanted)
 
 
 def fetch(trials, first=""):
