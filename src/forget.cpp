@@ -45,7 +45,8 @@ std::string id_argument(const NullableValue& argument, const char* name) {
 /// Erases a person. Nobody inserts into the ledger meanwhile, in whatever environment: who has begun to is waited for,
 /// and who comes later finds the tombstones.
 std::map<std::string, Erased> forget(const Forgotten& who, const std::string& dev_id) {
-    lock_relation("events", ShareRowExclusiveLock); // before all locks of src/tables/locks.h
+    lock_feed(dev_id, true); // whoever has it takes no other lock, and gives positions to changes that this removes
+    lock_relation("events", ShareRowExclusiveLock); // before all other locks of src/tables/locks.h
     lock_relation("rejected", ShareRowExclusiveLock);
     Table connections("connections", RowExclusiveLock);
     EnvironmentLocks locks(dev_id);

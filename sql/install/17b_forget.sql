@@ -8,6 +8,8 @@ CREATE TABLE terra_identity.tombstones (
     forgotten_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     PRIMARY KEY (dev_id, kind, hash)
 ) USING heap;
+-- For whether all were made with one key.
+CREATE INDEX tombstones_key_check_idx ON terra_identity.tombstones (dev_id, key_check);
 -- Sessions remember whether an environment has tombstones, and which ids are not forgotten.
 CREATE TRIGGER forget_rules AFTER INSERT OR UPDATE OR DELETE ON terra_identity.tombstones
     FOR EACH ROW EXECUTE FUNCTION terra_identity._forget_rules_everywhere();

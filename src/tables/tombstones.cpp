@@ -71,7 +71,7 @@ std::string tombstone_of(const std::string& key, const std::string& dev_id, IdKi
 [[noreturn]] void refuse_without_key() {
     throw Error{no_tombstone_key, "the key of the tombstones is missing",
                 "Whether a delivery is of a person who was forgotten cannot be known without it. It is not part of a "
-                "dump.",
+                "dump, and the one that is set, if any, is another one.",
                 "Call terra_identity.set_tombstone_key() with the key that terra_identity.tombstone_key() returned in "
                 "the database that was dumped."};
 }
@@ -79,7 +79,7 @@ std::string tombstone_of(const std::string& key, const std::string& dev_id, IdKi
 /// What is known of an environment's tombstones.
 struct Tombstones {
     bool exist = false;
-    std::optional<std::string> key; ///< read if there are any
+    std::optional<std::string> key; ///< if all were made with it
 };
 
 constinit Remembered<Tombstones> remembered_tombstones;
@@ -95,6 +95,22 @@ struct ClearIds {
 
 ClearIds* clear = nullptr;
 
+/// Whether all tombstones of an environment were made with a key: a restore may bring others. By the first and the last
+/// in the order of these.
+bool are_all_of(const std::string& key, const std::string& dev_id) {
+    Table tombstones("tombstones", AccessShareLock);
+    bool result = true;
+    for (const bool backward : {false, true}) {
+        const IndexScan by_check{
+            .table = tombstones.relation(), .index = "tombstones_key_check_idx", .backward = backward, .limit = 1};
+        for (const HeapTuple row : by_check.fetch(IndexKeys().equals(dev_id)))
+            result = result &&
+                     string_of(attribute(row, tombstones.columns(), tombstone_key_check).value) == key_check_of(key);
+    }
+    tombstones.close();
+    return result;
+}
+
 Tombstones read_tombstones(const std::string& dev_id) {
     Tombstones result;
     Table tombstones("tombstones", AccessShareLock);
@@ -103,6 +119,8 @@ Tombstones read_tombstones(const std::string& dev_id) {
     tombstones.close();
     if (result.exist)
         result.key = find_tombstone_key();
+    if (result.key && !are_all_of(*result.key, dev_id))
+        result.key.reset();
     return result;
 }
 
@@ -129,8 +147,14 @@ std::optional<std::string> find_tombstone_key() {
 }
 
 std::string tombstone_key_or_new() {
-    if (const auto key = find_tombstone_key())
+    if (const auto key = find_tombstone_key()) {
+        as_owner(owner_of_tables(), [&] {
+            select_other_key.run({bytes_parameter(key_check_of(*key))});
+            if (Query::rows() > 0)
+                refuse_without_key();
+        });
         return *key;
+    }
     const std::string key = random_bytes(key_bytes);
     as_owner(owner_of_tables(), [&] {
         select_tombstone.run({});

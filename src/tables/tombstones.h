@@ -26,7 +26,7 @@ std::string key_check_of(const std::string& key);
 std::optional<std::string> find_tombstone_key();
 
 /// The key; makes it if there is none. Must be called by one session at a time.
-/// @throws Error TI005 if there is none, but tombstones that one was used for
+/// @throws Error TI005 if there are tombstones that were made with another one
 std::string tombstone_key_or_new();
 
 /// Writes the key. @throws Error 22023 if the tombstones were made with another one
@@ -45,7 +45,7 @@ bool remove_tombstone(const std::string& key, const std::string& dev_id, IdKind 
 bool has_tombstones(const std::string& dev_id);
 
 /// Whether an id is a forgotten one. This backend remembers which are not, because data comes again and again for the
-/// same ones. @throws Error TI005 if there are tombstones, but not their key
+/// same ones. @throws Error TI005 if there are tombstones, but not the key of all of them
 bool is_forgotten(const std::string& dev_id, IdKind kind, const std::string& id);
 
 /// Whether any of the ids is a forgotten one.
