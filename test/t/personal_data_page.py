@@ -43,16 +43,19 @@ MEANING = {
 REMOVED = "removed"
 STUB = "removed; where connections of others follow from hers, kept with names in the place of her ids"
 FORGOTTEN_AND_KEPT = {
-    "events": (STUB + ", and with nothing but what the rules read", "for ever"),
+    "events": (STUB + ", and with nothing but what the rules read",
+               "data and headers until `prune`, or not at all (`store_data`); the rest of passing events for ever, or "
+               "as `events_older_than` says; identity events for ever"),
     "deliveries": (REMOVED, "as long as its event"),
     "connections": (STUB, "for ever"),
     "reauths": (STUB, "for ever"),
-    "changes": (STUB, "for ever"),
+    "changes": (STUB, "for ever, or as `changes_older_than` says"),
     "accepted_duplicates": ("her ids are replaced in the note; a row of an account that nobody else is on is removed",
                             "until you delete the row"),
-    "signatures": (REMOVED, "for ever"),
-    "rejected": (REMOVED, "until `replay_rejected` can store it, or you delete the row"),
-    "disconnects": ("removed; in rows of other people her ids are replaced", "until you delete the row"),
+    "signatures": (REMOVED, "until `prune`, if that comes a day after the `signature_tolerance` or later"),
+    "rejected": (REMOVED, "until `replay_rejected` can store it, or as `rejected_older_than` says"),
+    "disconnects": ("removed; in rows of others her ids are replaced",
+                    "for ever, or once it is done as `disconnects_older_than` says"),
     "tombstones": ("written by it", "until `remember`"),
     "readers": ("left", "until `revoke_reader`"),
 }
@@ -61,7 +64,8 @@ FORGOTTEN_AND_KEPT = {
 ELSEWHERE = """
 What `forget` does is in [A user wants to be deleted](questions/a-user-wants-to-be-deleted.md), which also says where
 else such data is: in free space and statistics until `VACUUM` and `ANALYZE`, in WAL, backups, standbys and the server's
-log, and in tables of your own.
+log, and in tables of your own. What `prune` does, and its arguments, are in
+[How long do we keep what?](questions/how-long-do-we-keep-what.md).
 """
 
 
