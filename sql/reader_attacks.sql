@@ -118,6 +118,24 @@ SELECT count(*) FROM terra_identity.connections WHERE pg_temp.spy(user_id);
 SELECT count(*) FROM terra_identity.events WHERE pg_temp.spy(payload::text);
 SELECT count(*) FROM terra_identity.current_connections WHERE pg_temp.spy(user_id);
 SELECT count(*) FROM terra_identity.disconnects WHERE pg_temp.spy(user_id);
+-- Nor does a plan tell by the rows that it removed whether another environment has an id or an end user.
+CREATE FUNCTION pg_temp.removed(condition text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    line text;
+    removed bigint := 0;
+BEGIN
+    SET LOCAL enable_seqscan = off;
+    FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM terra_identity.connections WHERE ' || condition LOOP
+        removed := removed + coalesce(substring(line FROM 'Rows Removed by .*: (\d+)')::bigint, 0);
+    END LOOP;
+    RETURN removed;
+END $$;
+RESET ROLE;
+INSERT INTO terra_identity.events (dev_id, payload)
+SELECT 'attacks mine', jsonb_build_object('type', 'auth', 'status', 'success', 'user', jsonb_build_object('user_id', 'mine ' || n, 'provider', 'GARMIN', 'reference_id', 'mina ' || n)) FROM generate_series(1, 2000) n;
+ANALYZE terra_identity.connections;
+SET ROLE regress_mine;
+SELECT pg_temp.removed($$reference_id = 'xyzzy ann'$$) AS end_user, pg_temp.removed($$user_id = 'xyzzy 1'$$) AS user_id;
 SELECT count(*) FROM pg_stats WHERE schemaname = 'terra_identity';
 RESET ROLE;
 SELECT terra_identity.detach('public.regress_hooks');

@@ -124,11 +124,8 @@ std::vector<Connection> TableStore::lineages(const std::vector<std::int64_t>& li
 
 std::vector<Connection> TableStore::active_of(const std::string& reference_id, std::size_t limit) {
     IndexScan active = scan("connections_reference_id_idx");
-    const TextColumn environment{connection_column("dev_id"), dev_id_};
-    active.filter = pg::raising::has_text;
-    active.filter_state = &environment;
     active.limit = limit;
-    return decode(active.fetch(IndexKeys().equals(reference_id).equals(to_string(Status::active))));
+    return decode(active.fetch(IndexKeys().equals(reference_id).equals(to_string(Status::active)).equals(dev_id_)));
 }
 
 std::vector<Connection> TableStore::all_connections() {

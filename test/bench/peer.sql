@@ -79,7 +79,7 @@ CREATE SEQUENCE peer.connection_id_seq OWNED BY peer.connections.connection_id;
 
 CREATE INDEX connections_user_uuid_idx ON peer.connections (user_uuid) WITH (deduplicate_items = off);
 CREATE INDEX connections_reference_id_idx
-    ON peer.connections (reference_id text_pattern_ops, status text_pattern_ops);
+    ON peer.connections (reference_id text_pattern_ops, status text_pattern_ops, dev_id text_pattern_ops);
 CREATE INDEX connections_lineage_idx ON peer.connections (
     dev_id text_pattern_ops, lineage_id, status text_pattern_ops, connected_at, user_id COLLATE "C");
 CREATE UNIQUE INDEX connections_active_account_key ON peer.connections (
