@@ -114,7 +114,7 @@ void in_scratch(const F& f) {
     call([scratch] { MemoryContextDelete(scratch); });
 }
 
-/// As writers do, before any row is locked: forget() locks writers out of the ledger, and then takes rows.
+/// As writers do, before all other locks: forget() locks writers out of the ledger first.
 void lock_ledger() { lock_relation("events", RowExclusiveLock); }
 
 bool is_same(const NullableValue& one, const NullableValue& other) {
@@ -357,15 +357,22 @@ PG_FUNCTION(terra_identity_prune_events) {
     const std::string dev_id = string_of(PG_GETARG_DATUM(0));
     ToldProgress& progress = progress_of("prune", "connections looked at", PG_GETARG_INT64(3));
     Batch batch;
+    lock_ledger();
     lock_pruning(dev_id);
     EnvironmentLocks locks(dev_id);
     locks.lock_environment(false);
-    lock_ledger();
     as_owner_by_index(owner_of_tables(), [&] {
         batch =
             delete_of_connections(dev_id, PG_GETARG_INT64(1), PG_GETARG_TIMESTAMPTZ(2), progress, PG_GETARG_INT64(3));
     });
     return row_of(fcinfo, batch);
+}
+
+/// _lock_feed(environment): until the end of the transaction, nobody gives positions to changes, so that they can be
+/// deleted.
+PG_FUNCTION(terra_identity_lock_feed) {
+    lock_feed(string_of(PG_GETARG_DATUM(0)), true);
+    return Datum{0};
 }
 
 /// _prune_events_of_nobody(environment, before): deletes a batch of events that say nothing of any connection.

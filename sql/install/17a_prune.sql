@@ -98,7 +98,12 @@ END;
 COMMENT ON FUNCTION terra_identity._prune_disconnects(text, timestamptz) IS
     'For prune: deletes a batch of disconnects that were done or closed before a time.';
 
--- A change that has no position yet no consumer has read, and read_changes may be giving it one.
+CREATE FUNCTION terra_identity._lock_feed(environment text) RETURNS void
+    LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_lock_feed';
+COMMENT ON FUNCTION terra_identity._lock_feed(text) IS
+    'For prune: until the end of the transaction, nobody gives positions to the changes of an environment.';
+
+-- A change that has no position yet no consumer has read.
 CREATE FUNCTION terra_identity._prune_changes(environment text, before timestamptz) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -215,6 +220,7 @@ BEGIN
     END LOOP;
 
     WHILE prune.changes_older_than IS NOT NULL LOOP
+        PERFORM terra_identity._lock_feed(prune.dev_id);
         gone := terra_identity._prune_changes(prune.dev_id, now OPERATOR(pg_catalog.-) prune.changes_older_than);
         COMMIT;
         EXIT WHEN gone OPERATOR(pg_catalog.=) 0;
