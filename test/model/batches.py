@@ -1,6 +1,6 @@
 """
 Turns a history into SQL: a random plan of statements, batches, transactions, edits of the rules, and workers that
-disconnect duplicates.
+disconnect duplicates; in some histories the ledger is pruned on the way, or data is not stored at times.
 
 Corrections are made when the script runs, so they are later than most events; what cannot be said is refused. Lists of
 users are imported as of any time.
@@ -36,8 +36,8 @@ TABLES = [None, None, "model_app.bodies", "model_app.raw", "model_app.parted"]
 def plan(history):
     """
     A random plan. Its steps: ('insert', form, indexes), ('policy', sql with %s for the dev_id),
-    ('correct', user_id, what, other_user_id), ('import', list, taken_at), ('sql', text). An insert is followed by the
-    table that it inserts into, null for the ledger.
+    ('correct', user_id, what, other_user_id), ('import', list, taken_at), ('prune', arguments), ('sql', text). An insert
+    is followed by the table that it inserts into, null for the ledger.
     """
     rng = random.Random(f"{history.seed}:{history.index}:plan")
     units = [[batch] for batch in inserts(rng, history)]
@@ -50,6 +50,8 @@ def plan(history):
             units.insert(place, [("policy", change)])
     for _ in range(rng.choice([0, 0, 1, 5])):
         units.insert(rng.randint(0, len(units)), [("policy", WORKER)])
+    for stored in rng.choice(STORED[history.keeps]):
+        units.insert(rng.randint(0, len(units)), [("policy", STORE_DATA.replace("choice", stored))])
     for correction in corrections(rng, history):
         units.insert(rng.randint(0, len(units)), [correction])
     for list_ in imports(rng, history):
@@ -60,6 +62,8 @@ def plan(history):
         count = rng.randint(1, 4)
         group, units = units[:count], units[count:]
         steps += transaction(rng, group) if rng.random() < 0.3 else sum(group, [])
+        if PRUNES[history.keeps] and rng.random() < 0.4:
+            steps.append(("prune", rng.choice(PRUNES[history.keeps])))
     return steps
 
 
@@ -148,6 +152,15 @@ def acceptances(rng, history):
         yield edits + [accept] if (provider, account) in history.accepted else edits
 
 
+STORE_DATA = "INSERT INTO terra_identity.environments (dev_id, store_data) VALUES (%s, choice);"
+
+# What is not stored, and what is pruned on the way, by what the ledger keeps of a history.
+STORED = {"everything": [[]], "no data": [[], ["false"], ["false", "true"]], "few events": [[], ["false"]]}
+PRUNES = {"everything": [],
+          "no data": ["'0'", "'1 day', rejected_older_than => '0'"],
+          "few events": ["'0'", "'0', events_older_than => '7 days'",
+                     "'0', events_older_than => '30 days', changes_older_than => '0', disconnects_older_than => '1 day'"]}
+
 # A worker: of the rows that it takes it confirms some, fails some, and dies over the others.
 WORKER = ("DO $do$ DECLARE dev_id text = %s; d record; BEGIN"
           " FOR d IN SELECT * FROM terra_identity.take_disconnects(3, '1 second', dev_id) LOOP"
@@ -184,6 +197,8 @@ def script(history, steps, dev_id, kept=None):
         elif kind == "import":
             users, taken_at = map(literal, rest)
             lines.append(f"SELECT FROM terra_identity.import_users({users}, {taken_at}, {literal(dev_id)});")
+        elif kind == "prune":
+            lines.append(f"CALL terra_identity.prune({rest[0]}, dev_id => {literal(dev_id)});")
         elif kind == "correct":
             user_id, what, other_user_id = map(literal, rest)
             lines.append("DO $do$ BEGIN PERFORM terra_identity.correct("

@@ -40,6 +40,7 @@ class History(NamedTuple):
     events: tuple    # in the order in which they happened, repeats included; not in the order of arrival
     on_duplicate: str = "report"          # the final one
     accepted: frozenset = frozenset()     # the accounts that may be shared in the end: (provider, provider_user_id)
+    keeps: str = "everything"             # or "no data", or "few events": what the ledger has of it in the end
 
 
 class World:
@@ -265,7 +266,7 @@ def history(seed, index):
                 if provider and world.maybe(0.1)}
     return History(seed, index, policy, tuple(events),
                    rng.choice(["report", "disconnect_older", "disconnect_older", "disconnect_newer"]),
-                   frozenset(accepted))
+                   frozenset(accepted), rng.choice(["everything", "everything", "no data", "few events"]))
 
 
 def met_in(history):
