@@ -64,8 +64,8 @@ COMMENT ON COLUMN terra_identity.events.provider IS
     'Filled in: the provider that this event names, in upper case; null if it names none. No personal data.';
 COMMENT ON COLUMN terra_identity.events.trace_id IS
     'Filled in: X-Terra-Trace-Id, which is the same on every retry; of an import the time of the list and the user_id; '
-    'null if there is none. No two events of an environment were delivered with the same trace id and payload. Personal '
-    'data: an id.';
+    'null if there is none. No two events of an environment were delivered with the same trace id and payload. '
+    'Personal data: an id.';
 COMMENT ON COLUMN terra_identity.events.event_time IS
     'Filled in: X-Terra-Ordering-Timestamp, or received_at if there is none. Do not give it: a row that is inserted '
     'with it is taken for one from a dump, and stored as it is';

@@ -264,4 +264,5 @@ COMMENT ON PROCEDURE terra_identity.prune(interval, interval, interval, interval
     'commits after each: so call it outside of a transaction. It keeps no writer waiting, can be cancelled, and called '
     'again: it goes on where it was. Every few seconds it tells how far it is (INFO; the setting '
     'terra_identity.progress silences it). The space is used again after VACUUM. Errors: 22004 if older_than or dev_id '
-    'is null; 22023 if an argument is too short, or dev_id is none; 0A000 above READ COMMITTED; 2D000 in a transaction.';
+    'is null; 22023 if an argument is too short, or dev_id is none; 0A000 above READ COMMITTED; 2D000 in a '
+    'transaction.';

@@ -1,7 +1,5 @@
 #include "core/json_text.h"
 
-#include <cstdio>
-
 namespace terra_identity {
 
 std::string json_string(std::string_view text) {
@@ -12,9 +10,9 @@ std::string json_string(std::string_view text) {
         else if (static_cast<unsigned char>(c) >= 0x20)
             result += c;
         else {
-            char escape[7];
-            std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
-            result += escape;
+            constexpr std::string_view digits = "0123456789abcdef";
+            result += "\\u00";
+            result += {digits[static_cast<unsigned char>(c) / 16], digits[static_cast<unsigned char>(c) % 16]};
         }
     }
     return result += '"';

@@ -36,8 +36,8 @@ TABLES = [None, None, "model_app.bodies", "model_app.raw", "model_app.parted"]
 def plan(history):
     """
     A random plan. Its steps: ('insert', form, indexes), ('policy', sql with %s for the dev_id),
-    ('correct', user_id, what, other_user_id), ('import', list, taken_at), ('prune', arguments), ('sql', text). An insert
-    is followed by the table that it inserts into, null for the ledger.
+    ('correct', user_id, what, other_user_id), ('import', list, taken_at), ('prune', arguments), ('sql', text). An
+    insert is followed by the table that it inserts into, null for the ledger.
     """
     rng = random.Random(f"{history.seed}:{history.index}:plan")
     units = [[batch] for batch in inserts(rng, history)]
@@ -159,7 +159,8 @@ STORED = {"everything": [[]], "no data": [[], ["false"], ["false", "true"]], "fe
 PRUNES = {"everything": [],
           "no data": ["'0'", "'1 day', rejected_older_than => '0'"],
           "few events": ["'0'", "'0', events_older_than => '7 days'",
-                     "'0', events_older_than => '30 days', changes_older_than => '0', disconnects_older_than => '1 day'"]}
+                     "'0', events_older_than => '30 days', changes_older_than => '0',"
+                     " disconnects_older_than => '1 day'"]}
 
 # A worker: of the rows that it takes it confirms some, fails some, and dies over the others.
 WORKER = ("DO $do$ DECLARE dev_id text = %s; d record; BEGIN"
