@@ -13,7 +13,7 @@ COMMENT ON FUNCTION terra_identity.import_users(jsonb, timestamptz, text) IS
     'at taken_at, unless active or is_authenticated is false or its state is not known, which proves nothing, or its '
     'state is deauth, user_reauth or access_revoked: then it has ended. Returns one row: listed (how many users the '
     'list has), imported (how many events that made), known (left out: forgotten, imported before with the same '
-    'taken_at, or ended here as well), new_connections, and problems (how many users cannot be read: see the view problems). The '
-    'same list again changes nothing, whatever its order. It is all or nothing. Errors: 22023 if users is no list of '
-    'users; 22008 if taken_at is in the future or before 2015; 22004 if an argument is null. For the owner, and for '
-    'roles to which the owner grants EXECUTE.';
+    'taken_at, or ended here as well), new_connections, and problems (how many users cannot be read: see the view '
+    'problems). The same list again changes nothing, whatever its order. It is all or nothing. Errors: 22023 if users '
+    'is no list of users; 22008 if taken_at is in the future or before 2015; 22004 if an argument is null. For the '
+    'owner, and for roles to which the owner grants EXECUTE.';

@@ -2,12 +2,13 @@
 forget() in the middle of a history: what must hold then, by the reference model and by what was there before.
 
 1. The state is what the reference model makes of the ledger that is left.
-2. What others have is as it was: connections, lineages, resolve, histories, transfers; and their duplicates without hers.
-   Not compared where only ids decided between connections that are equally old: there, names decide now.
+2. What others have is as it was: connections, lineages, resolve, histories; and their duplicates without hers. Not
+   compared where only ids decided between connections that are equally old: there, names decide now.
 3. No id of hers is in the ledger, or in the state.
 4. Everything once more changes nothing, and brings nothing of hers back.
 
-Ids as short as the histories' are parts of many texts. So 3 asks for the values of columns, and for what the model reads.
+Ids as short as the histories' are parts of many texts. So 3 asks for the values of columns, and for what the model
+reads.
 """
 
 import random

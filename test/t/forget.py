@@ -1,6 +1,6 @@
 """
 A person who is in every table is forgotten. Then, after VACUUM FULL and a checkpoint, no file of the database has an
-id, a name or an e-mail address of hers, in any form in which the extension writes them; of a control it has all of them. A
+id, a name or an e-mail address of hers, in any form in which the extension writes them; of a control it has all. A
 dump has the tombstones and not their key: a restore of it takes no delivery until the key is set, and then not hers.
 Nobody without the key can test a guess, and what a sender can measure does not tell `forgotten` from `stored`.
 """
@@ -195,8 +195,9 @@ def restored(ann):
         "SELECT dev_id, kind, hash FROM terra_identity.tombstones ORDER BY 1, 2, 3", copy), tombstones)
     late = insert({"type": "daily", "user": ann.user(ann.user_id)})
     anybody = insert({"type": "daily", "user": {"user_id": "anybody"}})
+    x = {"type": "daily", "user": {"user_id": "x"}}
     for what, sql in (("an INSERT", anybody), ("hers", late),
-                      ("ingest", f"SELECT terra_identity.ingest({quoted({'type': 'daily', 'user': {'user_id': 'x'}})})"),
+                      ("ingest", f"SELECT terra_identity.ingest({quoted(json.dumps(x))})"),
                       ("forget", "SELECT terra_identity.forget('somebody')"),
                       ("import_users", "SELECT terra_identity.import_users('[{\"user_id\": \"x\"}]', now())")):
         check(f"without the key {what} fails", "TI005" in psql(sql, copy), psql(sql, copy))

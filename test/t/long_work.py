@@ -56,6 +56,7 @@ WORK = {
     "import of a list": ("", "SELECT * FROM terra_identity.import_users((SELECT list FROM lists), '2026-06-01Z')"),
     "attach with a backfill": ("", "SELECT terra_identity.attach('webhooks', 'body', backfill => true,"
                                " received_at_column => 'received_at')"),
+    "forgetting somebody": ("", "SELECT count(*) FROM terra_identity.forget('p17')"),
     "another account policy": ("", "UPDATE terra_identity.environments SET account_policy = 'replace'"),
 }
 MOMENTS = [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]
