@@ -256,6 +256,14 @@ SELECT pg_temp.hear(1, pg_temp.said('auth', 'u-qi', '7ref')) > 0, pg_temp.hear(1
 SELECT * FROM pg_temp.forget('qi-ref');
 SELECT * FROM pg_temp.state() WHERE account IN ('qi-greater', '1-lesser');
 SELECT * FROM pg_temp.left_of('u-qi', 'qi-ref');
+-- Data that changed nothing when it came says what others said that prune() has removed since.
+SELECT pg_temp.hear(3, pg_temp.slept('u-xen', 'ref-xen')) > 0, pg_temp.hear(3, pg_temp.slept('u-xen', 'ref-xen') || '{"type": "body"}') > 0, pg_temp.hear(4, pg_temp.account('u-xen', 'ref-xen', 'xen-shared')) > 0, pg_temp.hear(4, pg_temp.account('u-yul', 'ref-yul', 'xen-shared')) > 0;
+SET session_replication_role = replica; -- as prune() may
+DELETE FROM terra_identity.events WHERE dev_id = 'forget' AND user_id = 'u-xen' AND event_type = 'sleep';
+RESET session_replication_role;
+SELECT * FROM pg_temp.forget('ref-xen');
+SELECT * FROM pg_temp.state() WHERE account = 'xen-shared';
+SELECT * FROM pg_temp.left_of('u-xen', 'ref-xen');
 -- Somebody else's event that has her reference_id at the top level alone.
 SELECT pg_temp.hear(3, pg_temp.slept('u-rob', '7ref') || '{"reference_id": "ref-sue"}') > 0;
 SELECT * FROM pg_temp.forget('ref-sue');

@@ -20,6 +20,7 @@
 #include "tables/owner.h"
 #include "tables/routes.h"
 #include "tables/sqlstates.h"
+#include "tables/tombstones.h"
 
 extern "C" {
 #include "miscadmin.h"
@@ -183,6 +184,11 @@ std::int64_t insert(const Correction& correction, std::optional<Micros> at = {})
              id_parameter(event_id)});
         inserted = Query::rows();
     });
+    if (inserted == 0 && has_tombstones(correction.dev_id))
+        for (const std::string& user_id : {correction.user_id, correction.other_user_id})
+            if (is_forgotten(correction.dev_id, IdKind::user, user_id))
+                throw Error{cannot_correct, "connection " + quote(user_id) + " was forgotten", "",
+                            "terra_identity.remember_user() takes its events again."};
     if (inserted == 0)
         throw Error{cannot_correct, "the correction was not stored",
                     "A trigger on terra_identity.events skipped the event."};

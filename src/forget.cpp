@@ -48,6 +48,7 @@ std::map<std::string, Erased> forget(const Forgotten& who, const std::string& de
     lock_feed(dev_id, true); // whoever has it takes no other lock, and gives positions to changes that this removes
     lock_relation("events", ShareRowExclusiveLock); // before all other locks of src/tables/locks.h
     lock_relation("rejected", ShareRowExclusiveLock);
+    lock_relation("accepted_duplicates", ShareRowExclusiveLock); // whoever edits it locks the environment afterwards
     Table connections("connections", RowExclusiveLock);
     EnvironmentLocks locks(dev_id);
     locks.lock_environment(true);

@@ -65,6 +65,7 @@ private:
     bool mentions_her(const LedgerRow& row) const;
     void scrub_note(const LedgerRow& row, const Event& event);
     void remove_events(std::vector<std::int64_t>& gone);
+    void erase_superfluous(const std::string& user_id, std::vector<std::int64_t>& event_ids);
     /// After the events and the reauths have other names.
     void erase_events_of_her_time(const std::string& user_id);
     void erase_deliveries();
@@ -97,7 +98,9 @@ private:
     std::vector<std::string> her_ids_;         ///< those of them that are hers, which get tombstones
     std::set<std::string> neighbours_;         ///< other people's connections that name one of hers
     Renaming names_;
-    std::set<std::string> former_; ///< other people's connections that were hers once
+    std::set<std::string> former_;      ///< other people's connections that were hers once
+    std::map<std::string, Facts> said_; ///< of each connection that stays: what the events say that stay
+    std::map<std::string, std::vector<std::int64_t>> superfluous_; ///< its data that changed nothing when it came
     std::vector<std::int64_t> erased_events_;
     std::vector<std::string> erased_trace_ids_;
     std::vector<Rest> rest_;

@@ -171,6 +171,17 @@ void Forgetting::erase_events() {
                        erase_event(row, gone);
                    });
     remove_events(gone);
+    for (auto& [user_id, event_ids] : superfluous_)
+        erase_superfluous(user_id, event_ids);
+}
+
+/// Removes data of a connection that stays, which changed nothing when it came: the other events say what it says. But
+/// where prune() has removed such others, it stays, without what is hers.
+void Forgetting::erase_superfluous(const std::string& user_id, std::vector<std::int64_t>& event_ids) {
+    if (said_[user_id].absorbs(members_[member_of_.at(user_id)].facts))
+        return remove_events(event_ids);
+    for_each_event(select_events_of_connection, dev_id_, {text_parameter(user_id)},
+                   [&](const LedgerRow& row) { update_event_row(row, rest_of(row.event(), true), true); });
 }
 
 /// Erases what is hers of an event. @param gone takes the events to be removed
@@ -206,8 +217,17 @@ void Forgetting::erase_event(const LedgerRow& row, std::vector<std::int64_t>& go
     const bool all_hers = std::all_of(connections.begin(), connections.end(), hers);
     const bool stays = std::any_of(connections.begin(), connections.end(),
                                    [this](const std::string& id) { return !is_hers(id) || is_rest(id); });
-    if (!stays || (all_hers && event.kind == EventKind::passing && row.is_superfluous()))
+    if (!stays)
         return remove();
+    if (all_hers && event.kind == EventKind::passing && row.is_superfluous()) {
+        superfluous_[event.user->user_id].push_back(row.event_id());
+        if (const auto trace_id = row.trace_id())
+            erased_trace_ids_.push_back(*trace_id);
+        return;
+    }
+    for (const Contribution& contribution : contributions_of(event))
+        if (is_hers(contribution.user_id))
+            said_[contribution.user_id].merge(contribution.facts);
     if (!all_hers && erase_reference_at_top(row, event))
         return;
     for (const std::string& id : connections)
