@@ -272,19 +272,19 @@ Event Forgetting::rest_of(const Event& event, bool all_hers) const {
         const auto found = member_of_.find(user_id);
         return found == member_of_.end() ? nullptr : &members_[found->second];
     };
-    const auto drop_loser = [&](const UserObject& said, UserObject& left) {
+    const auto drop_loser = [&](const UserObject& said, UserObject& left, const char* instead) {
         const Connection* const its = member(said.user_id);
         const Register winner = its != nullptr ? its->facts.reference_id : std::nullopt;
         if (!winner || !said.reference_id || winner->value == *said.reference_id || winner->at != event.time)
             return;
-        // Without it, a user_reauth of one person stays one; of two people, it has to name another than the second.
+        // Without it, a user_reauth of one person stays one; of two people, it has to name another than the other user.
         left.reference_id.reset();
         if (event.old_user && is_transfer(event))
-            left.reference_id = names_.renamed(*its, true).reference_id();
+            left.reference_id = instead;
     };
-    drop_loser(*event.user, *rest.user);
+    drop_loser(*event.user, *rest.user, "!forgotten.1"); // these come before every name
     if (event.old_user)
-        drop_loser(*event.old_user, *rest.old_user);
+        drop_loser(*event.old_user, *rest.old_user, "!forgotten.2");
     if (const Connection* const its = member(event.user->user_id);
         its != nullptr && its->facts.provider_user_id && its->facts.provider_user_id->value != event.provider_user_id)
         rest.provider_user_id.reset();
