@@ -141,6 +141,7 @@ def lives(dev_id):
     yield f"SELECT count(*) FROM terra_identity.read_changes('{dev_id}-mailer', 5, '{dev_id}');"
     yield f"SELECT terra_identity.commit_changes('{dev_id}-mailer', 1, '{dev_id}');"
     yield f"SELECT count(*) FROM terra_identity.forget('{dev_id}-carl', '{dev_id}');"
+    yield f"CALL terra_identity.prune('0', dev_id => '{dev_id}');"
     yield f"CREATE TABLE hooks_of_{dev_id} (body jsonb);"
     yield f"SELECT terra_identity.attach('hooks_of_{dev_id}', 'body', dev_id => '{dev_id}');"
     # After that, what is not signed is refused.
