@@ -41,6 +41,7 @@ MEANING = {
 
 # What becomes of the rows of each table: by forget(), and without it.
 REMOVED = "removed"
+OTHERS = "removed; in rows of others her ids are replaced"
 STUB = "removed; where connections of others follow from hers, kept with names in the place of her ids"
 FORGOTTEN_AND_KEPT = {
     "events": (STUB + ", and with nothing but what the rules read",
@@ -49,13 +50,12 @@ FORGOTTEN_AND_KEPT = {
     "deliveries": (REMOVED, "as long as its event"),
     "connections": (STUB, "for ever"),
     "reauths": (STUB, "for ever"),
-    "changes": (STUB, "for ever, or as `changes_older_than` says"),
+    "changes": (OTHERS, "for ever, or as `changes_older_than` says"),
     "accepted_duplicates": ("her ids are replaced in the note; a row of an account that nobody else is on is removed",
                             "until you delete the row"),
     "signatures": (REMOVED, "until `prune`, if that comes a day after the `signature_tolerance` or later"),
     "rejected": (REMOVED, "until `replay_rejected` can store it, or as `rejected_older_than` says"),
-    "disconnects": ("removed; in rows of others her ids are replaced",
-                    "for ever, or once it is done as `disconnects_older_than` says"),
+    "disconnects": (OTHERS, "for ever, or once it is done as `disconnects_older_than` says"),
     "tombstones": ("written by it", "until `remember`"),
     "readers": ("left", "until `revoke_reader`"),
 }
