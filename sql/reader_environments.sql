@@ -75,21 +75,23 @@ SELECT terra_identity._may_read('readers a');
 -- A plan is what it is without row level security for who reads everything, and by index for who does not.
 CREATE FUNCTION pg_temp.plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
-    SET LOCAL enable_seqscan = off;
-    SET LOCAL enable_bitmapscan = off;
     RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query;
 END $$;
-CREATE INDEX regress_type ON terra_identity.events ((payload ->> 'type'));
+CREATE INDEX regress_type ON terra_identity.events USING hash ((payload ->> 'type'));
 \set by_type 'SELECT pg_temp.plan($$SELECT * FROM terra_identity.events WHERE payload ->> \'type\' = \'auth\'$$)'
 \set by_user 'SELECT pg_temp.plan($$SELECT * FROM terra_identity.connections WHERE user_id = \'readers a 1\'$$)'
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
 :by_type;
 :by_user;
 SET ROLE regress_all;
 :by_type;
 :by_user;
 SET ROLE regress_a;
-:by_user;
+SELECT bool_or(plan ~ 'Index Cond: .*dev_id = ''readers a''') AS by_index, bool_or(plan ~ '_may_read') AS asked FROM (:by_user) p (plan);
 RESET ROLE;
+RESET enable_seqscan;
+RESET enable_bitmapscan;
 DROP INDEX terra_identity.regress_type;
 
 --
@@ -311,7 +313,7 @@ SET enable_indexonlyscan = off;
 SET enable_bitmapscan = off;
 \set everybody 'SELECT count(*), count(terra_identity.resolve(user_id, dev_id)), count(terra_identity.resolve(replace(user_id, \' c \', \' b \'), \'readers b\')) AS elsewhere FROM terra_identity.connections WHERE dev_id = \'readers c\''
 SET ROLE regress_a;
-EXPLAIN (COSTS OFF) :everybody;
+SELECT bool_or(plan ~ 'Gather') AS parallel FROM pg_temp.plan(:'everybody') plan;
 :everybody;
 RESET ROLE;
 RESET ALL;

@@ -79,8 +79,8 @@ everything_but_times() { # DATABASE
     everything "$1" | sed -E 's/"(changed_at|received_at|requested_at|next_attempt_at)": "[^"]*"//g'
 }
 
-# What a reader of environment "kept" sees, by tables and views and by functions. Where no grants were restored, a hand-made
-# one must show no more.
+# What a reader of environment "kept" sees, by tables and views and by functions. Where no grants were restored, a
+# hand-made one must show no more.
 isolated() { # DATABASE
     "${PSQL[@]}" -d "$1" -v VERBOSITY=terse 2>&1 <<'SQL' || true
 GRANT USAGE ON SCHEMA terra_identity TO dump_isolated;

@@ -26,8 +26,8 @@ PAGES = {
 
 # Beside the transcript's people: data of theirs; what Terra lists, and what its SQL destination wrote; an account that
 # moved from anna to bert, and goes on sending data for anna; and paula, who installed the app on her iPhone again. Then
-# a webhook table of the reader's, another one that is attached, and a delivery whose content lies behind a URL. Roles of
-# customer acme, and of an operator.
+# a webhook table of the reader's, another one that is attached, and a delivery whose content lies behind a URL. Roles
+# of customer acme, and of an operator.
 QUESTIONS = """
 CREATE ROLE acme_analyst;
 CREATE ROLE acme_support;
