@@ -50,8 +50,8 @@ CREATE TABLE terra_identity.connections (
 -- version of a collation invalidates it. Newness is an order of bytes, too, so indexes in that order have "C".
 
 -- A connection by its id; by its id as a uuid; a person's connections: in any environment. A lineage's connections, the
--- newest active last. They have dev_id, so that a reader of one environment does not see by a plan's number of rows that
--- are removed whether another environment has the id.
+-- newest active last. They have dev_id, so that a reader of one environment does not see by the number of rows that a
+-- plan removes whether another environment has the id.
 CREATE UNIQUE INDEX connections_user_id_key
     ON terra_identity.connections (user_id text_pattern_ops, dev_id text_pattern_ops);
 CREATE INDEX connections_user_uuid_idx ON terra_identity.connections (user_uuid) WITH (deduplicate_items = off);
