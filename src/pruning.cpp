@@ -114,8 +114,12 @@ void in_scratch(const F& f) {
     call([scratch] { MemoryContextDelete(scratch); });
 }
 
-/// As writers do, before all other locks: forget() locks writers out of the ledger first.
-void lock_ledger() { lock_relation("events", RowExclusiveLock); }
+/// Begins a batch. It locks the ledger as writers do, before all other locks: forget() locks writers out of it first.
+/// And one prune at a time works in an environment, because they take rows in different orders.
+void begin_pruning(const std::string& dev_id) {
+    lock_relation("events", RowExclusiveLock);
+    lock_pruning(dev_id);
+}
 
 bool is_same(const NullableValue& one, const NullableValue& other) {
     if (one.is_null || other.is_null)
@@ -330,7 +334,7 @@ Datum row_of(FunctionCallInfo fcinfo, const Batch& batch) {
 /// _prune_data(environment, after, before, done): a batch of events in the order of their ids.
 PG_FUNCTION(terra_identity_prune_data) {
     const std::string dev_id = string_of(PG_GETARG_DATUM(0));
-    lock_ledger();
+    begin_pruning(dev_id);
     ToldProgress& progress = progress_of("prune", "events looked at", PG_GETARG_INT64(3));
     Batch batch;
     as_owner_by_index(owner_of_tables(), [&] {
@@ -342,7 +346,7 @@ PG_FUNCTION(terra_identity_prune_data) {
 /// _prune_backfilled(environment, before, done): a batch of backfilled events.
 PG_FUNCTION(terra_identity_prune_backfilled) {
     const std::string dev_id = string_of(PG_GETARG_DATUM(0));
-    lock_ledger();
+    begin_pruning(dev_id);
     ToldProgress& progress = progress_of("prune", "backfilled events", PG_GETARG_INT64(2));
     Batch batch;
     as_owner_by_index(owner_of_tables(), [&] {
@@ -357,8 +361,7 @@ PG_FUNCTION(terra_identity_prune_events) {
     const std::string dev_id = string_of(PG_GETARG_DATUM(0));
     ToldProgress& progress = progress_of("prune", "connections looked at", PG_GETARG_INT64(3));
     Batch batch;
-    lock_ledger();
-    lock_pruning(dev_id);
+    begin_pruning(dev_id);
     EnvironmentLocks locks(dev_id);
     locks.lock_environment(false);
     as_owner_by_index(owner_of_tables(), [&] {
@@ -378,7 +381,7 @@ PG_FUNCTION(terra_identity_lock_feed) {
 /// _prune_events_of_nobody(environment, before): deletes a batch of events that say nothing of any connection.
 PG_FUNCTION(terra_identity_prune_events_of_nobody) {
     const std::string dev_id = string_of(PG_GETARG_DATUM(0));
-    lock_ledger();
+    begin_pruning(dev_id);
     Batch batch;
     as_owner_by_index(owner_of_tables(), [&] { batch = delete_of_nobody(dev_id, PG_GETARG_TIMESTAMPTZ(1)); });
     return row_of(fcinfo, batch);

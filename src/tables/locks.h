@@ -53,7 +53,7 @@ void lock_batches(bool exclusive);
 /// another one has it, returns false at once.
 bool lock_feed(const std::string& dev_id, bool wait);
 
-/// Locks the pruning of an environment: one transaction at a time decides which of its events go.
+/// Locks the pruning of an environment: one transaction at a time makes its events less, or deletes them.
 void lock_pruning(const std::string& dev_id);
 
 /// Notes that the transaction holds deliveries, whose locks are not taken in this file.
