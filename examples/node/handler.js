@@ -39,7 +39,8 @@ const server = http.createServer(LIMITS, async (req, res) => {
     requests += asked = 1;
     const values = [Buffer.concat(chunks), JSON.stringify(req.headers), ...(TERRA_DEV_ID ? [TERRA_DEV_ID] : [])];
     const { rows: [row] } = await pool.query(INGEST, values); // comes back after the commit
-    answer(row.http_status, row.outcome, row.detail);
+    // Whoever sends is not told who was forgotten.
+    answer(row.http_status, row.outcome === 'forgotten' ? 'stored' : row.outcome, row.detail);
   } catch (error) {
     if (!req.complete) return; // the sender is gone, and will retry
     console.error('not stored:', req.headers['x-terra-trace-id'], error.code, error.message);

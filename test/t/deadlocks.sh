@@ -305,6 +305,13 @@ kind rebuild <<<"/* rebuild_one */ SELECT terra_identity.rebuild(
     (ARRAY['a', 'b', 'c', 'signed', 'default'])[1 + abs(:scope::int)]);
 $pause"
 
+# Of nobody: it takes every lock all the same, and then every delivery is asked whether it is of her.
+kind forget <<<"/* forget */ SELECT count(*) FROM terra_identity.forget('nobody ' || :r::bigint % 3,
+    (ARRAY['a', 'b', 'c', 'signed', 'default'])[1 + abs(:scope::int)]);
+/* remember */ SELECT terra_identity.remember('nobody ' || :r::bigint % 3,
+    (ARRAY['a', 'b', 'c', 'signed', 'default'])[1 + abs(:scope::int)]);
+$pause"
+
 # session PART NUMBER SECONDS PGBENCH_OPTION...: one session runs statements for that long. pgbench goes on after a
 # deadlock, but ends with any other error: then the next one goes on.
 session() {
@@ -374,7 +381,7 @@ common=(insert_one@30 insert_by_header@12 insert_some@14 insert_some_of_several@
     insert_bulk_of_several@1 ingest_one@24 ingest_one_signed@12 ingest_many@8 ingest_many_signed@4 ingest_no_json@4
     ingest_many_no_json@1 ingest_some_no_json@2 ingest_unsigned_where_signed@2 replay@5 disconnects@6 accept@3)
 rare=(insert_one@10 ingest_many@10 insert_bulk@4 insert_bulk_of_several@4 insert_large@2 replay@16 environments@3
-    providers@3 secrets@6 rebuild@3)
+    providers@3 secrets@6 rebuild@3 forget@3)
 
 position=$(log_size)
 sessions=7
