@@ -342,6 +342,18 @@ SELECT pg_temp.hear(9, pg_temp.slept('u-bob'));
 ROLLBACK;
 SELECT pg_temp.hear(9, pg_temp.slept('u-bob')) > 0;
 SELECT * FROM pg_temp.left_of('u-hal');
+-- A connection of nobody in a lineage that two end users are in is erased with neither of them, but by itself.
+INSERT INTO terra_identity.events (dev_id, received_at, payload)
+SELECT 'forget mixed', '2026-03-01Z', jsonb_build_object('type', 'user_reauth', 'new_user', '{"user_id": "mixed-new", "provider": "GARMIN"}'::jsonb, 'old_user', old)
+FROM (VALUES ('{"user_id": "mixed-nobody", "provider": "GARMIN"}'::jsonb), ('{"user_id": "mixed-ann", "provider": "GARMIN", "reference_id": "mixed ann"}')) v (old);
+INSERT INTO terra_identity.events (dev_id, received_at, payload)
+VALUES ('forget mixed', '2026-03-02Z', '{"type": "athlete", "user": {"user_id": "mixed-new", "provider": "GARMIN", "reference_id": "mixed bob"}}');
+SELECT user_id, reference_id, dense_rank() OVER (ORDER BY lineage_id) AS lineage FROM terra_identity.connections WHERE dev_id = 'forget mixed' ORDER BY 1;
+SELECT * FROM terra_identity.forget_user('mixed-new', 'forget mixed');
+SELECT count(*) FROM unnest('{mixed ann,mixed bob}'::text[]) who, terra_identity.forget(who, 'forget mixed');
+SELECT count(*) FROM terra_identity.forget_user('mixed-nobody', 'forget mixed');
+SELECT (SELECT count(*) FROM terra_identity.connections WHERE dev_id = 'forget mixed') AS connections, (SELECT count(*) FROM terra_identity.events WHERE dev_id = 'forget mixed') AS events;
+SELECT * FROM terra_identity.verify('forget mixed');
 -- The ledger is append-only for everybody else, as before.
 DELETE FROM terra_identity.events WHERE dev_id = 'forget';
 UPDATE terra_identity.events SET payload = '{}' WHERE dev_id = 'forget';

@@ -215,12 +215,22 @@ void Forgetting::find_connections() {
         her_ids_ = texts_of(select_user_ids_of_reference.run({dev_id, text_parameter(who_.reference_id)}));
     } else {
         const SPITupleTable* const lineage = select_user_ids_of_lineage.run({dev_id, text_parameter(who_.user_id)});
-        for (std::uint64_t row = 0, count = Query::rows(); row < count; ++row)
-            if (!pg::column(lineage, row, 2).is_null)
-                throw Error{"22023", "the connection is of an end user",
-                            "It, or another of its lineage, has a reference_id.",
-                            "Call terra_identity.forget() with that reference_id."};
-        her_ids_ = texts_of(lineage);
+        std::set<std::string> end_users;
+        bool has_reference = false;
+        for (std::uint64_t row = 0, count = Query::rows(); row < count; ++row) {
+            std::string user_id = string_of(pg::column(lineage, row, 1).value);
+            if (const auto reference_id = text_at(lineage, row, 2)) {
+                end_users.insert(*reference_id);
+                has_reference = has_reference || user_id == who_.user_id;
+            } else {
+                her_ids_.push_back(std::move(user_id));
+            }
+        }
+        // Of a lineage of several end users, or of forgotten ones, forget() leaves what is of nobody.
+        if (has_reference || (end_users.size() == 1 && !is_name_of_forgotten(*end_users.begin())))
+            throw Error{"22023", "the connection is of an end user",
+                        "It, or another of its lineage, has a reference_id.",
+                        "Call terra_identity.forget() with that reference_id."};
     }
     for (Connection& connection : store_.connections(her_ids_)) {
         member_of_.emplace(connection.user_id, members_.size());

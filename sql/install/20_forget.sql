@@ -64,9 +64,9 @@ CREATE FUNCTION terra_identity.forget_user(
     OUT table_name text, OUT erased bigint, OUT changed bigint)
 RETURNS SETOF record LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_forget_user';
 COMMENT ON FUNCTION terra_identity.forget_user(text, text) IS
-    'The same for somebody without reference_id: erases the connection and all others of its lineage. Errors: 22023 '
-    'if one of them has a reference_id (call forget), or user_id is empty or longer than 512 bytes; 22004 if an '
-    'argument is null; TI005 if there are tombstones without their key.';
+    'The same for somebody without reference_id: erases the connection and all others of its lineage that have none. '
+    'Errors: 22023 if it has a reference_id, or its lineage is of one end user (call forget), or user_id is empty or '
+    'longer than 512 bytes; 22004 if an argument is null; TI005 if there are tombstones without their key.';
 
 CREATE FUNCTION terra_identity.remember(
     reference_id text,
