@@ -354,6 +354,18 @@ SELECT count(*) FROM unnest('{mixed ann,mixed bob}'::text[]) who, terra_identity
 SELECT count(*) FROM terra_identity.forget_user('mixed-nobody', 'forget mixed');
 SELECT (SELECT count(*) FROM terra_identity.connections WHERE dev_id = 'forget mixed') AS connections, (SELECT count(*) FROM terra_identity.events WHERE dev_id = 'forget mixed') AS events;
 SELECT * FROM terra_identity.verify('forget mixed');
+-- Where no data is stored, either: what has her reference_id at the top level alone is kept without it.
+INSERT INTO terra_identity.environments (dev_id, account_policy, store_data) VALUES ('forget envelopes', 'keep', false);
+INSERT INTO terra_identity.events (dev_id, payload)
+SELECT 'forget envelopes', jsonb_build_object('type', 'auth', 'status', 'success', 'user', jsonb_build_object('user_id', 'envelope of ' || who, 'reference_id', who))
+FROM unnest('{envelope ann,envelope bob}'::text[]) who;
+SELECT count(*) FROM terra_identity.forget('envelope ann', 'forget envelopes');
+INSERT INTO terra_identity.events (dev_id, received_at, payload, headers)
+SELECT 'forget envelopes', '2026-03-03Z', jsonb_build_object('type', type, 'reference_id', 'envelope ann', 'user', jsonb_build_object('user_id', 'envelope of envelope bob', 'reference_id', 'envelope bob'), 'data', '[1, 2]'::jsonb),
+       '{"X-Terra-Trace-Id": "envelope", "X-Terra-Ordering-Timestamp": "1772000000000"}'
+FROM unnest('{daily,permission_change,s3_payload}'::text[]) type;
+SELECT event_type, reference_id, payload, headers FROM terra_identity.events WHERE dev_id = 'forget envelopes' AND trace_id IS NOT NULL ORDER BY event_id;
+SELECT * FROM terra_identity.verify('forget envelopes');
 -- The ledger is append-only for everybody else, as before.
 DELETE FROM terra_identity.events WHERE dev_id = 'forget';
 UPDATE terra_identity.events SET payload = '{}' WHERE dev_id = 'forget';

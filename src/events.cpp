@@ -369,16 +369,14 @@ PG_FUNCTION(terra_identity_read_event) {
     int count = 0;
     const auto set = [&](EventColumn column, const NullableValue& value) {
         const auto i = static_cast<std::size_t>(count++);
-        columns[i] = column;
-        values[i] = value.value;
-        nulls[i] = value.is_null;
+        columns.at(i) = column; // once for each column
+        values.at(i) = value.value;
+        nulls.at(i) = value.is_null;
     };
     const auto text_or_null = [](const std::string& text) {
         return text.empty() ? NullableValue() : NullableValue(text_of(text));
     };
     set(event_event_id, Int64GetDatum(event_id));
-    if (is_kept != Kept::whole)
-        set(event_payload, PointerGetDatum(jsonb));
     set(event_dev_id, text_of(dev_id));
     set(event_received_at, timestamptz_of(received_at));
     const bool is_prunable = entered_by == nullptr && may_be_envelope(event.type);
@@ -388,6 +386,8 @@ PG_FUNCTION(terra_identity_read_event) {
         set(event_payload, jsonb_of_text(envelope_of(JsonbView(jsonb))));
         const auto kept = envelope_of_headers(view_of(attribute(row, relation, event_headers)), received_at);
         set(event_headers, kept ? NullableValue(jsonb_of_text(*kept)) : NullableValue());
+    } else if (is_kept != Kept::whole) {
+        set(event_payload, PointerGetDatum(jsonb));
     }
     set(event_event_type, text_or_null(event.type));
     set(event_user_id, event.user ? NullableValue(text_of(event.user->user_id)) : NullableValue());
