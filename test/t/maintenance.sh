@@ -225,7 +225,7 @@ cluster() {
 
 create_index() {
     in_turn "format('CREATE INDEX CONCURRENTLY of_owner ON %s (%I)', t, first),
-             format('CREATE INDEX CONCURRENTLY of_owner_too ON %s (upper(%I))', t, first),
+             format('CREATE INDEX CONCURRENTLY of_owner_too ON %s (upper(%I::text))', t, first),
              'DROP INDEX CONCURRENTLY terra_identity.of_owner',
              'DROP INDEX CONCURRENTLY terra_identity.of_owner_too'" "$tables" 22
 }
