@@ -53,13 +53,14 @@ def has_ties(found):
 
 
 def disputed_at_one_time(events):
-    """The user_ids that identity events of one time give to several people: the greater reference_id counts."""
-    people = {}
+    """The user_ids to which events of one time give several people, or several successors: the greater id counts."""
+    given = {}
     for event in events:
         for mention in read(event).mentions:
-            if mention.reference_id is not None:
-                people.setdefault((mention.user_id, mention.time), set()).add(mention.reference_id)
-    return {user_id for (user_id, _), several in people.items() if len(several) > 1}
+            for what, value in ("person", mention.reference_id), ("successor", mention.replaced_by):
+                if value is not None:
+                    given.setdefault((mention.user_id, what, mention.time), set()).add(value)
+    return {user_id for (user_id, _, _), several in given.items() if len(several) > 1}
 
 
 def anonymous(value, hers):
