@@ -354,6 +354,15 @@ SELECT count(*) FROM unnest('{mixed ann,mixed bob}'::text[]) who, terra_identity
 SELECT count(*) FROM terra_identity.forget_user('mixed-nobody', 'forget mixed');
 SELECT (SELECT count(*) FROM terra_identity.connections WHERE dev_id = 'forget mixed') AS connections, (SELECT count(*) FROM terra_identity.events WHERE dev_id = 'forget mixed') AS events;
 SELECT * FROM terra_identity.verify('forget mixed');
+-- Whom a correction linked that was taken back: its events name both, so the other stays, too, where one does.
+INSERT INTO terra_identity.events (dev_id, payload)
+SELECT 'forget taken back', jsonb_build_object('type', type, 'status', 'success', 'user', jsonb_build_object('user_id', u, 'provider', 'GARMIN', 'reference_id', who), 'athlete', jsonb_build_object('provider_user_id', account))
+FROM (VALUES ('back-1', 'back ann', 'G-back'), ('back-2', 'back ann', 'G-alone'), ('back-3', 'back bob', 'G-back')) v (u, who, account), unnest('{auth,athlete}'::text[]) type;
+SELECT FROM terra_identity.correct('back-1', 'same_person_as', 'a mistake', 'back-2', 'forget taken back');
+SELECT FROM terra_identity.correct('back-1', 'not_same_person_as', 'taken back', 'back-2', 'forget taken back');
+SELECT count(*) FROM terra_identity.forget('back ann', 'forget taken back');
+SELECT CASE WHEN user_id LIKE '!forgotten:%' THEN 'forgotten' ELSE user_id END AS who, status FROM terra_identity.connections WHERE dev_id = 'forget taken back' ORDER BY connection_id;
+SELECT * FROM terra_identity.verify('forget taken back');
 -- Where no data is stored, either: what has her reference_id at the top level alone is kept without it.
 INSERT INTO terra_identity.environments (dev_id, account_policy, store_data) VALUES ('forget envelopes', 'keep', false);
 INSERT INTO terra_identity.events (dev_id, payload)

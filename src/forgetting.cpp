@@ -48,6 +48,12 @@ Query select_rest_on_account = R"(
 Query select_lineage = R"(
     SELECT c.user_id FROM terra_identity.connections c WHERE c.dev_id = $1 AND c.lineage_id = $2)";
 
+/// Whom corrections link, or linked until they were taken back: their events name both.
+Query select_corrections = R"(
+    SELECT e.user_id, e.payload -> 'correction' ->> 'other_user_id' FROM terra_identity.events e
+    WHERE e.dev_id = $1 AND e.entered_by IS NOT NULL AND e.event_type = 'correction'
+      AND e.payload -> 'correction' ->> 'other_user_id' IS NOT NULL)";
+
 /// The connections that name one of hers as what replaced, superseded or continues them.
 Query select_neighbours = R"(
     SELECT c.user_id FROM terra_identity.connections c
@@ -241,6 +247,12 @@ void Forgetting::find_connections() {
 /// Finds which of her connections others depend on: those that are linked with another person's, by an account, a
 /// user_reauth, a lineage or a correction, be it through others of hers. What earlier forget()s left is of nobody.
 void Forgetting::find_rest() {
+    const SPITupleTable* const corrections = select_corrections.run({text_parameter(dev_id_)});
+    for (std::uint64_t row = 0, count = Query::rows(); row < count; ++row) {
+        const std::string one = *text_at(corrections, row, 1), other = *text_at(corrections, row, 2);
+        corrected_.emplace(one, other);
+        corrected_.emplace(other, one);
+    }
     stays_.assign(members_.size(), false);
     for (std::size_t member = 0; member < members_.size(); ++member)
         join_neighbours(member);
@@ -264,10 +276,9 @@ void Forgetting::join_neighbours(std::size_t member) {
     std::set<std::string> linked;
     for (const Reauth& reauth : store_.reauths({connection.user_id}))
         linked.insert(reauth.old_user_id == connection.user_id ? reauth.new_user_id : reauth.old_user_id);
-    if (const std::string* const other = connection.facts.same_person())
-        linked.insert(*other);
-    for (const Connection& other : store_.same_person_as({connection.user_id}))
-        linked.insert(other.user_id);
+    const auto corrected = corrected_.equal_range(connection.user_id);
+    for (auto other = corrected.first; other != corrected.second; ++other)
+        linked.insert(other->second);
     for (std::string& other : texts_of(select_lineage.run({dev_id, id_parameter(connection.lineage_id)})))
         linked.insert(std::move(other));
     if (const auto account = connection.account()) {

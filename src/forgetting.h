@@ -92,11 +92,12 @@ private:
 
     std::vector<Connection> members_; ///< her connections, and what earlier forget()s left and is linked with them
     std::map<std::string, std::size_t> member_of_;
-    std::vector<std::set<std::size_t>> links_; ///< between members
-    std::vector<bool> stays_;                  ///< of each member: other people's connections follow from it
-    std::vector<std::string> user_ids_;        ///< of the members
-    std::vector<std::string> her_ids_;         ///< those of them that are hers, which get tombstones
-    std::set<std::string> neighbours_;         ///< other people's connections that name one of hers
+    std::vector<std::set<std::size_t>> links_;          ///< between members
+    std::multimap<std::string, std::string> corrected_; ///< user_ids that corrections name together, either way round
+    std::vector<bool> stays_;                           ///< of each member: other people's connections follow from it
+    std::vector<std::string> user_ids_;                 ///< of the members
+    std::vector<std::string> her_ids_;                  ///< those of them that are hers, which get tombstones
+    std::set<std::string> neighbours_;                  ///< other people's connections that name one of hers
     Renaming names_;
     std::set<std::string> former_;      ///< other people's connections that were hers once
     std::map<std::string, Facts> said_; ///< of each connection that stays: what the events say that stay
