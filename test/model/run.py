@@ -157,11 +157,11 @@ def forget(trials):
             before[trial.dev_id] = (trial, trial.found)
     for dev_id, (trial, found) in before.items():
         try:
-            after = fetch([trial], forgetting.script(trial, forgetting.person(trial, found)))[dev_id]
+            after = fetch_again([trial], forgetting.script(trial, forgetting.person(trial, found)))[dev_id]
             rows = psql(f"SELECT row_to_json(q) FROM ({forgetting.LEDGER % f'ARRAY[{batches.literal(dev_id)}]'}) q;")
             events = [Event(row["payload"], row["headers"], row["received_at"], row["entered"])
                       for row in map(json.loads, rows.split("\n")[:-1])]
-            again = fetch([trial], forgetting.once_more(trial))[dev_id]
+            again = fetch_again([trial], forgetting.once_more(trial))[dev_id]
         except Failed as failed:
             trial.differences.append("error while forgetting: " + failed.message)
             continue
@@ -169,6 +169,17 @@ def forget(trials):
                                            on_duplicate=trial.history.on_duplicate, accepted=trial.history.accepted),
                                      trial.history.accepted)
         trial.differences += forgetting.differences(trial, found, after, again, events, wanted)
+
+
+def fetch_again(trials, first):
+    """Again if the first statement deadlocks with a transaction of several statements in another session."""
+    for _ in range(DEADLOCKS):
+        try:
+            return fetch(trials, first)
+        except Failed as failed:
+            if "deadlock detected" not in failed.message:
+                raise
+    return fetch(trials, first)
 
 
 def fetch(trials, first=""):
