@@ -2,8 +2,8 @@
 # The module and the install script are built here; the core's unit tests belong to CMakeLists.txt.
 
 # Goals that are scripts. They work without PostgreSQL (make check installs what is missing first).
-scripts := help check check-unit check-fuzz check-regress check-isolation check-model check-t check-matrix check-fresh \
-           demo bench fuzz format lint reference
+scripts := help check check-unit check-fuzz check-regress check-isolation check-model check-t check-long check-matrix \
+           check-fresh dist demo bench fuzz format lint reference
 goals := $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter $(scripts),$(goals)))
@@ -15,7 +15,7 @@ endif
 ifneq (,$(PG_CONFIG))
 export PG_CONFIG
 endif
-export SUITES KEEP PAGE SANITIZE HISTORIES DISTRIBUTIONS MACHINES ROWS SCALE RUNS MERGE
+export SUITES KEEP PAGE SANITIZE HISTORIES DISTRIBUTIONS MACHINES ROWS SCALE RUNS MERGE PARTS WRITE
 .PHONY: $(scripts)
 .NOTPARALLEL:
 
@@ -28,9 +28,12 @@ help:
 	@echo '                      SUITES="unit fuzz regress isolation model t" to choose,'
 	@echo '                      SANITIZE=ON for unit tests under ASan and UBSan, HISTORIES=N for the model'
 	@echo 'make check-NAME       one suite: check-unit check-fuzz check-regress check-isolation check-model check-t'
+	@echo 'make check-long       at full length what make check does a little of: hours; PARTS="orders" to choose,'
+	@echo '                      SCALE=0.1 for goals times that, WRITE=1 to write what it reached into docs/reliability.md'
 	@echo 'make check-matrix     make check on every supported Debian (root only); DISTRIBUTIONS="trixie sid"'
 	@echo 'make check-fresh      make demo and make check where little or half of it is installed (root only);'
 	@echo '                      DISTRIBUTIONS="bookworm trixie", MACHINES="minimal client foreign" to choose'
+	@echo 'make dist             the archive for PGXN, of what is committed, in build/dist'
 	@echo 'make demo             run test/demo/demo.sql; KEEP=1 leaves its server running, PAGE=1 shows the story on a'
 	@echo '                      web page (examples/support) until Ctrl-C'
 	@echo 'make bench            measure against a bare table, on a private server; 65 GB of disk, 90 minutes, less with'
@@ -47,13 +50,16 @@ check:
 check-unit check-fuzz check-regress check-isolation check-model check-t:
 	@SUITES=$(@:check-%=%) test/harness/check.sh
 
+check-long:
+	@test/harness/check_long.sh
+
 check-matrix:
 	@test/harness/matrix.sh
 
 check-fresh:
 	@test/harness/fresh.sh
 
-demo bench:
+demo bench dist:
 	@test/harness/$@.sh
 
 # Not by the environment: bash counts in a variable of this name.
@@ -79,7 +85,9 @@ EXTENSION = terra_identity
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" terra_identity.control)
 MODULE_big = terra_identity
 OBJS = $(patsubst %.cpp,build/module/%.o,$(sort $(wildcard src/*.cpp src/*/*.cpp)))
-DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+install_script = $(EXTENSION)--$(EXTVERSION).sql
+upgrade_scripts = $(notdir $(wildcard sql/upgrade/*.sql))
+DATA_built = $(install_script) $(upgrade_scripts)
 REGRESS = $(sort $(basename $(notdir $(wildcard sql/*.sql))))
 ISOLATION = $(sort $(basename $(notdir $(wildcard test/isolation/specs/*.spec))))
 # Tests list rows in the order of "C", whatever the server's collation is.
@@ -92,7 +100,8 @@ PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) $(export_
 PG_CXXFLAGS = -std=c++20 -fvisibility=hidden -Wall -Wextra -O2 $(WERROR)
 # PostgreSQL 15 does not say yet which symbols of a module built with hidden visibility are for the server.
 export_15 = $(if $(filter 15,$(MAJORVERSION)),-DPGDLLEXPORT='__attribute__((visibility("default")))')
-SHLIB_LINK = -lstdc++
+# test/long/sanitizers.sh sets INSTRUMENT.
+SHLIB_LINK = -lstdc++ $(INSTRUMENT)
 override with_llvm = no
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -104,7 +113,7 @@ $(error nothing was built)
 endif
 
 # Rewritten when the PostgreSQL or the flags change, so that objects of another build are not reused.
-compiler_line := $(VERSION) $(CXX) $(filter-out -Werror,$(CXXFLAGS)) $(CPPFLAGS)
+compiler_line := $(VERSION) $(CXX) $(filter-out -Werror,$(CXXFLAGS)) $(CPPFLAGS) $(INSTRUMENT)
 ifneq ($(compiler_line),$(file < build/module/compiler-line))
 $(shell mkdir -p build/module)
 $(file > build/module/compiler-line,$(compiler_line))
@@ -112,14 +121,23 @@ endif
 
 build/module/%.o: %.cpp build/module/compiler-line
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -MMD -MP -c $< -o $@
+	$(CXX) $(CXXFLAGS) $(CPPFLAGS) $(INSTRUMENT) -MMD -MP -c $< -o $@
+
+# The module refuses to work with an install script of another version.
+build/module/src/pg/version.o: override CPPFLAGS += -DEXTENSION_VERSION='"$(EXTVERSION)"'
+build/module/src/pg/version.o: terra_identity.control
 
 -include $(OBJS:.o=.d)
 
 # The install script is its parts in reading order; the folder is named for a part that was removed.
 install_parts = $(sort $(wildcard sql/install/*.sql))
-$(DATA_built): $(install_parts) sql/install
+$(install_script): $(install_parts) sql/install
 	cat /dev/null $(install_parts) > $@.new
+	mv $@.new $@
+
+# An upgrade script takes what it creates from these parts, too.
+$(upgrade_scripts): %.sql: sql/upgrade/%.sql sql/upgrade/build.awk $(install_parts) sql/install
+	awk -f sql/upgrade/build.awk $< $(install_parts) > $@.new
 	mv $@.new $@
 
 # "sudo make install" leaves nothing of root's behind.

@@ -80,7 +80,7 @@ DROP TABLE pg_temp.elsewhere;
 SELECT relkind, relname FROM relations WHERE relkind <> 'S' AND obj_description(oid, 'pg_class') IS NULL ORDER BY 2;
 SELECT c.relname, a.attname FROM relations c JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE c.relkind <> 'S' AND a.attnum > 0 AND NOT a.attisdropped AND col_description(c.oid, a.attnum) IS NULL ORDER BY c.relname, a.attnum;
-SELECT oid::regprocedure FROM functions WHERE obj_description(oid, 'pg_proc') IS NULL ORDER BY 1::text;
+SELECT oid::regprocedure FROM functions WHERE obj_description(oid, 'pg_proc') IS NULL ORDER BY 1;
 SELECT obj_description('terra_identity'::regnamespace, 'pg_namespace') IS NOT NULL AS schema,
        (SELECT obj_description(oid, 'pg_extension') IS NOT NULL FROM pg_extension WHERE extname = 'terra_identity') AS extension;
 SELECT name, short_desc <> '' AS explained FROM pg_settings WHERE name LIKE 'terra\_identity.%' ORDER BY 1;

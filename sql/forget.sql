@@ -379,3 +379,6 @@ SELECT * FROM terra_identity.verify('forget envelopes');
 DELETE FROM terra_identity.events WHERE dev_id = 'forget';
 UPDATE terra_identity.events SET payload = '{}' WHERE dev_id = 'forget';
 DELETE FROM terra_identity.accepted_duplicates WHERE dev_id = 'forget';
+
+-- What named her is no refusal that an operator has to look at.
+SELECT pg_temp.refused() > 0 AS counted, (SELECT sum(refused) FROM terra_identity.overview WHERE dev_id = 'forget') AS in_overview;

@@ -206,7 +206,7 @@ CREATE ROLE regress_history_stranger;
 SELECT terra_identity.grant_reader('regress_history_reader'), terra_identity.grant_reader('regress_history_row_reader'),
        terra_identity._enter_reader('regress_history_column_reader', NULL, true);
 GRANT USAGE ON SCHEMA terra_identity TO regress_history_column_reader, regress_history_stranger;
-GRANT EXECUTE ON FUNCTION terra_identity.reference_history, terra_identity.reference_at, terra_identity.user_ids TO regress_history_column_reader, regress_history_stranger;
+GRANT EXECUTE ON FUNCTION terra_identity.reference_history, terra_identity.reference_at, terra_identity.user_ids, terra_identity._can_answer TO regress_history_column_reader, regress_history_stranger;
 GRANT SELECT (dev_id, user_id, user_uuid, reference_id, reference_id_passing, lineage_id, provider) ON terra_identity.connections TO regress_history_column_reader;
 GRANT SELECT (dev_id, old_user_id, new_user_id) ON terra_identity.reauths TO regress_history_column_reader;
 GRANT SELECT (dev_id, user_id, event_type, received_at, payload, headers, entered_by) ON terra_identity.events TO regress_history_column_reader;

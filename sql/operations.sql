@@ -70,11 +70,6 @@ EXCEPT
 SELECT c.dev_id, c.user_id, max(e.event_time), max(e.event_time) FILTER (WHERE e.event_type IN ('activity', 'body', 'daily', 'sleep', 'nutrition', 'menstruation', 'planned_workout', 'hormone', 'health_observation'))
 FROM terra_identity.connections c LEFT JOIN terra_identity.events e ON e.dev_id = c.dev_id AND e.user_id = c.user_id AND e.problem IS NULL
 WHERE c.status = 'active' GROUP BY c.dev_id, c.user_id;
--- What is data is the same as for degraded, which three identity events cure too.
-SELECT terra_identity._data_types() || '{athlete,auth,user_reauth}'::text[] = (
-    SELECT array_agg(match[1]) FROM regexp_matches(
-        substring(pg_get_viewdef('terra_identity.current_connections'::regclass) FROM 'event_type = ANY \(ARRAY\[([^]]*)\]'), '''(\w+)''', 'g') match)
-    AS same;
 
 --
 -- 3. Overview

@@ -13,6 +13,7 @@ GRANT USAGE ON SCHEMA terra_identity TO regress_ingester;
 GRANT EXECUTE ON FUNCTION terra_identity.ingest(bytea, jsonb, text) TO regress_ingester;
 SELECT terra_identity.grant_writer('regress_no_such_role');
 SELECT terra_identity.grant_writer(NULL);
+SELECT terra_identity.grant_writer(4294967295::oid);
 SELECT terra_identity.grant_reader('-');
 
 --
@@ -28,14 +29,14 @@ INSERT INTO pg_temp.matrix VALUES
     ('regress_feed', 'EXECUTE', '{"read_changes(text,integer,text)","commit_changes(text,bigint,text)","skip_changes(text,text)","_position_changes(text,integer,text)"}'),
     ('regress_feed', 'SELECT', '{changes,consumers}'),
     ('regress Reader', 'USAGE', '{terra_identity}'),
-    ('regress Reader', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)","user_ids(text,text,text)","reference_history(text,text)","reference_at(text,timestamp with time zone,text)","explain(text,text)","explain_graph(text,text)","would_duplicate(text,text,text,text)","reconcile(jsonb,timestamp with time zone,text)","_listed_users(jsonb,timestamp with time zone,text)",_list_gap(jsonb),_built_in_sdk_providers(),_recent_deliveries(text),
-        _under_way(),_data_types(),_crowd(),"_minute(timestamp with time zone)",_trigger_arguments(bytea),_shows_environment(text),"_reauth_of_nobody(text,bigint,text)"}'),
+    ('regress Reader', 'EXECUTE', '{version(),"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)","user_ids(text,text,text)","reference_history(text,text)","reference_at(text,timestamp with time zone,text)","explain(text,text)","explain_graph(text,text)","would_duplicate(text,text,text,text)","reconcile(jsonb,timestamp with time zone,text)","_listed_users(jsonb,timestamp with time zone,text)",_list_gap(jsonb),_built_in_sdk_providers(),_recent_deliveries(text),
+        _under_way(),_data_types(),_crowd(),"_minute(timestamp with time zone)",_trigger_arguments(bytea),_shows_environment(text),"_is_degraded(text,text,timestamp with time zone)",_can_answer(),"_reauth_of_nobody(text,bigint,text)"}'),
     ('regress Reader', 'SELECT', '{events,deliveries,connections,reauths,changes,consumers,environments,providers,environment_settings,provider_settings,signatures,rejected,refusal_counters,refusals,accepted_duplicates,disconnects,tombstones,
         current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,problems,stale_events,unidentified_connections,freshness,overview,
         account_neighbours,contradictions,policy_evidence,attached_tables,prune_positions}'),
     ('regress_support', 'USAGE', '{terra_identity}'),
     ('regress_support', 'EXECUTE', '{"resolve(text,text)","lineage_of(text,text)","user_of(bigint,text)","lineage(text,text)","user_ids(text,text,text)","explain(text,text)","explain_graph(text,text)","would_duplicate(text,text,text,text)",
-        _built_in_sdk_providers(),_under_way(),_data_types(),_crowd(),"_minute(timestamp with time zone)",_shows_environment(text),"_reauth_of_nobody(text,bigint,text)"}'),
+        _built_in_sdk_providers(),_under_way(),_data_types(),_crowd(),"_minute(timestamp with time zone)",_shows_environment(text),"_is_degraded(text,text,timestamp with time zone)",_can_answer(),"_reauth_of_nobody(text,bigint,text)"}'),
     ('regress_support', 'SELECT', '{events,connections,reauths,changes,environments,providers,environment_settings,provider_settings,accepted_duplicates,disconnects,
         current_connections,duplicate_connections,transferred_accounts,dashboard_connections,shared_references,stale_events,unidentified_connections,freshness,account_neighbours,contradictions,policy_evidence}'),
     ('regress_attacher', 'USAGE', '{terra_identity}'),

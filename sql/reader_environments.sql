@@ -318,5 +318,14 @@ SELECT bool_or(plan ~ 'Gather') AS parallel FROM pg_temp.plan(:'everybody') plan
 RESET ROLE;
 RESET ALL;
 
+-- The default environment that nobody has set is no table's row. It is hidden as if it were one.
+BEGIN;
+DELETE FROM terra_identity.environments WHERE dev_id = 'default';
+SET LOCAL ROLE regress_all;
+SELECT dev_id FROM terra_identity.environments WHERE dev_id = 'default';
+SET LOCAL ROLE regress_a;
+SELECT dev_id FROM terra_identity.environments WHERE dev_id = 'default';
+ROLLBACK;
+
 DROP OWNED BY regress_all, regress_a, regress_both, regress_none, regress_stranger, regress_super, regress_bypass, regress_member, regress_no_heir, regress_loader, regress_mailer;
 DROP ROLE regress_all, regress_a, regress_both, regress_none, regress_stranger, regress_super, regress_bypass, regress_member, regress_no_heir, regress_loader, regress_mailer;

@@ -53,6 +53,10 @@ SELECT user_id, other_user_ids FROM terra_identity.dashboard_connections WHERE d
 SELECT provider, provider_user_id, from_reference_id, from_user_id, to_reference_id, to_user_id, transferred_at
 FROM terra_identity.transferred_accounts WHERE dev_id = 'views replace' ORDER BY from_user_id;
 
+INSERT INTO terra_identity.events (dev_id, received_at, payload)
+SELECT 'views errors', at, jsonb_build_object('type', said, 'status', 'success', 'user', person, 'new_user', person, 'data', '[]'::jsonb)
+FROM unnest(terra_identity._data_types() || '{athlete,auth,user_reauth,connection_error,permission_change,processing,large_request_processing,google_no_datasource}') type,
+     jsonb_build_object('user_id', type) person, LATERAL (VALUES (timestamptz '2024-03-01', 'connection_error'), ('2024-03-02', type)) e (at, said);
 -- Degraded means that only errors came since: anything else ends it, a problem or an older event does not.
 CREATE VIEW pg_temp.degraded AS SELECT degraded FROM terra_identity.current_connections WHERE dev_id = 'views' AND user_id = 'ann 2';
 INSERT INTO terra_identity.events (received_at, payload) VALUES ('2024-03-01 13:30Z', '{"type": "daily", "user": {"user_id": "ann 2"}}'),
@@ -65,6 +69,10 @@ INSERT INTO terra_identity.events (received_at, payload) VALUES ('2024-03-02 00:
 TABLE pg_temp.degraded;
 INSERT INTO terra_identity.events (received_at, payload) VALUES ('2024-03-02 00:03Z', '{"type": "user_reauth", "new_user": {"user_id": "ann 2"}, "old_user": null}');
 TABLE pg_temp.degraded;
+
+-- What ends it: one event of a type, after an error.
+SELECT array_agg(type ORDER BY type) FILTER (WHERE NOT degraded) AS ends_it, array_agg(type ORDER BY type) FILTER (WHERE degraded) AS does_not
+FROM (SELECT user_id AS type, degraded FROM terra_identity.current_connections WHERE dev_id = 'views errors') c;
 
 --
 -- Questions about one connection
@@ -138,6 +146,20 @@ SELECT question, p.scans FROM unnest(ARRAY[
     $$SELECT * FROM terra_identity.deliveries WHERE dev_id = 'views many' AND trace_id = 't70'$$,
     $$SELECT * FROM terra_identity.changes WHERE dev_id = 'views many' AND user_id = 'u7'$$,
     $$SELECT * FROM terra_identity.changes WHERE dev_id = 'views many' AND change_id > 7 ORDER BY change_id LIMIT 10$$]) question, pg_temp.plan(question) p;
+-- The ledger is asked about those that had an error, and about nobody else; and what is expected of the others is not more.
+BEGIN;
+SET LOCAL track_functions = 'all';
+SELECT count(*) AS connections, count(*) FILTER (WHERE degraded) AS degraded FROM terra_identity.current_connections WHERE dev_id IN ('views errors', 'views many');
+SELECT funcname, calls FROM pg_stat_xact_user_functions WHERE funcname = '_is_degraded';
+COMMIT;
+CREATE FUNCTION pg_temp.cost(query text) RETURNS float LANGUAGE plpgsql AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+    RETURN plan -> 0 -> 'Plan' ->> 'Total Cost';
+END $$;
+SELECT pg_temp.cost('SELECT * FROM terra_identity.current_connections') < 2 * pg_temp.cost('SELECT * FROM terra_identity.connections') AS about_the_same;
 -- Duplicates are read from their own index, and what is accepted is looked up: its cost follows their number.
 SELECT question, p.indexes FROM unnest(ARRAY[
     $$SELECT * FROM terra_identity.duplicate_connections WHERE dev_id = 'views many'$$,

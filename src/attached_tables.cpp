@@ -1,5 +1,6 @@
 // Tables of the application that feed the ledger: the trigger that attach() makes, and the rows that are there already.
 #include "core/headers.h"
+#include "core/json_tree.h"
 #include "core/text.h"
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "pg/json_input.h"
 #include "pg/jsonb.h"
 #include "pg/query.h"
+#include "pg/result_rows.h"
 #include "pg/trigger.h"
 #include "pg/versions.h"
 #include "receive.h"
@@ -312,8 +314,7 @@ private:
     }
 
     static NullableValue with_trace_id(const NullableValue& headers, const std::string& trace_id) {
-        nlohmann::ordered_json member{{"x-terra-trace-id", trace_id}};
-        std::string text = member.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+        std::string text = JsonTree{{"x-terra-trace-id", trace_id}}.dump();
         if (!headers.is_null) {
             const std::string_view present = call([jsonb = detoasted_jsonb(headers.value)] {
                 return std::string_view(JsonbToCString(nullptr, const_cast<JsonbContainer*>(&jsonb->root), 0));
@@ -540,14 +541,7 @@ PG_FUNCTION(terra_identity_feed_rows) {
         });
     });
     MemoryContextSwitchTo(caller);
-    std::array<Datum, 2> values{Int64GetDatum(count), text_array_of(last_key)};
-    std::array<bool, 2> nulls{false, count == 0};
-    return call([&] {
-        TupleDesc columns = nullptr;
-        if (get_call_result_type(fcinfo, nullptr, &columns) != TYPEFUNC_COMPOSITE)
-            elog(ERROR, "_feed_rows returns a row");
-        return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values.data(), nulls.data()));
-    });
+    return result_row(fcinfo, {Int64GetDatum(count), {text_array_of(last_key), count == 0}});
 }
 
 } // namespace terra_identity

@@ -86,7 +86,7 @@ std::vector<std::string> others_of(const AccountNow& account, const std::string&
 
 /// Parameters for last_of_account and other_user_ids.
 std::vector<Query::Parameter> parameters_of(const std::vector<std::string>& others) {
-    return {{BOOLOID, BoolGetDatum(others.empty())}, {TEXTARRAYOID, NullableValue(text_array_of(others))}};
+    return {{BOOLOID, BoolGetDatum(others.empty())}, texts_parameter(others)};
 }
 
 /// Rows that are due, locked until the end of the transaction.

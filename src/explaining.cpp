@@ -8,6 +8,7 @@
 #include "pg/function.h"
 #include "pg/query.h"
 #include "pg/result_rows.h"
+#include "tables/empty_copy.h"
 #include "tables/explanation_queries.h"
 
 namespace terra_identity {
@@ -16,6 +17,7 @@ using namespace pg;
 using namespace tables;
 
 PG_FUNCTION(terra_identity_explain) {
+    refuse_on_empty_copy();
     const std::string user_id = string_of(PG_GETARG_DATUM(0)), dev_id = string_of(PG_GETARG_DATUM(1));
     std::vector<Reason> reasons;
     as_caller_by_index([&] {
@@ -30,6 +32,7 @@ PG_FUNCTION(terra_identity_explain) {
 }
 
 PG_FUNCTION(terra_identity_explain_graph) {
+    refuse_on_empty_copy();
     const std::string user_id = string_of(PG_GETARG_DATUM(0)), dev_id = string_of(PG_GETARG_DATUM(1));
     std::string graph;
     as_caller_by_index([&] {

@@ -22,6 +22,7 @@
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/row_writer.h"
+#include "pg/scratch.h"
 #include "tables/ids.h"
 #include "tables/locks.h"
 #include "tables/owner.h"
@@ -131,21 +132,18 @@ std::size_t give_positions(const std::string& dev_id, const Table& changes, std:
 void give_positions_in_portions(const std::string& dev_id, const Table& changes, std::size_t most) {
     ToldProgress progress("reading changes");
     progress.begin("positions given");
-    const MemoryContext rows =
-        call([] { return AllocSetContextCreate(CurrentMemoryContext, "changes to read", ALLOCSET_DEFAULT_SIZES); });
-    const MemoryContext outer = MemoryContextSwitchTo(rows);
+    const Scratch scratch;
     for (std::size_t given = 0; given < most;) {
         check_interrupts();
         const std::size_t portion = std::min(at_once, most - given);
-        const std::size_t found = give_positions(dev_id, changes, portion);
+        std::size_t found = 0;
+        scratch.run([&] { found = give_positions(dev_id, changes, portion); });
         given += found;
         progress.at(given);
-        call([rows] { MemoryContextReset(rows); });
         if (found < portion)
             break;
     }
-    MemoryContextSwitchTo(outer);
-    call([rows] { MemoryContextDelete(rows); });
+    scratch.close();
 }
 
 } // namespace

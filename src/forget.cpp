@@ -2,6 +2,7 @@
 // tombstones.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "core/renaming.h"
@@ -42,9 +43,14 @@ std::string id_argument(const NullableValue& argument, const char* name) {
     return id;
 }
 
-/// Erases a person. Nobody inserts into the ledger meanwhile, in whatever environment: who has begun to is waited for,
-/// and who comes later finds the tombstones.
+/// Erases a person. From when it has read the ledger, nobody inserts into it, in whatever environment: who has begun to
+/// is waited for, and who comes later finds the tombstones.
 std::map<std::string, Erased> forget(const Forgotten& who, const std::string& dev_id) {
+    std::optional<LedgerSearch> search;
+    as_owner(owner_of_tables(), [&] {
+        search.emplace(dev_id, who.reference_id, user_ids_of(who, dev_id));
+        search->read_settled();
+    });
     lock_feed(dev_id, true); // whoever has it takes no other lock, and gives positions to changes that this removes
     lock_relation("events", ShareRowExclusiveLock); // before all other locks of src/tables/locks.h
     lock_relation("rejected", ShareRowExclusiveLock);
@@ -52,7 +58,7 @@ std::map<std::string, Erased> forget(const Forgotten& who, const std::string& de
     Table connections("connections", RowExclusiveLock);
     EnvironmentLocks locks(dev_id);
     locks.lock_environment(true);
-    Forgetting forgetting(connections, dev_id, who, tombstone_key_or_new());
+    Forgetting forgetting(connections, dev_id, who, tombstone_key_or_new(), *search);
     std::map<std::string, Erased> erased;
     as_owner(connections.owner(), [&] { erased = forgetting.erase(); });
     const Micros now = micros_of(TimestampTzGetDatum(GetCurrentTimestamp()));

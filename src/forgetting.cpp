@@ -1,6 +1,8 @@
 // Whose connections are erased, which of them stay under other names, and the tables other than the ledger.
 #include "forgetting.h"
 
+#include "core/json_tree.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -51,7 +53,7 @@ Query select_lineage = R"(
 /// Whom corrections link, or linked until they were taken back: their events name both.
 Query select_corrections = R"(
     SELECT e.user_id, e.payload -> 'correction' ->> 'other_user_id' FROM terra_identity.events e
-    WHERE e.dev_id = $1 AND e.entered_by IS NOT NULL AND e.event_type = 'correction'
+    WHERE e.dev_id = $1 AND e.event_id = ANY ($2) AND e.entered_by IS NOT NULL AND e.event_type = 'correction'
       AND e.payload -> 'correction' ->> 'other_user_id' IS NOT NULL)";
 
 /// The connections that name one of hers as what replaced, superseded or continues them.
@@ -71,7 +73,7 @@ Query select_tie = R"(
     JOIN terra_identity.connections o
         ON o.dev_id = h.dev_id AND o.connected_at = h.connected_at AND o.dated = h.dated AND o.user_id <> h.user_id
     WHERE h.dev_id = $1 AND h.user_id = ANY ($2)
-      AND (h.cyclic OR (o.provider = h.provider AND o.provider_user_id = h.provider_user_id)
+      AND ((o.provider = h.provider AND o.provider_user_id = h.provider_user_id)
         OR EXISTS (SELECT FROM terra_identity.reauths r JOIN terra_identity.reauths s
                        ON s.dev_id = r.dev_id AND s.new_user_id = r.new_user_id
                    WHERE r.dev_id = $1 AND r.old_user_id = h.user_id AND s.old_user_id = o.user_id))
@@ -153,12 +155,6 @@ Query delete_rejected = "DELETE FROM terra_identity.rejected r WHERE r.dev_id = 
 
 std::int64_t written() { return static_cast<std::int64_t>(Query::rows()); }
 
-Query::Parameter ids_parameter(const std::vector<std::string>& ids) {
-    return {TEXTARRAYOID, NullableValue(text_array_of(ids))};
-}
-
-Query::Parameter parameter(const std::optional<std::string>& text) { return {TEXTOID, NullableValue(text)}; }
-
 std::optional<std::string> text_at(const SPITupleTable* rows, std::uint64_t row, int number) {
     const NullableValue value = pg::column(rows, row, number);
     return value.is_null ? std::nullopt : std::optional(string_of(value.value));
@@ -190,12 +186,38 @@ std::vector<std::string> elements_of(Datum array) {
 
 } // namespace
 
-Forgetting::Forgetting(const Table& connections, std::string dev_id, Forgotten who, std::string key)
+std::vector<std::string> user_ids_of(const Forgotten& who, const std::string& dev_id) {
+    if (!who.reference_id.empty())
+        return texts_of(select_user_ids_of_reference.run({text_parameter(dev_id), text_parameter(who.reference_id)}));
+    const SPITupleTable* const lineage =
+        select_user_ids_of_lineage.run({text_parameter(dev_id), text_parameter(who.user_id)});
+    std::vector<std::string> user_ids{who.user_id};
+    std::set<std::string> end_users;
+    bool has_reference = false;
+    for (std::uint64_t row = 0, count = Query::rows(); row < count; ++row) {
+        std::string user_id = string_of(pg::column(lineage, row, 1).value);
+        if (const auto reference_id = text_at(lineage, row, 2)) {
+            end_users.insert(*reference_id);
+            has_reference = has_reference || user_id == who.user_id;
+        } else if (user_id != who.user_id) {
+            user_ids.push_back(std::move(user_id));
+        }
+    }
+    // Of a lineage of several end users, or of forgotten ones, forget() leaves what is of nobody.
+    if (has_reference || (end_users.size() == 1 && !is_name_of_forgotten(*end_users.begin())))
+        throw Error{"22023", "the connection is of an end user", "It, or another of its lineage, has a reference_id.",
+                    "Call terra_identity.forget() with that reference_id."};
+    return user_ids;
+}
+
+Forgetting::Forgetting(const Table& connections, std::string dev_id, Forgotten who, std::string key,
+                       LedgerSearch& search)
     : table_(connections), store_(connections, dev_id), dev_id_(std::move(dev_id)), who_(std::move(who)),
-      key_(std::move(key)), progress_("forget") {}
+      key_(std::move(key)), search_(search), progress_("forget") {}
 
 const std::map<std::string, Erased>& Forgetting::erase() {
     find_connections();
+    search_.read_rest(her_ids_);
     find_rest();
     rename_hers();
     find_ties();
@@ -214,30 +236,9 @@ const std::map<std::string, Erased>& Forgetting::erase() {
     return erased_;
 }
 
-/// Finds her connections. @throws Error 22023 if a connection that is to be forgotten is of an end user
+/// Finds her connections.
 void Forgetting::find_connections() {
-    const auto dev_id = text_parameter(dev_id_);
-    if (!who_.reference_id.empty()) {
-        her_ids_ = texts_of(select_user_ids_of_reference.run({dev_id, text_parameter(who_.reference_id)}));
-    } else {
-        const SPITupleTable* const lineage = select_user_ids_of_lineage.run({dev_id, text_parameter(who_.user_id)});
-        std::set<std::string> end_users;
-        bool has_reference = false;
-        for (std::uint64_t row = 0, count = Query::rows(); row < count; ++row) {
-            std::string user_id = string_of(pg::column(lineage, row, 1).value);
-            if (const auto reference_id = text_at(lineage, row, 2)) {
-                end_users.insert(*reference_id);
-                has_reference = has_reference || user_id == who_.user_id;
-            } else {
-                her_ids_.push_back(std::move(user_id));
-            }
-        }
-        // Of a lineage of several end users, or of forgotten ones, forget() leaves what is of nobody.
-        if (has_reference || (end_users.size() == 1 && !is_name_of_forgotten(*end_users.begin())))
-            throw Error{"22023", "the connection is of an end user",
-                        "It, or another of its lineage, has a reference_id.",
-                        "Call terra_identity.forget() with that reference_id."};
-    }
+    her_ids_ = user_ids_of(who_, dev_id_);
     for (Connection& connection : store_.connections(her_ids_)) {
         member_of_.emplace(connection.user_id, members_.size());
         members_.push_back(std::move(connection));
@@ -247,7 +248,8 @@ void Forgetting::find_connections() {
 /// Finds which of her connections others depend on: those that are linked with another person's, by an account, a
 /// user_reauth, a lineage or a correction, be it through others of hers. What earlier forget()s left is of nobody.
 void Forgetting::find_rest() {
-    const SPITupleTable* const corrections = select_corrections.run({text_parameter(dev_id_)});
+    const SPITupleTable* const corrections =
+        select_corrections.run({text_parameter(dev_id_), ids_parameter(search_.found())});
     for (std::uint64_t row = 0, count = Query::rows(); row < count; ++row) {
         const std::string one = *text_at(corrections, row, 1), other = *text_at(corrections, row, 2);
         corrected_.emplace(one, other);
@@ -293,7 +295,8 @@ void Forgetting::join_neighbours(std::size_t member) {
             else
                 known.push_back(other.user_id);
         known.insert(known.end(), linked.begin(), linked.end());
-        for (std::string& other : texts_of(select_others_on_account.run({dev_id, provider, id, ids_parameter(known)})))
+        for (std::string& other :
+             texts_of(select_others_on_account.run({dev_id, provider, id, texts_parameter(known)})))
             linked.insert(std::move(other));
     }
     links_.resize(std::max(links_.size(), members_.size()));
@@ -319,13 +322,11 @@ void Forgetting::join_neighbours(std::size_t member) {
 /// same.
 bool Forgetting::has_anybody_else(const std::string& provider_user_id) const {
     select_others_with_account.run(
-        {text_parameter(dev_id_), text_parameter(provider_user_id), ids_parameter(user_ids_)});
+        {text_parameter(dev_id_), text_parameter(provider_user_id), texts_parameter(user_ids_)});
     return Query::rows() > 0;
 }
 
 void Forgetting::rename_hers() {
-    if (!who_.user_id.empty() && std::find(her_ids_.begin(), her_ids_.end(), who_.user_id) == her_ids_.end())
-        her_ids_.push_back(who_.user_id);
     for (const std::string& user_id : her_ids_)
         names_.user_ids.emplace(user_id, new_name_of_forgotten());
     if (!who_.reference_id.empty())
@@ -336,7 +337,7 @@ void Forgetting::rename_hers() {
                 if (account && !is_name_of_forgotten(*account) && !names_.accounts.contains(*account) &&
                     !has_anybody_else(*account))
                     names_.accounts.emplace(*account, new_name_of_forgotten());
-    const auto found = select_neighbours.run({text_parameter(dev_id_), ids_parameter(user_ids_)});
+    const auto found = select_neighbours.run({text_parameter(dev_id_), texts_parameter(user_ids_)});
     for (std::string& user_id : texts_of(found))
         if (!is_hers(user_id))
             neighbours_.insert(std::move(user_id));
@@ -345,7 +346,7 @@ void Forgetting::rename_hers() {
 /// What user_ids decide between what is of one time may be decided otherwise by the names in their place.
 void Forgetting::find_ties() {
     for (Query* const query : {&select_tie, &select_cycle, &select_forked}) {
-        query->run({text_parameter(dev_id_), ids_parameter(user_ids_)});
+        query->run({text_parameter(dev_id_), texts_parameter(user_ids_)});
         needs_rebuild_ = needs_rebuild_ || Query::rows() > 0;
     }
 }
@@ -354,7 +355,7 @@ void Forgetting::erase_changes() {
     progress_.begin("changes read");
     const auto dev_id = text_parameter(dev_id_);
     Erased& erased = erased_["changes"];
-    delete_changes.run({dev_id, ids_parameter(user_ids_)});
+    delete_changes.run({dev_id, texts_parameter(user_ids_)});
     erased.erased = written();
     std::uint64_t done = 0;
     for (std::int64_t last = 0;;) {
@@ -370,13 +371,14 @@ void Forgetting::erase_changes() {
                 changes = true;
             }
             if (detail)
-                if (nlohmann::json json = nlohmann::json::parse(*detail); names_.rename(json)) {
+                if (JsonTree json = JsonTree::parse(*detail); names_.rename(json)) {
                     detail = json.dump();
                     changes = true;
                 }
             if (!changes)
                 continue;
-            update_change.run({dev_id, id_parameter(last), parameter(reference_id), parameter(detail)});
+            update_change.run(
+                {dev_id, id_parameter(last), nullable_text_parameter(reference_id), nullable_text_parameter(detail)});
             erased.changed += written();
         }
         call([rows] { SPI_freetuptable(rows); });
@@ -393,7 +395,7 @@ void Forgetting::erase_reauths() {
     for (const std::string& user_id : user_ids_)
         if (!is_rest(user_id))
             gone.push_back(user_id);
-    delete_reauths.run({dev_id, ids_parameter(gone)});
+    delete_reauths.run({dev_id, texts_parameter(gone)});
     erased.erased = written();
     for (const Reauth& reauth : store_.reauths(user_ids_)) {
         const auto name = [this](const std::string& user_id) {
@@ -418,7 +420,7 @@ void Forgetting::erase_connections() {
             gone.push_back(member.user_id);
         else
             changing.push_back(member);
-    delete_connections.run({dev_id, ids_parameter(gone)});
+    delete_connections.run({dev_id, texts_parameter(gone)});
     erased.erased = written();
     for (const Connection& before : changing) {
         check_for_interrupts();
@@ -428,10 +430,12 @@ void Forgetting::erase_connections() {
                                                    now.facts.first_seen_at.value_or(INT64_MIN))});
         if (now == before)
             continue;
-        update_connection.run({dev_id, text_parameter(before.user_id), text_parameter(now.user_id),
-                               parameter(now.reference_id()), parameter(now.provider_user_id),
-                               parameter(value_of(now.facts.provider_user_id)), parameter(now.successor_user_id),
-                               parameter(value_of(now.facts.replaced)), parameter(value_of(now.facts.same_person_as))});
+        update_connection.run(
+            {dev_id, text_parameter(before.user_id), text_parameter(now.user_id),
+             nullable_text_parameter(now.reference_id()), nullable_text_parameter(now.provider_user_id),
+             nullable_text_parameter(value_of(now.facts.provider_user_id)),
+             nullable_text_parameter(now.successor_user_id), nullable_text_parameter(value_of(now.facts.replaced)),
+             nullable_text_parameter(value_of(now.facts.same_person_as))});
         erased.changed += written();
     }
 }
@@ -439,10 +443,10 @@ void Forgetting::erase_connections() {
 void Forgetting::erase_disconnects() {
     const auto dev_id = text_parameter(dev_id_);
     Erased& erased = erased_["disconnects"];
-    delete_disconnects.run({dev_id, ids_parameter(user_ids_)});
+    delete_disconnects.run({dev_id, texts_parameter(user_ids_)});
     erased.erased = written();
     const SPITupleTable* const rows =
-        select_disconnects.run({dev_id, text_parameter(who_.reference_id), ids_parameter(her_ids_)});
+        select_disconnects.run({dev_id, text_parameter(who_.reference_id), texts_parameter(her_ids_)});
     for (std::uint64_t row = 0, count = Query::rows(); row < count; ++row) {
         check_for_interrupts();
         std::optional<std::string> reference_id = text_at(rows, row, 2), last_error = text_at(rows, row, 3);
@@ -469,9 +473,9 @@ void Forgetting::erase_disconnects() {
         update_disconnect.run(
             {dev_id,
              {INT8OID, pg::column(rows, row, 1)},
-             parameter(reference_id),
-             parameter(last_error),
-             {TEXTARRAYOID, others.is_null ? NullableValue() : NullableValue(text_array_of(other_user_ids))}});
+             nullable_text_parameter(reference_id),
+             nullable_text_parameter(last_error),
+             {TEXTARRAYOID, others.is_null ? NullableValue() : texts_parameter(other_user_ids).value}});
         erased.changed += written();
     }
 }

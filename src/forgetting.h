@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "ledger_search.h"
 #include "tables/progress.h"
 #include "tables/table_store.h"
 
@@ -31,10 +32,15 @@ struct Erased {
     std::int64_t changed = 0; ///< rows kept, without what was hers
 };
 
+/// The user_ids that are hers: those of the end user, and of her lineages what is of nobody; or what is of nobody of
+/// the connection's lineage, and its own. Must run within `as_owner`. @throws Error 22023 if it is of an end user
+std::vector<std::string> user_ids_of(const Forgotten& who, const std::string& dev_id);
+
 class Forgetting {
 public:
     /// @param connections the table, which must be locked, as its environment, and the ledger against inserts
-    Forgetting(const pg::Table& connections, std::string dev_id, Forgotten who, std::string key);
+    /// @param search for `who`
+    Forgetting(const pg::Table& connections, std::string dev_id, Forgotten who, std::string key, LedgerSearch& search);
 
     /// Within `as_owner`. @return by the name of the table
     const std::map<std::string, Erased>& erase();
@@ -59,6 +65,7 @@ private:
     Event rest_of(const Event& event, bool all_hers) const;
 
     void erase_events();
+    std::vector<std::int64_t> events_of(const std::vector<std::string>& user_ids) const;
     void erase_event(const LedgerRow& row, std::vector<std::int64_t>& gone);
     void update_event_row(const LedgerRow& row, const Event& rest, bool hers);
     bool erase_reference_at_top(const LedgerRow& row, const Event& event);
@@ -88,6 +95,7 @@ private:
     const std::string dev_id_;
     const Forgotten who_;
     const std::string key_;
+    LedgerSearch& search_;
     tables::ToldProgress progress_;
 
     std::vector<Connection> members_; ///< her connections, and what earlier forget()s left and is linked with them

@@ -5,13 +5,13 @@
 #include "core/reference_history.h"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <utility>
 
 #include "forgetting.h"
+#include "ledger_row.h"
 #include "pg/jsonb.h"
 #include "pg/query.h"
-#include "tables/ledger.h"
 #include "tables/ledger_edits.h"
 
 namespace terra_identity {
@@ -19,79 +19,20 @@ namespace terra_identity {
 using namespace pg;
 using namespace tables;
 
-/// One row of the ledger, as it was selected.
-class LedgerRow {
-public:
-    LedgerRow(const SPITupleTable* rows, std::uint64_t row) : rows_(rows), row_(row) {}
-
-    std::int64_t event_id() const { return DatumGetInt64(value(1).value); }
-    bool is_entered() const { return DatumGetBool(value(5).value); }
-    std::optional<std::string> user_id() const { return text(6); }
-    std::optional<std::string> reference_id() const { return text(7); }
-    std::optional<std::string> trace_id() const { return text(8); }
-    /// Whether it changed nothing when it came, so that the others say all that it says.
-    bool is_superfluous() const { return !value(9).is_null && !DatumGetBool(value(9).value); }
-    std::string type() const { return text(10).value_or(""); }
-    const Jsonb* jsonb() const { return detoasted_jsonb(value(3).value); }
-    JsonbView payload() const { return JsonbView(jsonb()); }
-    NullableValue headers() const { return value(4); }
-    NullableValue disputes_reference() const { return value(11); }
-    /// The event if it had this payload.
-    Event event(const Jsonb* payload) const {
-        return event_of(value(2).value, JsonbPGetDatum(payload), value(4), is_entered());
-    }
-    /// Its payload and headers as text.
-    std::string text() const {
-        std::string result;
-        for (const NullableValue& json : {value(3), value(4)})
-            if (!json.is_null)
-                result += std::string(call(
-                    [&json] { return std::string_view(DatumGetCString(DirectFunctionCall1(jsonb_out, json.value))); }));
-        return result;
-    }
-    Event event() const { return event_of(value(2).value, value(3).value, value(4), is_entered()); }
-
-private:
-    NullableValue value(int number) const { return pg::column(rows_, row_, number); }
-    std::optional<std::string> text(int number) const {
-        const NullableValue found = value(number);
-        return found.is_null ? std::nullopt : std::optional(string_of(found.value));
-    }
-
-    const SPITupleTable* rows_;
-    std::uint64_t row_;
-};
-
 namespace {
 
-/// The events that may name her: by their columns, or, as these have one of the ids that an event names, by their type.
-/// At the top level of a payload whose user has another reference_id she is looked for only if it is small: what is
-/// stored out of line would have to be read for that, of all data.
-Query select_events = R"(
-    SELECT e.event_id, e.received_at, e.payload, e.headers, e.entered_by IS NOT NULL, e.user_id, e.reference_id,
-           e.trace_id, e.contributes, e.event_type, e.disputes_reference
-    FROM terra_identity.events e
-    WHERE e.dev_id = $1 AND e.event_id > $2
-      AND (e.user_id = ANY ($3) OR e.reference_id = $4 OR e.user_id IS NULL OR e.event_type = 'user_reauth'
-           OR e.entered_by IS NOT NULL OR e.problem IS NOT NULL
-           OR (pg_column_size(e.payload) < 2100
-               AND btrim(e.payload ->> 'reference_id', E' \t\n\r\v\f') = $4))
-    ORDER BY e.event_id LIMIT 1000)";
+Query select_ids_of_connections = R"(
+    SELECT e.event_id FROM terra_identity.events e
+    WHERE e.dev_id = $1 AND e.user_id = ANY ($2)
+    ORDER BY e.event_id)";
 
-/// All events of a connection.
-Query select_events_of_connection = R"(
-    SELECT e.event_id, e.received_at, e.payload, e.headers, e.entered_by IS NOT NULL, e.user_id, e.reference_id,
-           e.trace_id, e.contributes, e.event_type, e.disputes_reference
-    FROM terra_identity.events e
-    WHERE e.dev_id = $1 AND e.event_id > $2 AND e.user_id = $3
-    ORDER BY e.event_id LIMIT 1000)";
-
-Query select_reauths_of_connection = R"(
-    SELECT e.event_id, e.received_at, e.payload, e.headers, e.entered_by IS NOT NULL, e.user_id, e.reference_id,
-           e.trace_id, e.contributes, e.event_type, e.disputes_reference
+/// The user_reauths that name a connection as old.
+Query select_ids_of_reauths = R"(
+    SELECT e.event_id
     FROM terra_identity.reauths r
     JOIN terra_identity.events e ON e.dev_id = r.dev_id AND e.user_id = r.new_user_id AND e.event_type = 'user_reauth'
-    WHERE r.dev_id = $1 AND r.old_user_id = $2)";
+    WHERE r.dev_id = $1 AND r.old_user_id = $2
+    ORDER BY e.event_id)";
 
 Query delete_events = "DELETE FROM terra_identity.events e WHERE e.dev_id = $1 AND e.event_id = ANY ($2)";
 
@@ -106,48 +47,15 @@ Query delete_deliveries = R"(
 
 Query delete_signatures = "DELETE FROM terra_identity.signatures s WHERE s.dev_id = $1 AND s.event_id = ANY ($2)";
 
-Query::Parameter event_ids_parameter(const std::vector<std::int64_t>& event_ids) {
-    std::vector<NullableValue> values;
-    values.reserve(event_ids.size());
-    for (const std::int64_t event_id : event_ids)
-        values.push_back(Int64GetDatum(event_id));
-    return {INT8ARRAYOID, NullableValue(array_of(values, INT8OID))};
-}
-
-Query::Parameter parameter(const std::optional<std::string>& text) { return {TEXTOID, NullableValue(text)}; }
-
-Query::Parameter parameter(const nlohmann::json& json) {
+Query::Parameter jsonb_parameter(const JsonTree& json) {
     return {JSONBOID, json.is_null() ? NullableValue() : NullableValue(JsonbPGetDatum(jsonb_of(json)))};
 }
 
-/// Calls take(row) for every row of a query that returns one page after another. What it allocates is freed after each
-/// page. @param query takes dev_id, the event_id before the page, and the other parameters
-template <class Take>
-void for_each_event(Query& query, const std::string& dev_id, const std::vector<Query::Parameter>& others,
-                    const Take& take) {
-    const MemoryContext page = call(
-        [] { return AllocSetContextCreate(CurrentMemoryContext, "terra_identity events", ALLOCSET_DEFAULT_SIZES); });
-    for (std::int64_t last = 0;;) {
-        std::vector<Query::Parameter> parameters{text_parameter(dev_id), id_parameter(last)};
-        parameters.insert(parameters.end(), others.begin(), others.end());
-        SPITupleTable* const rows = query.run(parameters);
-        const std::uint64_t count = Query::rows();
-        const MemoryContext outer = MemoryContextSwitchTo(page);
-        for (std::uint64_t n = 0; n < count; ++n) {
-            check_for_interrupts();
-            const LedgerRow row(rows, n);
-            last = row.event_id();
-            take(row);
-        }
-        MemoryContextSwitchTo(outer);
-        call([=] {
-            MemoryContextReset(page);
-            SPI_freetuptable(rows);
-        });
-        if (count == 0)
-            break;
-    }
-    call([page] { MemoryContextDelete(page); });
+std::vector<std::int64_t> ids_of(const SPITupleTable* rows) {
+    std::vector<std::int64_t> ids;
+    for (std::uint64_t row = 0, count = Query::rows(); row < count; ++row)
+        ids.push_back(DatumGetInt64(pg::column(rows, row, 1).value));
+    return ids;
 }
 
 /// The connections that an event contributes to.
@@ -161,18 +69,23 @@ std::vector<std::string> connections_of(const Event& event) {
 } // namespace
 
 void Forgetting::erase_events() {
-    progress_.begin("events read");
+    progress_.begin("events erased");
     std::uint64_t done = 0;
-    std::vector<std::int64_t> gone;
-    for_each_event(select_events, dev_id_,
-                   {{TEXTARRAYOID, NullableValue(text_array_of(user_ids_))}, text_parameter(who_.reference_id)},
-                   [&](const LedgerRow& row) {
-                       progress_.at(++done);
-                       erase_event(row, gone);
-                   });
+    std::vector<std::int64_t> gone, event_ids;
+    const std::vector<std::int64_t> hers = events_of(user_ids_), &named = search_.found();
+    std::set_union(hers.begin(), hers.end(), named.begin(), named.end(), std::back_inserter(event_ids));
+    for_each_event(dev_id_, event_ids, [&](const LedgerRow& row) {
+        progress_.at(++done);
+        erase_event(row, gone);
+    });
     remove_events(gone);
-    for (auto& [user_id, event_ids] : superfluous_)
-        erase_superfluous(user_id, event_ids);
+    for (auto& [user_id, superfluous] : superfluous_)
+        erase_superfluous(user_id, superfluous);
+}
+
+/// The events of connections, in ascending order.
+std::vector<std::int64_t> Forgetting::events_of(const std::vector<std::string>& user_ids) const {
+    return ids_of(select_ids_of_connections.run({text_parameter(dev_id_), texts_parameter(user_ids)}));
 }
 
 /// Removes data of a connection that stays, which changed nothing when it came: the other events say what it says. But
@@ -180,7 +93,7 @@ void Forgetting::erase_events() {
 void Forgetting::erase_superfluous(const std::string& user_id, std::vector<std::int64_t>& event_ids) {
     if (said_[user_id].absorbs(members_[member_of_.at(user_id)].facts))
         return remove_events(event_ids);
-    for_each_event(select_events_of_connection, dev_id_, {text_parameter(user_id)},
+    for_each_event(dev_id_, events_of({user_id}),
                    [&](const LedgerRow& row) { update_event_row(row, rest_of(row.event(), true), true); });
 }
 
@@ -240,7 +153,7 @@ void Forgetting::erase_event(const LedgerRow& row, std::vector<std::int64_t>& go
 /// all users have their own. @return whether it was so
 bool Forgetting::erase_reference_at_top(const LedgerRow& row, const Event& event) {
     const Jsonb* const payload = without_member(row.jsonb(), "reference_id");
-    const Event rest = row.event(payload);
+    const Event rest = row.event(JsonbPGetDatum(payload));
     const NamedIds named = named_ids(JsonbView(payload));
     if (rest.user != event.user || rest.old_user != event.old_user ||
         std::any_of(named.user_ids.begin(), named.user_ids.end(), [this](const auto& id) { return is_hers(id); }) ||
@@ -252,9 +165,9 @@ bool Forgetting::erase_reference_at_top(const LedgerRow& row, const Event& event
                       id_parameter(row.event_id()),
                       {JSONBOID, NullableValue(JsonbPGetDatum(payload))},
                       {JSONBOID, row.headers()},
-                      parameter(row.user_id()),
-                      parameter(row.reference_id()),
-                      parameter(row.trace_id()),
+                      nullable_text_parameter(row.user_id()),
+                      nullable_text_parameter(row.reference_id()),
+                      nullable_text_parameter(row.trace_id()),
                       {BOOLOID, row.disputes_reference()}});
     erased_["events"].changed += static_cast<std::int64_t>(Query::rows());
     return true;
@@ -293,7 +206,7 @@ Event Forgetting::rest_of(const Event& event, bool all_hers) const {
 
 /// Whether an event that contributes nothing has one of her ids anywhere, as a rejected body may.
 bool Forgetting::mentions_her(const LedgerRow& row) const {
-    const std::string text = row.text();
+    const std::string text = row.json_text();
     const auto is_there = [&text](const auto& name) { return mentions(text, name.first); };
     return std::any_of(names_.user_ids.begin(), names_.user_ids.end(), is_there) ||
            std::any_of(names_.reference_ids.begin(), names_.reference_ids.end(), is_there);
@@ -311,11 +224,11 @@ void Forgetting::update_event_row(const LedgerRow& row, const Event& rest, bool 
     const LedgerEdits allowed;
     update_event.run({text_parameter(dev_id_),
                       id_parameter(row.event_id()),
-                      parameter(minimal_payload(rest)),
-                      parameter(minimal_headers(rest)),
+                      jsonb_parameter(minimal_payload(rest)),
+                      jsonb_parameter(minimal_headers(rest)),
                       text_parameter(rest.user->user_id),
-                      parameter(rest.user->reference_id),
-                      parameter(hers ? std::nullopt : trace_id),
+                      nullable_text_parameter(rest.user->reference_id),
+                      nullable_text_parameter(hers ? std::nullopt : trace_id),
                       {BOOLOID, NullableValue()}});
     erased_["events"].changed += static_cast<std::int64_t>(Query::rows());
 }
@@ -329,23 +242,23 @@ void Forgetting::scrub_note(const LedgerRow& row, const Event& event) {
     const std::string before(note.text()), after = names_.scrubbed(before);
     if (before == after)
         return;
-    nlohmann::json payload = minimal_payload(event);
+    JsonTree payload = minimal_payload(event);
     payload["correction"]["note"] = after;
     const LedgerEdits allowed;
     update_event.run({text_parameter(dev_id_),
                       id_parameter(row.event_id()),
-                      parameter(payload),
-                      parameter(minimal_headers(event)),
-                      parameter(row.user_id()),
-                      parameter(row.reference_id()),
-                      parameter(row.trace_id()),
+                      jsonb_parameter(payload),
+                      jsonb_parameter(minimal_headers(event)),
+                      nullable_text_parameter(row.user_id()),
+                      nullable_text_parameter(row.reference_id()),
+                      nullable_text_parameter(row.trace_id()),
                       {BOOLOID, NullableValue()}});
     erased_["events"].changed += static_cast<std::int64_t>(Query::rows());
 }
 
 void Forgetting::remove_events(std::vector<std::int64_t>& gone) {
     const LedgerEdits allowed;
-    delete_events.run({text_parameter(dev_id_), event_ids_parameter(gone)});
+    delete_events.run({text_parameter(dev_id_), ids_parameter(gone)});
     erased_["events"].erased += static_cast<std::int64_t>(Query::rows());
     erased_events_.insert(erased_events_.end(), gone.begin(), gone.end());
     gone.clear();
@@ -359,19 +272,18 @@ void Forgetting::erase_events_of_her_time(const std::string& user_id) {
     for (const auto& [id, name] : names_.reference_ids)
         back.reference_ids.emplace(name, id);
     ReferenceHistory history(user_id);
-    const auto user = text_parameter(user_id);
-    for_each_event(select_events_of_connection, dev_id_, {user}, [&](const LedgerRow& row) {
+    const std::vector<std::int64_t> event_ids = events_of({user_id});
+    for_each_event(dev_id_, event_ids, [&](const LedgerRow& row) {
         if (is_identity(kind_of_type(row.type())) || row.is_entered())
             history.add(back.renamed(row.event(), false));
     });
-    SPITupleTable* const reauths = select_reauths_of_connection.run({text_parameter(dev_id_), user});
-    for (std::uint64_t n = 0, count = Query::rows(); n < count; ++n)
-        history.add(back.renamed(LedgerRow(reauths, n).event(), false));
+    for_each_event(dev_id_, ids_of(select_ids_of_reauths.run({text_parameter(dev_id_), text_parameter(user_id)})),
+                   [&](const LedgerRow& row) { history.add(back.renamed(row.event(), false)); });
     const std::vector<ReferencePeriod> periods = history.periods(std::nullopt);
     const auto is_name = [this](const ReferencePeriod& period) { return names_.names_reference(period.reference_id); };
     if (std::none_of(periods.begin(), periods.end(), is_name))
         return;
-    for_each_event(select_events_of_connection, dev_id_, {user}, [&](const LedgerRow& row) {
+    for_each_event(dev_id_, event_ids, [&](const LedgerRow& row) {
         if (is_identity(kind_of_type(row.type())) || row.is_entered())
             return;
         const Event event = row.event();
@@ -384,9 +296,9 @@ void Forgetting::erase_events_of_her_time(const std::string& user_id) {
 /// The keys of deliveries whose events are gone, or are only hers.
 void Forgetting::erase_deliveries() {
     const auto dev_id = text_parameter(dev_id_);
-    const auto event_ids = event_ids_parameter(erased_events_);
+    const auto event_ids = ids_parameter(erased_events_);
     const auto erased = [this](const char* table) -> std::int64_t& { return erased_[table].erased; };
-    delete_deliveries.run({dev_id, {TEXTARRAYOID, NullableValue(text_array_of(erased_trace_ids_))}, event_ids});
+    delete_deliveries.run({dev_id, texts_parameter(erased_trace_ids_), event_ids});
     erased("deliveries") = static_cast<std::int64_t>(Query::rows());
     delete_signatures.run({dev_id, event_ids});
     erased("signatures") = static_cast<std::int64_t>(Query::rows());

@@ -17,6 +17,7 @@
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "pg/result_rows.h"
+#include "pg/scratch.h"
 #include "tables/connection_row.h"
 #include "tables/entered_events.h"
 #include "tables/ids.h"
@@ -207,16 +208,9 @@ private:
 
 /// The result of import_users. It is one row and no set, so that a call is known to be the only one of its statement.
 Datum row_of(FunctionCallInfo fcinfo, const Counts& counts) {
-    std::array<Datum, 5> values{Int64GetDatum(counts.users), Int64GetDatum(counts.imported),
-                                Int64GetDatum(counts.users - counts.imported), Int64GetDatum(counts.new_connections),
-                                Int64GetDatum(counts.problems)};
-    std::array<bool, 5> nulls{};
-    return call([&] {
-        TupleDesc columns;
-        if (get_call_result_type(fcinfo, nullptr, &columns) != TYPEFUNC_COMPOSITE)
-            elog(ERROR, "return type must be a row type");
-        return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values.data(), nulls.data()));
-    });
+    return result_row(fcinfo, {Int64GetDatum(counts.users), Int64GetDatum(counts.imported),
+                               Int64GetDatum(counts.users - counts.imported), Int64GetDatum(counts.new_connections),
+                               Int64GetDatum(counts.problems)});
 }
 
 /// The word for what the list says of a user; null for one that cannot be read.
@@ -246,17 +240,14 @@ PG_FUNCTION(terra_identity_import_users) {
         begin_batch();
     else
         begin_batch_if_called_again(fcinfo);
-    const MemoryContext part = call(
-        [] { return AllocSetContextCreate(CurrentMemoryContext, "terra_identity import", ALLOCSET_DEFAULT_SIZES); });
+    const Scratch scratch;
     ToldProgress progress("import_users");
     progress.begin("users imported", users.size());
     for (std::size_t done = 0; done < users.size(); done += part_users) {
         progress.at(done);
-        const MemoryContext caller = MemoryContextSwitchTo(part);
-        import.add(users.subspan(done, std::min(part_users, users.size() - done)));
-        MemoryContextSwitchTo(caller);
-        call([part] { MemoryContextReset(part); });
+        scratch.run([&] { import.add(users.subspan(done, std::min(part_users, users.size() - done))); });
     }
+    scratch.close();
     if (users.empty())
         call([] { ereport(NOTICE, (errmsg("the list has no users, and nothing was imported"))); });
     return row_of(fcinfo, import.finish());
@@ -268,25 +259,23 @@ PG_FUNCTION(terra_identity_listed_users) {
     dev_id_argument(argument(fcinfo, 2)); // so that reconcile() refuses null
     const UserList<JsonbView> list = users_argument(argument(fcinfo, 0));
     const Micros taken_at = taken_at_argument(argument(fcinfo, 1));
-    const MemoryContext one_row =
-        call([] { return AllocSetContextCreate(CurrentMemoryContext, "terra_identity user", ALLOCSET_DEFAULT_SIZES); });
+    const Scratch scratch;
     for (const User& user : list.users()) {
         check_for_interrupts();
-        const MemoryContext caller = MemoryContextSwitchTo(one_row);
-        const Event event = read(user, taken_at);
-        const bool is_read = event.problem.empty();
-        const auto text = [&](const std::optional<std::string> UserObject::*member) {
-            return is_read ? NullableValue((*event.user).*member) : NullableValue();
-        };
-        rows.add({is_read ? NullableValue(text_of(event.user->user_id)) : NullableValue(),
-                  text(&UserObject::reference_id), text(&UserObject::provider), text(&UserObject::scopes),
-                  is_read ? NullableValue(event.user->created_at) : NullableValue(), state_of(event.kind),
-                  BoolGetDatum(!user.is_authenticated.is_false()),
-                  is_read ? NullableValue() : NullableValue(text_of(event.problem)), user.user.copy()});
-        MemoryContextSwitchTo(caller);
-        call([one_row] { MemoryContextReset(one_row); });
+        scratch.run([&] {
+            const Event event = read(user, taken_at);
+            const bool is_read = event.problem.empty();
+            const auto text = [&](const std::optional<std::string> UserObject::*member) {
+                return is_read ? NullableValue((*event.user).*member) : NullableValue();
+            };
+            rows.add({is_read ? NullableValue(text_of(event.user->user_id)) : NullableValue(),
+                      text(&UserObject::reference_id), text(&UserObject::provider), text(&UserObject::scopes),
+                      is_read ? NullableValue(event.user->created_at) : NullableValue(), state_of(event.kind),
+                      BoolGetDatum(!user.is_authenticated.is_false()),
+                      is_read ? NullableValue() : NullableValue(text_of(event.problem)), user.user.copy()});
+        });
     }
-    call([one_row] { MemoryContextDelete(one_row); });
+    scratch.close();
     return Datum{0};
 }
 

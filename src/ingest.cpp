@@ -1,10 +1,13 @@
 // ingest, webhook and replay_rejected: the SQL functions that take deliveries with their raw bodies, as they come over
 // HTTP.
+#include "core/json_tree.h"
+
 #include <array>
 
 #include "pg/function.h"
 #include "pg/json_input.h"
 #include "pg/result_rows.h"
+#include "pg/scratch.h"
 #include "receive.h"
 #include "tables/locks.h"
 #include "tables/routes.h"
@@ -20,15 +23,10 @@ Datum body_argument(FunctionCallInfo fcinfo) { return PG_ARGISNULL(0) ? text_of(
 
 /// The row that `ingest` returns: (outcome, event_id, http_status, detail).
 Datum row_of(FunctionCallInfo fcinfo, const Answer& answer) {
-    std::array<Datum, 4> values{text_of(answer.outcome), Int64GetDatum(answer.event_id.value_or(0)),
-                                Int32GetDatum(answer.http_status), text_of(answer.detail)};
-    std::array<bool, 4> nulls{false, !answer.event_id, false, answer.detail.empty()};
-    return call([&] {
-        TupleDesc columns = nullptr;
-        if (get_call_result_type(fcinfo, nullptr, &columns) != TYPEFUNC_COMPOSITE)
-            elog(ERROR, "ingest returns a row");
-        return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values.data(), nulls.data()));
-    });
+    return result_row(fcinfo, {text_of(answer.outcome),
+                               {Int64GetDatum(answer.event_id.value_or(0)), !answer.event_id},
+                               Int32GetDatum(answer.http_status),
+                               {text_of(answer.detail), answer.detail.empty()}});
 }
 
 /// The headers of the HTTP request, which PostgREST provides as a JSON object in a setting; null without PostgREST.
@@ -69,11 +67,9 @@ PG_FUNCTION(terra_identity_webhook) {
                                   {});
     respond_with(answer.http_status);
     // Whoever sends is not told who was forgotten.
-    nlohmann::ordered_json body{{"outcome", answer.outcome == forgotten_outcome ? "stored" : answer.outcome},
-                                {"detail", nullptr}};
-    if (!answer.detail.empty())
-        body["detail"] = answer.detail;
-    return text_of(body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    const JsonTree body{{"outcome", answer.outcome == forgotten_outcome ? "stored" : answer.outcome},
+                        {"detail", answer.detail.empty() ? JsonTree() : JsonTree(answer.detail)}};
+    return text_of(body.dump());
 }
 
 PG_FUNCTION(terra_identity_replay_rejected) {
@@ -81,21 +77,16 @@ PG_FUNCTION(terra_identity_replay_rejected) {
     const std::string dev_id = dev_id_argument(argument(fcinfo, 0));
     const std::vector<std::int64_t> ids = rejected_ids(dev_id);
     // The memory of one row is freed before the next, because there may be many large bodies.
-    const MemoryContext one_row = call(
-        [] { return AllocSetContextCreate(CurrentMemoryContext, "terra_identity replay", ALLOCSET_DEFAULT_SIZES); });
-    const MemoryContext caller = MemoryContextSwitchTo(one_row);
-    for (const std::int64_t rejected_id : ids) {
-        const std::optional<Answer> answer = replay(dev_id, rejected_id);
-        if (!answer)
-            continue;
-        rows.add({Int64GetDatum(rejected_id),
-                  text_of(answer->outcome),
-                  {Int64GetDatum(answer->event_id.value_or(0)), !answer->event_id},
-                  {text_of(answer->detail), answer->detail.empty()}});
-        call([one_row] { MemoryContextReset(one_row); });
-    }
-    MemoryContextSwitchTo(caller);
-    call([one_row] { MemoryContextDelete(one_row); });
+    const Scratch scratch;
+    for (const std::int64_t rejected_id : ids)
+        scratch.run([&] {
+            if (const std::optional<Answer> answer = replay(dev_id, rejected_id))
+                rows.add({Int64GetDatum(rejected_id),
+                          text_of(answer->outcome),
+                          {Int64GetDatum(answer->event_id.value_or(0)), !answer->event_id},
+                          {text_of(answer->detail), answer->detail.empty()}});
+        });
+    scratch.close();
     return Datum{0};
 }
 

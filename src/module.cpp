@@ -22,12 +22,14 @@
 //                         accepted
 //   rebuild.cpp           rebuild, verify
 //   pruning.cpp           the batches of prune
+//   version.cpp           version, and the functions of earlier versions that are no more
 #include "core/interrupts.h"
 
 #include "events.h"
 #include "pg/guard.h"
 #include "pg/relations.h"
 #include "pg/row_writer.h"
+#include "pg/version.h"
 #include "readers.h"
 #include "tables/ids.h"
 #include "tables/known_connections.h"
@@ -46,6 +48,7 @@ namespace {
 void forget(Datum, Oid relation) {
     terra_identity::pg::forget_relation(relation);
     terra_identity::pg::forget_table(relation);
+    terra_identity::pg::forget_script_version();
     terra_identity::tables::forget_rules(relation);
     terra_identity::tables::forget_connections(relation);
 }
@@ -59,6 +62,7 @@ PG_MODULE_MAGIC;
 PGDLLEXPORT void _PG_init(void) {
     terra_identity::tables::define_settings();
     CacheRegisterRelcacheCallback(forget, Datum{0});
+    terra_identity::pg::register_script_version();
     terra_identity::tables::register_locks();
     terra_identity::tables::register_ids();
     terra_identity::tables::register_rule_memory();

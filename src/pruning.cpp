@@ -13,6 +13,8 @@
 #include "pg/jsonb.h"
 #include "pg/query.h"
 #include "pg/relations.h"
+#include "pg/result_rows.h"
+#include "pg/scratch.h"
 #include "tables/ledger.h"
 #include "tables/ledger_edits.h"
 #include "tables/locks.h"
@@ -84,13 +86,11 @@ Query delete_event = R"(
 Query delete_delivery = R"(
     DELETE FROM terra_identity.deliveries d WHERE d.trace_id = $2 AND d.dev_id = $1 AND d.event_id = $3)";
 
-Query::Parameter time_parameter(TimestampTz time) { return {TIMESTAMPTZOID, NullableValue(TimestampTzGetDatum(time))}; }
-
 Query::Parameter types_parameter() {
     std::vector<std::string> types;
     for (const auto& [type, kind] : identity_types)
         types.emplace_back(type);
-    return {TEXTARRAYOID, NullableValue(text_array_of(types))};
+    return texts_parameter(types);
 }
 
 /// The progress of the work that the session does: it goes on from batch to batch.
@@ -101,17 +101,6 @@ ToldProgress& progress_of(const char* work, const char* rows, std::int64_t done)
         progress->begin(rows);
     }
     return *progress;
-}
-
-/// Runs f in a memory context of its own, for what belongs to one event. (An error deletes it with its parent.)
-template <class F>
-void in_scratch(const F& f) {
-    const MemoryContext scratch =
-        call([] { return AllocSetContextCreate(CurrentMemoryContext, "an event", ALLOCSET_DEFAULT_SIZES); });
-    const MemoryContext outer = MemoryContextSwitchTo(scratch);
-    f();
-    MemoryContextSwitchTo(outer);
-    call([scratch] { MemoryContextDelete(scratch); });
 }
 
 /// Begins a batch. It locks the ledger as writers do, before all other locks: forget() locks writers out of it first.
@@ -192,6 +181,7 @@ Batch prune_next(const std::string& dev_id, std::int64_t after, TimestampTz befo
         select_next_events.run({text_parameter(dev_id), id_parameter(after), id_parameter(batch_events)});
     const std::uint64_t count = Query::rows();
     bool is_settled = true;
+    const Scratch scratch;
     for (std::uint64_t i = 0; i < count; ++i) {
         check_for_interrupts();
         const auto value = [rows, i](int number) { return column(rows, i, number); };
@@ -204,7 +194,7 @@ Batch prune_next(const std::string& dev_id, std::int64_t after, TimestampTz befo
             }
             is_settled = is_settled && received_at < before && received_at < young_since;
             if (received_at < before)
-                in_scratch([&] {
+                scratch.run([&] {
                     if (!is_envelope_at_sight(value(2).value, value(3), value(4)))
                         batch.pruned += make_envelope(dev_id, event_id) ? 1 : 0;
                 });
@@ -214,6 +204,7 @@ Batch prune_next(const std::string& dev_id, std::int64_t after, TimestampTz befo
             batch.settled_id = event_id;
         progress.at(static_cast<std::uint64_t>(done + ++batch.looked_at));
     }
+    scratch.close();
     batch.finished = batch.finished || static_cast<std::int64_t>(count) < batch_events;
     return batch;
 }
@@ -221,14 +212,16 @@ Batch prune_next(const std::string& dev_id, std::int64_t after, TimestampTz befo
 /// Prunes the backfilled events that were received longest ago.
 Batch prune_backfilled(const std::string& dev_id, TimestampTz before, ToldProgress& progress, std::int64_t done) {
     Batch batch;
-    const SPITupleTable* const rows =
-        select_backfilled_events.run({text_parameter(dev_id), time_parameter(before), id_parameter(batch_events)});
+    const SPITupleTable* const rows = select_backfilled_events.run(
+        {text_parameter(dev_id), timestamptz_parameter(before), id_parameter(batch_events)});
     const std::uint64_t count = Query::rows();
+    const Scratch scratch;
     for (std::uint64_t i = 0; i < count; ++i) {
         check_for_interrupts();
-        in_scratch([&] { batch.pruned += make_envelope(dev_id, DatumGetInt64(column(rows, i, 1).value)) ? 1 : 0; });
+        scratch.run([&] { batch.pruned += make_envelope(dev_id, DatumGetInt64(column(rows, i, 1).value)) ? 1 : 0; });
         progress.at(static_cast<std::uint64_t>(done + ++batch.looked_at));
     }
+    scratch.close();
     batch.finished = batch.pruned == 0;
     return batch;
 }
@@ -248,6 +241,7 @@ std::int64_t delete_from_ledger(const std::string& dev_id, std::int64_t event_id
 std::int64_t delete_needless(const std::string& dev_id, const std::string& user_id, TimestampTz before) {
     constexpr long fetched_at_once = 500;
     NeedlessEvents decide;
+    const Scratch scratch;
     std::int64_t deleted = 0;
     const Portal portal = call([&, dev = text_of(dev_id), user = text_of(user_id),
                                 types = types_parameter().value.value] {
@@ -264,7 +258,7 @@ std::int64_t delete_needless(const std::string& dev_id, const std::string& user_
             check_for_interrupts();
             const auto value = [rows, i](int number) { return column(rows, i, number); };
             const std::int64_t event_id = DatumGetInt64(value(1).value);
-            in_scratch([&] {
+            scratch.run([&] {
                 const Event event = event_of(value(2).value, value(3).value, value(4), false);
                 for (const std::int64_t needless : decide.add(event_id, event, DatumGetBool(value(5).value)))
                     deleted += delete_from_ledger(dev_id, needless);
@@ -272,6 +266,7 @@ std::int64_t delete_needless(const std::string& dev_id, const std::string& user_
         }
         call([rows] { SPI_freetuptable(rows); });
     }
+    scratch.close();
     call([portal] { SPI_cursor_close(portal); });
     return deleted;
 }
@@ -308,25 +303,18 @@ Batch delete_of_nobody(const std::string& dev_id, TimestampTz before) {
             batch.pruned += delete_from_ledger(dev_id, DatumGetInt64(column(rows, i, 1).value));
         }
     };
-    delete_all(
-        select_events_of_nobody.run({text_parameter(dev_id), time_parameter(before), id_parameter(batch_deletions)}));
+    delete_all(select_events_of_nobody.run(
+        {text_parameter(dev_id), timestamptz_parameter(before), id_parameter(batch_deletions)}));
     delete_all(select_old_problems.run(
-        {text_parameter(dev_id), time_parameter(before), id_parameter(batch_deletions), types_parameter()}));
+        {text_parameter(dev_id), timestamptz_parameter(before), id_parameter(batch_deletions), types_parameter()}));
     batch.finished = batch.pruned == 0;
     return batch;
 }
 
 Datum row_of(FunctionCallInfo fcinfo, const Batch& batch) {
-    return call([&] {
-        TupleDesc columns = nullptr;
-        if (get_call_result_type(fcinfo, nullptr, &columns) != TYPEFUNC_COMPOSITE)
-            elog(ERROR, "a batch is a row");
-        std::array<Datum, 5> values{Int64GetDatum(batch.looked_at), Int64GetDatum(batch.pruned),
-                                    Int64GetDatum(batch.last_id), Int64GetDatum(batch.settled_id),
-                                    BoolGetDatum(batch.finished)};
-        std::array<bool, 5> nulls{};
-        return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values.data(), nulls.data()));
-    });
+    return result_row(fcinfo,
+                      {Int64GetDatum(batch.looked_at), Int64GetDatum(batch.pruned), Int64GetDatum(batch.last_id),
+                       Int64GetDatum(batch.settled_id), BoolGetDatum(batch.finished)});
 }
 
 } // namespace

@@ -12,6 +12,7 @@
 #include "pg/result_rows.h"
 #include "tables/derived_writer.h"
 #include "tables/disconnects.h"
+#include "tables/empty_copy.h"
 #include "tables/known_connections.h"
 #include "tables/ledger.h"
 #include "tables/locks.h"
@@ -78,6 +79,7 @@ PG_FUNCTION(terra_identity_rebuild) {
 }
 
 PG_FUNCTION(terra_identity_verify) {
+    refuse_on_empty_copy();
     ResultRows rows(fcinfo);
     for (const Difference& difference : verify(dev_id_argument(argument(fcinfo, 0))))
         rows.add({text_of(difference.user_id), text_of(difference.column), difference.stored, difference.derived});

@@ -40,8 +40,6 @@ Query insert_rejected = R"(
     OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT DO NOTHING)";
 
-Query::Parameter parameter(TimestampTz time) { return {TIMESTAMPTZOID, NullableValue(TimestampTzGetDatum(time))}; }
-
 Micros received_micros(const Delivery& delivery) { return micros_of(TimestampTzGetDatum(delivery.received_at)); }
 
 /// Answers 401. The refusal is counted, and logged at most once a minute. The delivery is not kept, because a sender
@@ -86,8 +84,8 @@ Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_
     as_owner(owner_of_tables(), [&] {
         insert_rejected.run(
             {text_parameter(delivery.dev_id),
-             parameter(delivery.received_at),
-             {TEXTOID, trace_id},
+             timestamptz_parameter(delivery.received_at),
+             nullable_text_parameter(trace_id),
              {BYTEAOID, NullableValue(delivery.body)},
              {JSONBOID, delivery.headers},
              text_parameter(reason),
@@ -118,7 +116,7 @@ Answer store(const Delivery& delivery, const JsonInput& payload, const std::opti
     std::optional<Answer> answer;
     as_definer(owner_of_tables(), [&] {
         const SPITupleTable* const stored = insert_event.run({text_parameter(delivery.dev_id),
-                                                              parameter(delivery.received_at),
+                                                              timestamptz_parameter(delivery.received_at),
                                                               {JSONBOID, NullableValue(payload.jsonb)},
                                                               {JSONBOID, delivery.headers},
                                                               id_parameter(event_id)});

@@ -10,6 +10,7 @@
 #include "pg/relations.h"
 #include "pg/result_rows.h"
 #include "tables/connection_row.h"
+#include "tables/empty_copy.h"
 #include "tables/event_row.h"
 #include "tables/ledger.h"
 #include "tables/readers.h"
@@ -140,6 +141,7 @@ private:
 };
 
 Periods periods_of_arguments(FunctionCallInfo fcinfo, int user_id, int dev_id) {
+    refuse_on_empty_copy();
     return HistoryReader(PG_GETARG_DATUM(user_id), PG_GETARG_DATUM(dev_id)).read();
 }
 

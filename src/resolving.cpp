@@ -6,6 +6,7 @@
 #include "pg/query.h"
 #include "pg/relations.h"
 #include "tables/connection_row.h"
+#include "tables/empty_copy.h"
 #include "tables/readers.h"
 
 extern "C" {
@@ -72,7 +73,7 @@ public:
     }
 
     Value lineage_of_id(Datum connection_id) {
-        return all_ ? first(lineage_id_column, scan("connections_pkey"), keys().equals(DatumGetInt64(connection_id)))
+        return all_ ? first(lineage_id_column, scan("connections_key"), keys().equals(DatumGetInt64(connection_id)))
                     : ask(select_lineage_of_id, INT8OID, connection_id);
     }
 
@@ -135,7 +136,13 @@ Datum returned(FunctionCallInfo fcinfo, const Value& value) {
 
 } // namespace
 
+PG_FUNCTION(terra_identity_can_answer) {
+    refuse_on_empty_copy();
+    return BoolGetDatum(true);
+}
+
 PG_FUNCTION(terra_identity_resolve) {
+    refuse_on_empty_copy();
     Connections connections(PG_GETARG_DATUM(1));
     const Value user_id = connections.resolve(PG_GETARG_DATUM(0));
     connections.close();
@@ -143,6 +150,7 @@ PG_FUNCTION(terra_identity_resolve) {
 }
 
 PG_FUNCTION(terra_identity_lineage_of) {
+    refuse_on_empty_copy();
     Connections connections(PG_GETARG_DATUM(1));
     const Value lineage_id = connections.lineage_of_user(PG_GETARG_DATUM(0));
     connections.close();
@@ -150,6 +158,7 @@ PG_FUNCTION(terra_identity_lineage_of) {
 }
 
 PG_FUNCTION(terra_identity_user_of) {
+    refuse_on_empty_copy();
     Connections connections(PG_GETARG_DATUM(1));
     const Value lineage_id = connections.lineage_of_id(PG_GETARG_DATUM(0));
     const Value user_id = lineage_id ? connections.newest_active(*lineage_id) : std::nullopt;

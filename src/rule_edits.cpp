@@ -29,9 +29,9 @@ using namespace tables;
 /// value. It never sets `signature_required` to false.
 Query merge_environment = R"(
     UPDATE terra_identity.environment_settings s
-    SET terra_dev_id = coalesce($2, s.terra_dev_id), account_policy = coalesce($3, s.account_policy),
-        signature_required = s.signature_required OR $4,
-        signature_tolerance = CASE WHEN $8 AND $5 = interval '24 hours' THEN s.signature_tolerance ELSE $5 END,
+    SET account_policy = coalesce($2, s.account_policy), signature_required = s.signature_required OR $3,
+        signature_tolerance = CASE WHEN $8 AND $4 = interval '24 hours' THEN s.signature_tolerance ELSE $4 END,
+        terra_dev_id = coalesce($5, s.terra_dev_id),
         on_duplicate = coalesce($6, s.on_duplicate), store_data = coalesce($7, s.store_data)
     WHERE s.dev_id = $1)";
 Query merge_provider = R"(
@@ -48,7 +48,7 @@ Query select_has_secrets = "SELECT FROM terra_identity.signing_secrets t WHERE t
 
 Query insert_environment = R"(
     INSERT INTO terra_identity.environment_settings
-        (dev_id, terra_dev_id, account_policy, signature_required, signature_tolerance, on_duplicate, store_data)
+        (dev_id, account_policy, signature_required, signature_tolerance, terra_dev_id, on_duplicate, store_data)
     VALUES ($1, $2, $3, $4, $5, $6, $7))";
 Query insert_provider = R"(
     INSERT INTO terra_identity.provider_settings (provider, sdk, account_ids) VALUES ($1, $2, $3))";
@@ -61,10 +61,10 @@ Query select_provider = "SELECT s.* FROM terra_identity.provider_settings s WHER
 // that another session has committed meanwhile; `signature_required` then stays true if either value is true.
 Query update_environment = R"(
     UPDATE terra_identity.environment_settings s
-    SET dev_id = $8, terra_dev_id = CASE WHEN $9 IS DISTINCT FROM $2 THEN $9 ELSE s.terra_dev_id END,
-        account_policy = CASE WHEN $10 IS DISTINCT FROM $3 THEN $10 ELSE s.account_policy END,
-        signature_required = CASE WHEN $11 IS DISTINCT FROM $4 THEN $11 ELSE s.signature_required OR $4 END,
-        signature_tolerance = CASE WHEN $12 IS DISTINCT FROM $5 THEN $12 ELSE s.signature_tolerance END,
+    SET dev_id = $8, account_policy = CASE WHEN $9 IS DISTINCT FROM $2 THEN $9 ELSE s.account_policy END,
+        signature_required = CASE WHEN $10 IS DISTINCT FROM $3 THEN $10 ELSE s.signature_required OR $3 END,
+        signature_tolerance = CASE WHEN $11 IS DISTINCT FROM $4 THEN $11 ELSE s.signature_tolerance END,
+        terra_dev_id = CASE WHEN $12 IS DISTINCT FROM $5 THEN $12 ELSE s.terra_dev_id END,
         on_duplicate = CASE WHEN $13 IS DISTINCT FROM $6 THEN $13 ELSE s.on_duplicate END,
         store_data = CASE WHEN $14 IS DISTINCT FROM $7 THEN $14 ELSE s.store_data END
     WHERE s.dev_id = $1

@@ -11,6 +11,7 @@
 #include "pg/query.h"
 #include "pg/result_rows.h"
 #include "tables/connection_row.h"
+#include "tables/empty_copy.h"
 
 namespace terra_identity {
 namespace {
@@ -112,6 +113,7 @@ NullableValue uuid_or_null(const std::string& user_id) {
 } // namespace
 
 PG_FUNCTION(terra_identity_would_duplicate) {
+    tables::refuse_on_empty_copy();
     ResultRows rows(fcinfo);
     const auto provider = text_argument(fcinfo, 0), provider_user_id = text_argument(fcinfo, 1),
                reference_id = text_argument(fcinfo, 2), dev_id = text_argument(fcinfo, 3);

@@ -17,3 +17,10 @@ $$;
 CREATE SCHEMA terra_identity;
 COMMENT ON SCHEMA terra_identity IS
     'Extension terra_identity: which Terra connection is current for whom. Insert webhooks into terra_identity.events.';
+
+CREATE FUNCTION terra_identity.version() RETURNS text
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'terra_identity_version';
+COMMENT ON FUNCTION terra_identity.version() IS
+    'Version of the library that this session has loaded. It works with the tables and functions of the same version '
+    'only, pg_extension.extversion: with those of another every function but this one raises an error (55000), and '
+    'so do INSERTs into events, until ALTER EXTENSION terra_identity UPDATE, or until the session connects again.';

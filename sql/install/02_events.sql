@@ -91,8 +91,8 @@ COMMENT ON COLUMN terra_identity.events.backfilled IS
 CREATE TABLE terra_identity.deliveries (
     dev_id       text COLLATE "C" NOT NULL,
     trace_id     text COLLATE "C" NOT NULL,
-    payload_hash bigint NOT NULL DEFAULT 0,
     event_id     bigint NOT NULL,
+    payload_hash bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (trace_id, dev_id, payload_hash) -- the column first that tells keys apart
 ) USING heap;
 COMMENT ON TABLE terra_identity.deliveries IS

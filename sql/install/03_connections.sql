@@ -18,7 +18,6 @@ CREATE TABLE terra_identity.connections (
     connected_at            timestamptz NOT NULL,
     ended_at                timestamptz,
     live                    boolean NOT NULL,
-    dated                   boolean NOT NULL DEFAULT false,
     alive_at                timestamptz,
     replaced_at             timestamptz,
     replaced_by             text,
@@ -36,13 +35,14 @@ CREATE TABLE terra_identity.connections (
     scopes_passing          boolean NOT NULL DEFAULT false,
     sdk                     boolean NOT NULL DEFAULT false,
     account_exclusive       boolean NOT NULL DEFAULT false,
-    account_unusable        boolean NOT NULL DEFAULT false,
     duplicate               boolean NOT NULL DEFAULT false,
     cyclic                  boolean NOT NULL DEFAULT false,
+    dated                   boolean NOT NULL DEFAULT false,
+    account_unusable        boolean NOT NULL DEFAULT false,
     user_uuid               uuid,
     same_person_as          text,
     same_person_as_at       timestamptz,
-    PRIMARY KEY (dev_id, connection_id)
+    CONSTRAINT connections_key PRIMARY KEY (dev_id, connection_id) -- 0.1.0 had another connections_pkey
 ) USING heap;
 
 -- Text columns compare in the database's default collation, so that an app's tables can be joined by their indexes.

@@ -2,10 +2,10 @@
 
 CREATE TABLE terra_identity.environment_settings (
     dev_id              text PRIMARY KEY CHECK (pg_catalog.octet_length(dev_id) BETWEEN 1 AND 512),
-    terra_dev_id        text CHECK (pg_catalog.octet_length(terra_dev_id) BETWEEN 1 AND 512),
     account_policy      text NOT NULL CHECK (account_policy IN ('keep', 'replace')),
     signature_required  boolean NOT NULL DEFAULT false,
     signature_tolerance interval DEFAULT '24 hours' CHECK (signature_tolerance >= '0'),
+    terra_dev_id        text CHECK (pg_catalog.octet_length(terra_dev_id) BETWEEN 1 AND 512),
     on_duplicate        text NOT NULL CHECK (on_duplicate IN ('report', 'disconnect_older', 'disconnect_newer')),
     store_data          boolean NOT NULL
 ) USING heap;
@@ -47,11 +47,11 @@ COMMENT ON FUNCTION terra_identity._shows_environment(text) IS
     'Whether row level security shows the caller the rules of an environment, also if they have no row.';
 
 CREATE VIEW terra_identity.environments WITH (security_invoker = true) AS
-SELECT s.dev_id, s.terra_dev_id, s.account_policy, s.signature_required, s.signature_tolerance, s.on_duplicate,
+SELECT s.dev_id, s.account_policy, s.signature_required, s.signature_tolerance, s.terra_dev_id, s.on_duplicate,
        s.store_data
 FROM terra_identity.environment_settings s
 UNION ALL
-SELECT 'default', NULL, 'keep', false, '24 hours', 'report', true
+SELECT 'default', 'keep', false, '24 hours', NULL, 'report', true
 WHERE NOT EXISTS (SELECT FROM terra_identity.environment_settings s WHERE s.dev_id OPERATOR(pg_catalog.=) 'default')
   AND terra_identity._shows_environment('default'); -- a policy may hide the row
 ALTER VIEW terra_identity.environments ALTER COLUMN signature_tolerance SET DEFAULT '24 hours';

@@ -1,14 +1,25 @@
 -- The views.
 
+CREATE FUNCTION terra_identity._data_types() RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN '{activity,body,daily,sleep,nutrition,menstruation,planned_workout,hormone,health_observation}'::text[];
+COMMENT ON FUNCTION terra_identity._data_types() IS 'The types of events that are data.';
+
+-- It is a function, which is not inlined, because a sub-query would be counted for every connection, though it runs for
+-- the few that had an error: a plan for many was made for hundreds of times the work, and compiled whole.
+CREATE FUNCTION terra_identity._is_degraded(environment text, connection text, since timestamptz) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE COST 10
+RETURN NOT EXISTS (
+    SELECT FROM terra_identity.events e
+    WHERE e.dev_id = environment AND e.user_id = connection AND e.event_time > since
+      AND e.event_type = ANY (terra_identity._data_types() || '{athlete,auth,user_reauth}') AND e.problem IS NULL);
+COMMENT ON FUNCTION terra_identity._is_degraded(text, text, timestamptz) IS
+    'Whether a connection (a user_id) is degraded that had its last connection_error at a time: no data, athlete, auth '
+    'or user_reauth has come for it since. It reads with the rights of its caller.';
+
 CREATE VIEW terra_identity.current_connections WITH (security_invoker = true) AS
 SELECT c.dev_id, c.reference_id, c.provider, c.user_id, c.user_uuid, c.lineage_id, c.provider_user_id,
        c.connected_at, c.scopes, c.confirmed,
-       c.degraded_at IS NOT NULL AND NOT EXISTS (
-           SELECT FROM terra_identity.events e
-           WHERE e.dev_id = c.dev_id AND e.user_id = c.user_id AND e.event_time > c.degraded_at
-             AND e.event_type IN ('activity', 'body', 'daily', 'sleep', 'nutrition', 'menstruation', 'planned_workout',
-                                  'hormone', 'health_observation', 'athlete', 'auth', 'user_reauth')
-             AND e.problem IS NULL) AS degraded
+       c.degraded_at IS NOT NULL AND terra_identity._is_degraded(c.dev_id, c.user_id, c.degraded_at) AS degraded
 FROM terra_identity.connections c
 WHERE c.status = 'active';
 COMMENT ON VIEW terra_identity.current_connections IS 'The active connections: whose data may be used for whom, now.';

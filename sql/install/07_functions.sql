@@ -2,6 +2,14 @@
 -- terra_identity.dev_id. Null is no environment: a look-up finds nothing, anything else is an error. (But ingest, like
 -- the column events.dev_id, takes null for "not given": then the delivery's header may say which environment it is of.)
 
+-- For functions in SQL: as the only condition without a column it is asked once for each query, before any table is
+-- read.
+CREATE FUNCTION terra_identity._can_answer() RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'terra_identity_can_answer';
+COMMENT ON FUNCTION terra_identity._can_answer() IS
+    'True. Error 55000 in a session that Citus opened to a worker, where the extension is an empty copy: what it read '
+    'there would be no answer.';
+
 CREATE FUNCTION terra_identity.resolve(
     user_id text,
     dev_id text DEFAULT coalesce(nullif(pg_catalog.current_setting('terra_identity.dev_id', true), ''), 'default'))
@@ -36,7 +44,7 @@ RETURNS SETOF terra_identity.connections LANGUAGE sql STABLE PARALLEL SAFE ROWS 
 BEGIN ATOMIC
     SELECT n FROM terra_identity.connections c -- the whole row, with columns that the owner added
     JOIN terra_identity.connections n ON n.dev_id = c.dev_id AND n.lineage_id = c.lineage_id
-    WHERE c.dev_id = lineage.dev_id AND c.user_id = lineage.user_id
+    WHERE terra_identity._can_answer() AND c.dev_id = lineage.dev_id AND c.user_id = lineage.user_id
     ORDER BY n.dated, n.connected_at, n.user_id COLLATE "C";
 END;
 COMMENT ON FUNCTION terra_identity.lineage(text, text) IS
@@ -57,7 +65,7 @@ BEGIN ATOMIC
                                  WHERE c.dev_id = user_ids.dev_id AND c.reference_id = user_ids.reference_id)
           GROUP BY m.lineage_id) l
     JOIN terra_identity.connections n ON n.dev_id = user_ids.dev_id AND n.lineage_id = l.lineage_id
-    WHERE (l.is_hers_alone OR n.reference_id = user_ids.reference_id)
+    WHERE terra_identity._can_answer() AND (l.is_hers_alone OR n.reference_id = user_ids.reference_id)
       AND (user_ids.provider IS NULL OR n.provider = upper(user_ids.provider COLLATE "C"));
 END;
 COMMENT ON FUNCTION terra_identity.user_ids(text, text, text) IS

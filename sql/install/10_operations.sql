@@ -23,10 +23,6 @@ COMMENT ON COLUMN terra_identity.unidentified_connections.lineage_id IS
     'The id to keep in your app: it stays when the user_id changes';
 COMMENT ON COLUMN terra_identity.unidentified_connections.connected_at IS 'When it was connected: see connections';
 
-CREATE FUNCTION terra_identity._data_types() RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN '{activity,body,daily,sleep,nutrition,menstruation,planned_workout,hormone,health_observation}'::text[];
-COMMENT ON FUNCTION terra_identity._data_types() IS 'The types of events that are data.';
-
 -- The types of the events of a connection are few: each step of the recursion looks up the next one in
 -- events_user_id_idx, and then the last event of each type.
 CREATE VIEW terra_identity.freshness WITH (security_invoker = true) AS

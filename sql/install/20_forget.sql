@@ -54,9 +54,10 @@ COMMENT ON FUNCTION terra_identity.forget(text, text) IS
     'the rules read. A connection that was hers and is somebody else''s now stays that person''s, without what is of '
     'her time. Returns a row for each table: erased (rows removed) and changed (rows kept without what was hers; of '
     'tombstones, rows added). Whoever was not known is forgotten as well: rows that come later are not kept. In one '
-    'transaction, which waits for all that insert into events, while all others that want to insert wait for it. '
-    'VACUUM frees the space; WAL and backups keep what they have. Errors: 22023 if reference_id is empty or longer '
-    'than 512 bytes; 22004 if an argument is null; TI005 if there are tombstones without their key.';
+    'transaction: it reads the ledger while others insert; then it waits for those that are inserting, and from then '
+    'on all others that want to insert wait for it. VACUUM frees the space; WAL and backups keep what they '
+    'have. Errors: 22023 if reference_id is empty or longer than 512 bytes; 22004 if an argument is null; '
+    'TI005 if there are tombstones without their key.';
 
 CREATE FUNCTION terra_identity.forget_user(
     user_id text,

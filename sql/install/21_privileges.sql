@@ -3,7 +3,7 @@
 CREATE FUNCTION terra_identity.grant_writer(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF role IS NULL OR role = 0::oid THEN
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grant_writer.role) THEN
         RAISE EXCEPTION 'a role is needed' USING ERRCODE = 'null_value_not_allowed';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);
@@ -32,70 +32,10 @@ COMMENT ON FUNCTION terra_identity.grant_consumer(regrole, text) IS
     'stays so if it is null. A role that sees one environment can move no consumer of another. Errors as of '
     'grant_reader.';
 
-CREATE FUNCTION terra_identity._change_reader(change text, role regrole) RETURNS void
+-- What readers and support staff both have.
+CREATE FUNCTION terra_identity._change_state_reader(change text, role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format(change, 'SELECT ON terra_identity.events, terra_identity.deliveries, terra_identity.connections,
-                        terra_identity.reauths, terra_identity.changes, terra_identity.consumers,
-                        terra_identity.environments,
-                        terra_identity.providers,
-                        terra_identity.environment_settings, terra_identity.provider_settings,
-                        terra_identity.accepted_duplicates, terra_identity.disconnects,
-                        terra_identity.signatures, terra_identity.rejected, terra_identity.refusal_counters,
-                        terra_identity.refusals, terra_identity.tombstones,
-                        terra_identity.current_connections,
-                        terra_identity.duplicate_connections, terra_identity.transferred_accounts,
-                        terra_identity.dashboard_connections, terra_identity.shared_references, terra_identity.problems,
-                        terra_identity.stale_events, terra_identity.unidentified_connections, terra_identity.freshness,
-                        terra_identity.account_neighbours, terra_identity.contradictions,
-                        terra_identity.policy_evidence, terra_identity.overview,
-                        terra_identity.attached_tables, terra_identity.prune_positions', role);
-    EXECUTE format(change, 'EXECUTE ON FUNCTION
-                        terra_identity.resolve(text, text), terra_identity.lineage_of(text, text),
-                        terra_identity.user_of(bigint, text), terra_identity.lineage(text, text),
-                        terra_identity.user_ids(text, text, text), terra_identity.reference_history(text, text),
-                        terra_identity.reference_at(text, timestamptz, text),
-                        terra_identity.explain(text, text), terra_identity.explain_graph(text, text),
-                        terra_identity.would_duplicate(text, text, text, text),
-                        terra_identity.reconcile(jsonb, timestamptz, text),
-                        terra_identity._listed_users(jsonb, timestamptz, text), terra_identity._list_gap(jsonb),
-                        terra_identity._built_in_sdk_providers(), terra_identity._recent_deliveries(text),
-                        terra_identity._under_way(), terra_identity._data_types(), terra_identity._crowd(),
-                        terra_identity._minute(timestamptz), terra_identity._trigger_arguments(bytea),
-                        terra_identity._shows_environment(text),
-                        terra_identity._reauth_of_nobody(text, bigint, text)', role);
-END
-$$;
-COMMENT ON FUNCTION terra_identity._change_reader(text, regrole) IS
-    'Grants or revokes what a reader has: change is GRANT %s TO %s or REVOKE %s FROM %s.';
-
-CREATE FUNCTION terra_identity.grant_reader(role regrole, dev_id text DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM terra_identity._enter_reader(role, dev_id, true);
-    EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);
-    PERFORM terra_identity._change_reader('GRANT %s TO %s', role);
-END
-$$;
-COMMENT ON FUNCTION terra_identity.grant_reader(regrole, text) IS
-    'Lets a role read every table and view except signing_secrets, tombstone_key and readers, payloads included, and '
-    'call resolve, lineage_of, user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph, '
-    'would_duplicate and reconcile: of one environment, and with further calls of further ones; or if dev_id is '
-    'null, of every environment that there will ever be. (It does not default to the setting, so that leaving it out '
-    'means the same in every session.) A role that is restricted may be given every environment; to restrict a role '
-    'that has every one, call revoke_reader first. What restricts it is part of the extension, and survives a dump '
-    'and restore. Members of the role read what it reads. A role that is renamed has to be granted again. Errors: '
-    '22004 if the role is null, 22023 if dev_id is empty or longer than 512 bytes, 55000 if a role cannot be '
-    'restricted, or may read every environment already.';
-
-CREATE FUNCTION terra_identity._change_support(change text, role regrole) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    EXECUTE format(change, format(
-        'SELECT (%s) ON terra_identity.events',
-        (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
-         WHERE a.attrelid = 'terra_identity.events'::regclass AND a.attnum > 0 AND NOT a.attisdropped
-           AND a.attname NOT IN ('payload', 'headers'))), role);
     EXECUTE format(change, 'SELECT ON terra_identity.connections, terra_identity.reauths, terra_identity.changes,
                         terra_identity.environments, terra_identity.providers,
                         terra_identity.environment_settings, terra_identity.provider_settings,
@@ -115,11 +55,65 @@ BEGIN
                         terra_identity._built_in_sdk_providers(), terra_identity._under_way(),
                         terra_identity._data_types(), terra_identity._crowd(), terra_identity._minute(timestamptz),
                         terra_identity._shows_environment(text),
+                        terra_identity._is_degraded(text, text, timestamptz), terra_identity._can_answer(),
                         terra_identity._reauth_of_nobody(text, bigint, text)', role);
 END
 $$;
+COMMENT ON FUNCTION terra_identity._change_state_reader(text, regrole) IS
+    'Grants or revokes what grant_reader and grant_support both give: change is GRANT %s TO %s or REVOKE %s FROM %s.';
+
+CREATE FUNCTION terra_identity._change_reader(change text, role regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM terra_identity._change_state_reader(change, role);
+    EXECUTE format(change, 'SELECT ON terra_identity.events, terra_identity.deliveries, terra_identity.consumers,
+                        terra_identity.signatures, terra_identity.rejected, terra_identity.refusal_counters,
+                        terra_identity.refusals, terra_identity.tombstones, terra_identity.problems,
+                        terra_identity.overview, terra_identity.attached_tables,
+                        terra_identity.prune_positions', role);
+    EXECUTE format(change, 'EXECUTE ON FUNCTION
+                        terra_identity.version(), terra_identity.reference_history(text, text),
+                        terra_identity.reference_at(text, timestamptz, text),
+                        terra_identity.reconcile(jsonb, timestamptz, text),
+                        terra_identity._listed_users(jsonb, timestamptz, text), terra_identity._list_gap(jsonb),
+                        terra_identity._recent_deliveries(text), terra_identity._trigger_arguments(bytea)', role);
+END
+$$;
+COMMENT ON FUNCTION terra_identity._change_reader(text, regrole) IS
+    'Grants or revokes what grant_reader gives: change as in _change_state_reader.';
+
+CREATE FUNCTION terra_identity.grant_reader(role regrole, dev_id text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM terra_identity._enter_reader(role, dev_id, true);
+    EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);
+    PERFORM terra_identity._change_reader('GRANT %s TO %s', role);
+END
+$$;
+COMMENT ON FUNCTION terra_identity.grant_reader(regrole, text) IS
+    'Lets a role read every table and view except signing_secrets, tombstone_key and readers, payloads included, and '
+    'call resolve, lineage_of, user_of, lineage, user_ids, reference_history, reference_at, explain, explain_graph, '
+    'would_duplicate, reconcile and version: of one environment, and with further calls of further ones; or if '
+    'dev_id is null, of every environment that there will ever be. (It does not default to the setting, so that '
+    'leaving it out means the same in every session.) A role that is restricted may be given every environment; to '
+    'restrict a role that has every one, call revoke_reader first. What restricts it is part of the extension, and '
+    'survives a dump and restore. Members of the role read what it reads. A role that is renamed has to be granted '
+    'again. Errors: 22004 if the role is null, 22023 if dev_id is empty or longer than 512 bytes, 55000 if a role '
+    'cannot be restricted, or may read every environment already.';
+
+CREATE FUNCTION terra_identity._change_support(change text, role regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM terra_identity._change_state_reader(change, role);
+    EXECUTE format(change, format(
+        'SELECT (%s) ON terra_identity.events',
+        (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
+         WHERE a.attrelid = 'terra_identity.events'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+           AND a.attname NOT IN ('payload', 'headers'))), role);
+END
+$$;
 COMMENT ON FUNCTION terra_identity._change_support(text, regrole) IS
-    'Grants or revokes what grant_support gives: change as in _change_reader.';
+    'Grants or revokes what grant_support gives: change as in _change_state_reader.';
 
 CREATE FUNCTION terra_identity.grant_support(role regrole, dev_id text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -174,7 +168,7 @@ COMMENT ON FUNCTION terra_identity.revoke_reader(regrole, text) IS
 CREATE FUNCTION terra_identity.grant_attacher(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF role IS NULL OR role = 0::oid THEN
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grant_attacher.role) THEN
         RAISE EXCEPTION 'a role is needed' USING ERRCODE = 'null_value_not_allowed';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA terra_identity TO %s', role);

@@ -12,10 +12,6 @@
 namespace terra_identity {
 namespace {
 
-using nlohmann::json;
-
-json or_null(const std::optional<std::string>& value) { return value ? json(*value) : json(); }
-
 bool comes_before(const Node* a, const Node* b) {
     return a->now.lineage_id != b->now.lineage_id ? a->now.lineage_id < b->now.lineage_id : is_older(a->now, b->now);
 }
@@ -53,15 +49,15 @@ public:
     std::size_t count(const Account& account) const { return holders_.at(account).size(); }
 
     /// The connections of an account, the newest first; null if there are more than are named.
-    json of(const Account& account) const {
+    JsonTree of(const Account& account) const {
         std::vector<const Connection*> holders = holders_.at(account);
         if (holders.size() > max_named_holders)
             return {};
         std::sort(holders.begin(), holders.end(),
                   [](const Connection* a, const Connection* b) { return is_older(*b, *a); });
-        json result = json::array();
+        JsonTree result = JsonTree::array();
         for (const Connection* holder : holders)
-            result.push_back({{"user_id", holder->user_id}, {"reference_id", or_null(holder->reference_id())}});
+            result.push_back({{"user_id", holder->user_id}, {"reference_id", holder->reference_id()}});
         return result;
     }
 
@@ -119,10 +115,10 @@ private:
             else if (previous != nullptr && (!stored || came_to(*previous)))
                 add("reconnected", {{"old_user_id", previous->now.user_id}});
             else if (!stored)
-                add("connected", json());
+                add("connected", JsonTree());
         } else if (!stored || stored->status != now.status) {
-            json detail{{"successor_user_id", or_null(now.successor_user_id)},
-                        {"previous_status", stored ? json(to_string(stored->status)) : json()}};
+            JsonTree detail{{"successor_user_id", now.successor_user_id},
+                            {"previous_status", stored ? JsonTree(to_string(stored->status)) : JsonTree()}};
             if (const auto slot = now.status == Status::superseded ? shared_slot(now, successor()) : std::nullopt)
                 detail["rule"] = rule_of(*slot);
             add(to_string(now.status), std::move(detail));
@@ -131,9 +127,9 @@ private:
                                                                  stored->successor_user_id != now.successor_user_id);
         if (has_new_successor && is_transferred())
             add("transferred", {{"from_user_id", now.user_id},
-                                {"from_reference_id", or_null(now.reference_id())},
+                                {"from_reference_id", now.reference_id()},
                                 {"to_user_id", *now.successor_user_id},
-                                {"to_reference_id", or_null(successor().reference_id())}});
+                                {"to_reference_id", successor().reference_id()}});
     }
 
     const Connection& successor() const { return derived_.nodes.at(*node_->now.successor_user_id).now; }
@@ -168,23 +164,23 @@ private:
         if (now.provider_user_id && (!stored || stored->provider_user_id != now.provider_user_id))
             add("account_identified",
                 {{"provider_user_id", *now.provider_user_id},
-                 {"previous_provider_user_id", stored ? or_null(stored->provider_user_id) : json()}});
+                 {"previous_provider_user_id", stored ? stored->provider_user_id : std::nullopt}});
         if (now.facts.degraded_at && (!stored || stored->facts.degraded_at != now.facts.degraded_at))
-            add("degraded", json());
+            add("degraded", JsonTree());
         if (now.cyclic && !(stored && stored->cyclic))
             add("anomaly", {{"reason", "its reauths form a cycle"}});
         if (!stored)
             return;
         if (stored->reference_id() != now.reference_id())
-            add("reference_changed", {{"previous_reference_id", or_null(stored->reference_id())}});
+            add("reference_changed", {{"previous_reference_id", stored->reference_id()}});
         if (stored->scopes() != now.scopes())
-            add("scopes_changed", {{"scopes", or_null(now.scopes())}, {"previous_scopes", or_null(stored->scopes())}});
+            add("scopes_changed", {{"scopes", now.scopes()}, {"previous_scopes", stored->scopes()}});
         if (stored->provider() && stored->provider() != now.provider())
             add("anomaly", {{"reason", "its provider changed"}, {"previous_provider", *stored->provider()}});
     }
 
     void add_duplicate() {
-        const auto detail = [](const Account& account, const Holders& holders) -> json {
+        const auto detail = [](const Account& account, const Holders& holders) -> JsonTree {
             return {{"provider", account.provider},
                     {"provider_user_id", account.provider_user_id},
                     {"connections", holders.of(account)}};
@@ -208,7 +204,8 @@ private:
 
     void add_reauth_of_nobody(const ReauthOfNobody& reauth) {
         node_ = &derived_.nodes.at(reauth.new_user_id);
-        add("anomaly", {{"reason", "its user_reauth names no old connection"}, {"candidates", reauth.candidates}},
+        add("anomaly",
+            {{"reason", "its user_reauth names no old connection"}, {"candidates", JsonTree::array(reauth.candidates)}},
             reauth.event_id);
     }
 
@@ -231,9 +228,9 @@ private:
         return other.stored && node_->stored && other.stored->lineage_id != node_->stored->lineage_id;
     }
 
-    void add(std::string_view kind, json detail) { add(kind, std::move(detail), node_->event_id); }
+    void add(std::string_view kind, JsonTree detail) { add(kind, std::move(detail), node_->event_id); }
 
-    void add(std::string_view kind, json detail, std::int64_t event_id) {
+    void add(std::string_view kind, JsonTree detail, std::int64_t event_id) {
         changes_.push_back({event_id, std::string(kind), node_->now.user_id, node_->now.lineage_id,
                             node_->now.reference_id(), std::move(detail)});
     }

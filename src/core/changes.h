@@ -2,8 +2,7 @@
 #pragma once
 
 #include "core/derived.h"
-
-#include <nlohmann/json.hpp>
+#include "core/json_tree.h"
 
 #include <cstdint>
 #include <string>
@@ -18,7 +17,7 @@ struct Change {
     std::string user_id;
     std::int64_t lineage_id = 0;
     std::optional<std::string> reference_id;
-    nlohmann::json detail; ///< an object, or null
+    JsonTree detail; ///< an object, or null
 };
 
 /// Returns one row per transition, in the order of the events that caused the transitions.

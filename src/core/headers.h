@@ -38,9 +38,7 @@ Headers read_headers(const J& headers, Micros received_at) {
         return result;
     headers.find_member([&](std::string_view name, const J& member) {
         const J value = header_value(member);
-        const std::string text = value.is_string()    ? std::string(trim(value.text()))
-                                 : value.is_integer() ? value.integer()
-                                                      : std::string();
+        const std::string text = text_or_digits(value);
         if (!result.ordering && equals_ignoring_case(name, ordering_header)) {
             result.ordering = believed(parse_ordering_timestamp(text), received_at);
         } else if (!result.trace_id && value.is_string() && !text.empty() &&

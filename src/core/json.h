@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/fence.h"
+#include "core/text.h"
 
 #include <nlohmann/json.hpp>
 
@@ -28,6 +29,13 @@ concept JsonValue = requires(const J& json, std::string_view key, bool (*stop)(s
     /// empty names.
     json.find_member(stop);
 };
+
+/// A string, trimmed, or the digits of an integer; else empty. So ids are read where a value that is none does not
+/// matter.
+template <JsonValue J>
+std::string text_or_digits(const J& value) {
+    return value.is_string() ? std::string(trim(value.text())) : value.is_integer() ? value.integer() : std::string();
+}
 
 /// How many digits the exponents in a valid JSON text add when its numbers are written out: 1e131071 has 8 bytes, and
 /// 128 kB written out.

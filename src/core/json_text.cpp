@@ -1,5 +1,7 @@
 #include "core/json_text.h"
 
+#include "core/hex.h"
+
 namespace terra_identity {
 
 std::string json_string(std::string_view text) {
@@ -10,9 +12,8 @@ std::string json_string(std::string_view text) {
         else if (static_cast<unsigned char>(c) >= 0x20)
             result += c;
         else {
-            constexpr std::string_view digits = "0123456789abcdef";
             result += "\\u00";
-            result += {digits[static_cast<unsigned char>(c) / 16], digits[static_cast<unsigned char>(c) % 16]};
+            result += {hex_digits[static_cast<unsigned char>(c) / 16], hex_digits[static_cast<unsigned char>(c) % 16]};
         }
     }
     return result += '"';

@@ -5,10 +5,8 @@
 namespace terra_identity {
 namespace {
 
-using nlohmann::json;
-
-json json_of(const UserObject& user) {
-    json result{{"user_id", user.user_id}};
+JsonTree json_of(const UserObject& user) {
+    JsonTree result{{"user_id", user.user_id}};
     if (user.provider)
         result["provider"] = *user.provider;
     if (user.reference_id)
@@ -20,8 +18,8 @@ json json_of(const UserObject& user) {
     return result;
 }
 
-json correction_of(const Event& event) {
-    json result;
+JsonTree correction_of(const Event& event) {
+    JsonTree result;
     for (const auto& [word, kind] : correction_words)
         if (kind == event.kind)
             result["what"] = word;
@@ -32,9 +30,9 @@ json correction_of(const Event& event) {
 
 } // namespace
 
-json minimal_payload(const Event& event) {
-    json payload{{"type", event.type}};
-    json user = json_of(*event.user);
+JsonTree minimal_payload(const Event& event) {
+    JsonTree payload{{"type", event.type}};
+    JsonTree user = json_of(*event.user);
     switch (event.kind) {
     case EventKind::auth_success:
         payload["status"] = "success";
@@ -73,7 +71,7 @@ json minimal_payload(const Event& event) {
     return payload;
 }
 
-json minimal_headers(const Event& event) {
+JsonTree minimal_headers(const Event& event) {
     if (!event.ordering)
         return {};
     return {{"X-Terra-Ordering-Timestamp", std::to_string(*event.ordering / 1000)}};

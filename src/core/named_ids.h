@@ -31,20 +31,16 @@ NamedIds named_ids(const J& payload) {
     NamedIds named;
     if (!payload.is_object())
         return named;
-    const auto id = [](const J& object, std::string_view key) {
-        const J value = object.member(key);
-        return value.is_string() ? std::string(trim(value.text())) : value.is_integer() ? value.integer() : "";
-    };
     const auto add = [&](const J& object) {
-        named.add_user(id(object, "user_id"));
-        named.add_reference(id(object, "reference_id"));
+        named.add_user(text_or_digits(object.member("user_id")));
+        named.add_reference(text_or_digits(object.member("reference_id")));
     };
     add(payload);
     for (const std::string_view name : {"user", "old_user", "new_user"})
         if (const J user = payload.member(name); user.is_object())
             add(user);
     if (const J correction = payload.member("correction"); correction.is_object())
-        named.add_user(id(correction, "other_user_id"));
+        named.add_user(text_or_digits(correction.member("other_user_id")));
     return named;
 }
 
@@ -59,9 +55,7 @@ void add_ids_within(const J& json, NamedIds& named, int depth = 0) {
     json.find_member([&](std::string_view name, const J& member) {
         if (named.user_ids.size() + named.reference_ids.size() >= most)
             return true;
-        const std::string id = member.is_string()    ? std::string(trim(member.text()))
-                               : member.is_integer() ? member.integer()
-                                                     : "";
+        const std::string id = text_or_digits(member);
         if (name == "user_id" || name == "old_user_id" || name == "new_user_id" || name == "other_user_id")
             named.add_user(id);
         else if (name == "reference_id")

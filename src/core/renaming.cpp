@@ -1,5 +1,6 @@
 #include "core/renaming.h"
 
+#include "core/hex.h"
 #include "core/text.h"
 
 #include <cstdint>
@@ -9,7 +10,6 @@
 namespace terra_identity {
 namespace {
 
-using nlohmann::json;
 using Names = std::map<std::string, std::string>;
 
 /// Whether an id is no word, and no number, that anything else may be as well: it is long enough, and has characters of
@@ -25,10 +25,6 @@ bool is_telling(std::string_view id) {
         other = other || !(is_digit || is_letter);
     }
     return id.size() >= telling_bytes && digit + letter + other > 1;
-}
-
-bool ends_with(std::string_view text, std::string_view end) {
-    return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
 /// Whether a byte is none that ids consist of, as Terra and apps make them.
@@ -53,7 +49,7 @@ bool follows_name_of_id(std::string_view text, std::size_t at) {
     if (before.empty() || (before.back() != ':' && before.back() != '='))
         return false;
     skip(":=\"' \t\r\n\\");
-    return ends_with(before, "_id");
+    return before.ends_with("_id");
 }
 
 /// Appends a code point in UTF-8.
@@ -82,11 +78,10 @@ std::optional<std::uint32_t> unit_at(std::string_view text, std::size_t at) {
         return std::nullopt;
     std::uint32_t unit = 0;
     for (const char digit : text.substr(at + 2, 4)) {
-        const std::string_view digits = "0123456789abcdef";
-        const auto value = digits.find(digit >= 'A' && digit <= 'F' ? static_cast<char>(digit - 'A' + 'a') : digit);
-        if (value == std::string_view::npos)
+        const auto value = hex_value(digit);
+        if (!value)
             return std::nullopt;
-        unit = unit * 16 + static_cast<std::uint32_t>(value);
+        unit = unit * 16 + *value;
     }
     return unit;
 }
@@ -124,8 +119,8 @@ bool mentions_as_it_is(std::string_view body, std::string_view id) {
 
 bool is_name_of_forgotten(std::string_view id) {
     constexpr std::size_t digits = 32;
-    return id.size() == forgotten_prefix.size() + digits && id.substr(0, forgotten_prefix.size()) == forgotten_prefix &&
-           id.find_first_not_of("0123456789abcdef", forgotten_prefix.size()) == std::string_view::npos;
+    return id.size() == forgotten_prefix.size() + digits && id.starts_with(forgotten_prefix) &&
+           id.find_first_not_of(hex_digits, forgotten_prefix.size()) == std::string_view::npos;
 }
 
 bool mentions(std::string_view body, std::string_view id) {
@@ -160,10 +155,10 @@ Connection Renaming::renamed(Connection connection, bool hers) const {
     return connection;
 }
 
-bool Renaming::rename(json& detail) const {
+bool Renaming::rename(JsonTree& detail) const {
     bool found = false;
-    const auto rename_value = [&](json& value, const Names& names) {
-        const auto name = value.is_string() ? names.find(value.get_ref<const std::string&>()) : names.end();
+    const auto rename_value = [&](JsonTree& value, const Names& names) {
+        const auto name = value.is_string() ? names.find(value.text()) : names.end();
         if (name == names.end())
             return;
         value = name->second;
@@ -171,19 +166,20 @@ bool Renaming::rename(json& detail) const {
     };
     if (!detail.is_object())
         return false;
-    for (auto member = detail.begin(); member != detail.end(); ++member) {
-        json& value = member.value();
-        if (member.key() == "candidates" && value.is_array())
-            for (json& candidate : value)
+    for (std::size_t i = 0; i < detail.values().size(); ++i) {
+        JsonTree& value = detail.values()[i];
+        const std::string& name = detail.name(i);
+        if (name == "candidates" && value.is_array())
+            for (JsonTree& candidate : value.values())
                 rename_value(candidate, user_ids);
-        else if (member.key() == "connections" && value.is_array())
-            for (json& connection : value)
+        else if (name == "connections" && value.is_array())
+            for (JsonTree& connection : value.values())
                 found = rename(connection) || found;
-        else if (ends_with(member.key(), "provider_user_id"))
+        else if (name.ends_with("provider_user_id"))
             continue;
-        else if (ends_with(member.key(), "user_id"))
+        else if (name.ends_with("user_id"))
             rename_value(value, user_ids);
-        else if (ends_with(member.key(), "reference_id"))
+        else if (name.ends_with("reference_id"))
             rename_value(value, reference_ids);
     }
     return found;

@@ -3,8 +3,7 @@
 #pragma once
 
 #include "core/connection.h"
-
-#include <nlohmann/json.hpp>
+#include "core/json_tree.h"
 
 #include <map>
 #include <string>
@@ -35,7 +34,7 @@ public:
     Connection renamed(Connection connection, bool hers) const;
 
     /// Renames the ids in the detail of a change, by the names of its members. @return whether there was any
-    bool rename(nlohmann::json& detail) const;
+    bool rename(JsonTree& detail) const;
 
     /// The text without the ids: where one stands between two characters that ids do not consist of.
     std::string scrubbed(std::string_view text) const;

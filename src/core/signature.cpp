@@ -1,5 +1,6 @@
 #include "core/signature.h"
 
+#include "core/hex.h"
 #include "core/text.h"
 
 #include <algorithm>
@@ -21,23 +22,13 @@ std::optional<Micros> parse_seconds(std::string_view digits) {
     return seconds * micros_per_second;
 }
 
-std::optional<unsigned char> parse_hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return static_cast<unsigned char>(c - '0');
-    if (c >= 'a' && c <= 'f')
-        return static_cast<unsigned char>(c - 'a' + 10);
-    if (c >= 'A' && c <= 'F')
-        return static_cast<unsigned char>(c - 'A' + 10);
-    return std::nullopt;
-}
-
 std::optional<Digest> parse_digest(std::string_view hex) {
     Digest digest{};
     if (hex.size() != 2 * digest.size())
         return std::nullopt;
     for (std::size_t i = 0; i < digest.size(); ++i) {
-        const auto high = parse_hex_digit(hex[2 * i]);
-        const auto low = parse_hex_digit(hex[2 * i + 1]);
+        const auto high = hex_value(hex[2 * i]);
+        const auto low = hex_value(hex[2 * i + 1]);
         if (!high || !low)
             return std::nullopt;
         digest[i] = static_cast<unsigned char>(*high << 4 | *low);

@@ -1,22 +1,10 @@
 #include "core/uuid.h"
 
+#include "core/hex.h"
+
 #include <cstddef>
 
 namespace terra_identity {
-namespace {
-
-/// The value of a hexadecimal digit; null if it is none.
-std::optional<unsigned> digit_of(char c) {
-    if (c >= '0' && c <= '9')
-        return static_cast<unsigned>(c - '0');
-    if (c >= 'a' && c <= 'f')
-        return static_cast<unsigned>(c - 'a' + 10);
-    if (c >= 'A' && c <= 'F')
-        return static_cast<unsigned>(c - 'A' + 10);
-    return std::nullopt;
-}
-
-} // namespace
 
 std::optional<Uuid> parse_uuid(std::string_view text) {
     if (text.size() >= 2 && text.front() == '{' && text.back() == '}')
@@ -25,7 +13,7 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
     for (std::size_t byte = 0; byte < uuid.size(); ++byte) {
         if (text.size() < 2)
             return std::nullopt;
-        const auto high = digit_of(text[0]), low = digit_of(text[1]);
+        const auto high = hex_value(text[0]), low = hex_value(text[1]);
         if (!high || !low)
             return std::nullopt;
         uuid[byte] = static_cast<unsigned char>(*high << 4 | *low);

@@ -1,5 +1,7 @@
 #include "core/wording.h"
 
+#include "core/hex.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -27,10 +29,9 @@ bool is_confusing(char32_t character) {
 }
 
 void append_escape(std::string& text, char32_t unit) {
-    constexpr std::string_view digits = "0123456789abcdef";
     text += "\\u";
     for (int shift = 12; shift >= 0; shift -= 4)
-        text += digits[(unit >> shift) & 0xF];
+        text += hex_digits[(unit >> shift) & 0xF];
 }
 
 /// The length in bytes of the UTF-8 character that the text begins with. 1 if it begins with none: in a database of

@@ -129,7 +129,7 @@ NullableValue JsonbView::copy() const {
 
 static_assert(JsonValue<JsonbView>);
 
-const Jsonb* jsonb_of(const nlohmann::json& json) {
+const Jsonb* jsonb_of(const JsonTree& json) {
     const std::string text = json.dump();
     return DatumGetJsonbP(call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str())); }));
 }

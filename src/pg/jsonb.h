@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/json.h"
+#include "core/json_tree.h"
 
 #include <string>
 #include <string_view>
@@ -51,7 +52,7 @@ private:
 };
 
 /// A jsonb datum of this value, in the current memory context.
-const Jsonb* jsonb_of(const nlohmann::json& json);
+const Jsonb* jsonb_of(const JsonTree& json);
 
 /// An object without one of its members, in the current memory context.
 const Jsonb* without_member(const Jsonb* object, std::string_view name);

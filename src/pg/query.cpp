@@ -118,6 +118,14 @@ SPITupleTable* Query::run(std::span<const Parameter> parameters, Reads reads) {
     return SPI_tuptable;
 }
 
+Query::Parameter ids_parameter(const std::vector<std::int64_t>& ids) {
+    std::vector<NullableValue> values;
+    values.reserve(ids.size());
+    for (const std::int64_t id : ids)
+        values.push_back(Int64GetDatum(id));
+    return {INT8ARRAYOID, NullableValue(array_of(values, INT8OID))};
+}
+
 NullableValue column(const SPITupleTable* result, std::uint64_t row, int number) {
     return attribute(result->vals[row], result->tupdesc, number);
 }

@@ -70,5 +70,21 @@ inline Query::Parameter id_parameter(std::int64_t id) { return {INT8OID, Nullabl
 
 /// A parameter of type text.
 inline Query::Parameter text_parameter(const std::string& text) { return {TEXTOID, NullableValue(text_of(text))}; }
+inline Query::Parameter nullable_text_parameter(const std::optional<std::string>& text) {
+    return {TEXTOID, NullableValue(text)};
+}
+
+/// A parameter of type text[].
+inline Query::Parameter texts_parameter(const std::vector<std::string>& texts) {
+    return {TEXTARRAYOID, NullableValue(text_array_of(texts))};
+}
+
+/// A parameter of type bigint[].
+Query::Parameter ids_parameter(const std::vector<std::int64_t>& ids);
+
+/// A parameter of type timestamptz.
+inline Query::Parameter timestamptz_parameter(TimestampTz time) {
+    return {TIMESTAMPTZOID, NullableValue(TimestampTzGetDatum(time))};
+}
 
 } // namespace terra_identity::pg

@@ -128,6 +128,15 @@ Oid lock_relation(const char* name, LOCKMODE mode) {
     });
 }
 
+void wait_for_writers(const char* name) {
+    const Oid relation = lock_relation(name, AccessShareLock);
+    call([relation] {
+        LOCKTAG tag;
+        SET_LOCKTAG_RELATION(tag, MyDatabaseId, relation);
+        WaitForLockers(tag, ShareLock, false);
+    });
+}
+
 Table::Table(const char* name, LOCKMODE mode) {
     const Oid oid = lock_relation(name, mode);
     relation_ = call([=] { return table_open(oid, NoLock); });

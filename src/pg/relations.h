@@ -17,6 +17,10 @@ void forget_relation(Oid changed);
 /// index to another one.
 Oid lock_relation(const char* name, LOCKMODE mode);
 
+/// Waits for all transactions that are writing to a relation of the extension's schema, and for its VACUUM. Nobody
+/// waits for this one.
+void wait_for_writers(const char* name);
+
 namespace raising {
 
 /// Opens an index of the extension's schema for reading; `index_close` with ACCESS SHARE closes it. An error if there

@@ -2,6 +2,30 @@
 
 namespace terra_identity::pg {
 
+namespace raising {
+namespace {
+
+struct Columns {
+    Datum* values;
+    bool* nulls;
+};
+
+/// The columns of a row, as the server wants them, in the current memory context.
+Columns columns_of(std::span<const NullableValue> row, TupleDesc result) {
+    if (row.size() != static_cast<std::size_t>(result->natts))
+        elog(ERROR, "a row of %zu columns in a result of %d", row.size(), result->natts);
+    const Columns columns{static_cast<Datum*>(palloc(row.size() * sizeof(Datum))),
+                          static_cast<bool*>(palloc(row.size() * sizeof(bool)))};
+    for (std::size_t i = 0; i < row.size(); ++i) {
+        columns.values[i] = row[i].value;
+        columns.nulls[i] = row[i].is_null;
+    }
+    return columns;
+}
+
+} // namespace
+} // namespace raising
+
 ResultRows::ResultRows(FunctionCallInfo fcinfo) {
     call([fcinfo] { InitMaterializedSRF(fcinfo, 0); });
     result_ = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
@@ -9,18 +33,20 @@ ResultRows::ResultRows(FunctionCallInfo fcinfo) {
 
 void ResultRows::add_row(std::span<const NullableValue> row) {
     call([this, row] {
-        const std::size_t count = row.size();
-        if (count != static_cast<std::size_t>(result_->setDesc->natts))
-            elog(ERROR, "a row of %zu columns in a result of %d", count, result_->setDesc->natts);
-        auto* const values = static_cast<Datum*>(palloc(count * sizeof(Datum)));
-        auto* const nulls = static_cast<bool*>(palloc(count * sizeof(bool)));
-        for (std::size_t i = 0; i < count; ++i) {
-            values[i] = row[i].value;
-            nulls[i] = row[i].is_null;
-        }
-        tuplestore_putvalues(result_->setResult, result_->setDesc, values, nulls);
-        pfree(values);
-        pfree(nulls);
+        const raising::Columns columns = raising::columns_of(row, result_->setDesc);
+        tuplestore_putvalues(result_->setResult, result_->setDesc, columns.values, columns.nulls);
+        pfree(columns.values);
+        pfree(columns.nulls);
+    });
+}
+
+Datum result_row(FunctionCallInfo fcinfo, std::initializer_list<NullableValue> row) {
+    return call([&] {
+        TupleDesc result = nullptr;
+        if (get_call_result_type(fcinfo, nullptr, &result) != TYPEFUNC_COMPOSITE)
+            elog(ERROR, "the function returns no row");
+        const raising::Columns columns = raising::columns_of({row.begin(), row.size()}, result);
+        return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(result), columns.values, columns.nulls));
     });
 }
 

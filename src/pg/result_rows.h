@@ -1,4 +1,4 @@
-// The rows that a set-returning function returns.
+// The rows that a function returns.
 #pragma once
 
 #include <initializer_list>
@@ -20,5 +20,8 @@ public:
 private:
     ReturnSetInfo* result_;
 };
+
+/// The result of a function that returns one row. As many values as it has columns.
+Datum result_row(FunctionCallInfo fcinfo, std::initializer_list<NullableValue> row);
 
 } // namespace terra_identity::pg

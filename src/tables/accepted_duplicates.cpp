@@ -37,8 +37,7 @@ void tell_accepted(std::vector<Change>& changes, const std::string& dev_id) {
         if (!table)
             table.emplace("accepted_duplicates", AccessShareLock);
         change.detail["accepted"] =
-            has(*table, dev_id,
-                {change.detail["provider"].get<std::string>(), change.detail["provider_user_id"].get<std::string>()});
+            has(*table, dev_id, {change.detail["provider"].text(), change.detail["provider_user_id"].text()});
     }
     if (table)
         table->close();

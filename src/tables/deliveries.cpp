@@ -32,13 +32,13 @@ std::string_view bytes_of(const SignedContent& content) {
 /// A table of keys: `deliveries` or `signatures`.
 struct KeyTable {
     const char* name;
-    const char* index; ///< unique, on all columns but the last, which is the event_id
+    const char* index; ///< unique, on all columns but the event_id
     int event_id;      ///< the number of that column, counted from 1
     Query& insert;     ///< a row, unless its key is there; slower, for a table that has triggers of others
 };
 
 Query insert_delivery = R"(
-    INSERT INTO terra_identity.deliveries (dev_id, trace_id, payload_hash, event_id)
+    INSERT INTO terra_identity.deliveries (dev_id, trace_id, event_id, payload_hash)
     VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING)";
 
 Query insert_signature = R"(
@@ -49,7 +49,7 @@ Query delete_delivery = R"(
 
 Query delete_signature = "DELETE FROM terra_identity.signatures s WHERE s.dev_id = $1 AND s.digest = $2";
 
-const KeyTable deliveries_table{"deliveries", "deliveries_pkey", 4, insert_delivery};
+const KeyTable deliveries_table{"deliveries", "deliveries_pkey", 3, insert_delivery};
 const KeyTable signatures_table{"signatures", "signatures_pkey", 3, insert_signature};
 
 IndexKeys keys_of(const DeliveryKey& key) {
@@ -131,7 +131,7 @@ std::vector<std::optional<std::int64_t>> add_trace_ids(const std::string& dev_id
                                                        std::span<const Delivered> deliveries) {
     const auto row = [&](std::size_t n) {
         return std::vector{text_parameter(dev_id), text_parameter(*deliveries[n].trace_id),
-                           id_parameter(deliveries[n].payload_hash), id_parameter(deliveries[n].event_id)};
+                           id_parameter(deliveries[n].event_id), id_parameter(deliveries[n].payload_hash)};
     };
     const auto key = [&](std::size_t n) {
         return keys_of(DeliveryKey{dev_id, *deliveries[n].trace_id, deliveries[n].payload_hash});

@@ -14,6 +14,7 @@
 #include "pg/query.h"
 #include "pg/row_versions.h"
 #include "pg/row_writer.h"
+#include "pg/scratch.h"
 #include "tables/accepted_duplicates.h"
 #include "tables/connection_row.h"
 #include "tables/disconnects.h"
@@ -82,19 +83,15 @@ void in_portions(Items& items, const F& write) {
             write(items.begin(), items.end());
         return;
     }
-    const MemoryContext rows =
-        call([] { return AllocSetContextCreate(CurrentMemoryContext, "rows to write", ALLOCSET_DEFAULT_SIZES); });
-    const MemoryContext outer = MemoryContextSwitchTo(rows);
+    const Scratch scratch;
     for (auto first = items.begin(); first != items.end();) {
         check_interrupts();
         const auto last =
             std::next(first, std::min<std::ptrdiff_t>(written_at_once, std::distance(first, items.end())));
-        write(first, last);
+        scratch.run([&] { write(first, last); });
         first = last;
-        call([rows] { MemoryContextReset(rows); });
     }
-    MemoryContextSwitchTo(outer);
-    call([rows] { MemoryContextDelete(rows); });
+    scratch.close();
 }
 
 void insert(const std::vector<HeapTuple>& rows, const Table& table) {
@@ -210,7 +207,7 @@ void delete_vanished(const Derived& derived, const std::string& dev_id) {
         std::vector<std::string> user_ids;
         for (const Connection& connection : derived.vanished)
             user_ids.push_back(connection.user_id);
-        delete_connections.run({text_parameter(dev_id), {TEXTARRAYOID, NullableValue(text_array_of(user_ids))}});
+        delete_connections.run({text_parameter(dev_id), texts_parameter(user_ids)});
     }
     if (!derived.vanished_reauths.empty()) {
         std::vector<std::string> old_user_ids, new_user_ids;
@@ -218,9 +215,7 @@ void delete_vanished(const Derived& derived, const std::string& dev_id) {
             old_user_ids.push_back(reauth.old_user_id);
             new_user_ids.push_back(reauth.new_user_id);
         }
-        delete_reauths.run({text_parameter(dev_id),
-                            {TEXTARRAYOID, NullableValue(text_array_of(old_user_ids))},
-                            {TEXTARRAYOID, NullableValue(text_array_of(new_user_ids))}});
+        delete_reauths.run({text_parameter(dev_id), texts_parameter(old_user_ids), texts_parameter(new_user_ids)});
     }
 }
 

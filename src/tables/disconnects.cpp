@@ -105,12 +105,12 @@ void insert(const Difference::Opened& opened, const std::string& dev_id, OnDupli
          text_parameter(dev_id),
          text_parameter(connection.user_id),
          id_parameter(connection.lineage_id),
-         {TEXTOID, NullableValue(connection.reference_id())},
-         {TEXTOID, NullableValue(connection.provider())},
-         {TEXTOID, NullableValue(connection.provider_user_id)},
+         nullable_text_parameter(connection.reference_id()),
+         nullable_text_parameter(connection.provider()),
+         nullable_text_parameter(connection.provider_user_id),
          text_parameter(std::string(to_string(on_duplicate))),
          {INT8OID, opened.event_id == 0 ? NullableValue() : NullableValue(Int64GetDatum(opened.event_id))},
-         {TIMESTAMPTZOID, NullableValue(TimestampTzGetDatum(GetCurrentTimestamp()))}});
+         timestamptz_parameter(GetCurrentTimestamp())});
 }
 
 } // namespace

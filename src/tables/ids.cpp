@@ -125,6 +125,7 @@ std::int64_t checked_id(const IdColumn& column, std::int64_t id) {
 }
 
 std::int64_t next_id(const IdColumn& column) {
+    lock_relation(column.table, RowExclusiveLock);
     return checked(column, draw(column), [] { return true; });
 }
 

@@ -15,7 +15,7 @@ struct IdColumn {
 };
 
 inline constexpr IdColumn event_ids{"events_event_id_seq", "events", "events_pkey", 1, 2};
-inline constexpr IdColumn connection_ids{"connections_connection_id_seq", "connections", "connections_pkey", 1, 2};
+inline constexpr IdColumn connection_ids{"connections_connection_id_seq", "connections", "connections_key", 1, 2};
 inline constexpr IdColumn change_ids{"changes_change_id_seq", "changes", "changes_pkey", 1, 5};
 inline constexpr IdColumn change_positions{"changes_position_seq", "changes", "changes_position_key", 10, 5};
 inline constexpr IdColumn rejected_delivery_ids{"rejected_rejected_id_seq", "rejected", "rejected_pkey", 1, 2};
@@ -26,7 +26,8 @@ inline constexpr IdColumn signing_secret_ids{"signing_secrets_secret_id_seq", "s
                                              1, 2};
 
 /// Returns the next id for a new row, greater than all ids in the table. It draws the id with the rights of the tables'
-/// owner, because a user who may insert events need not have rights to the sequences.
+/// owner, because a user who may insert events need not have rights to the sequences. The table is locked as by an
+/// INSERT before it is drawn, so that who has waited for those who write finds the rows of all ids that were drawn.
 ///
 /// A sequence may be behind the rows of its table, because replication brings rows but moves no sequence. A session
 /// compares the two when it first needs an id, and every time while a subscription brings rows.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pg/jsonb.h"
+#include "pg/scratch.h"
 
 namespace terra_identity::tables {
 
@@ -58,20 +59,19 @@ Fold fold_ledger(const std::string& dev_id, Reads reads, ToldProgress& progress)
         return opened;
     });
     Fold fold;
+    const Scratch scratch;
     while (true) {
         check_for_interrupts();
         call([&] { SPI_cursor_fetch(portal, true, fetch_rows); });
         SPITupleTable* const table = SPI_tuptable;
         if (table->numvals == 0)
             break;
-        const MemoryContext rows =
-            call([] { return AllocSetContextCreate(CurrentMemoryContext, "ledger rows", ALLOCSET_DEFAULT_SIZES); });
-        const MemoryContext outer = MemoryContextSwitchTo(rows);
         std::vector<Event> events;
         events.reserve(table->numvals);
-        for (std::uint64_t i = 0; i < table->numvals; ++i)
-            events.push_back(event_of(table->vals[i], table->tupdesc));
-        MemoryContextSwitchTo(outer);
+        scratch.run([&] {
+            for (std::uint64_t i = 0; i < table->numvals; ++i)
+                events.push_back(event_of(table->vals[i], table->tupdesc));
+        });
         fold.add(events);
         // How many events there are would cost as much to count as a part of reading them: what is known is how far
         // the ids go.
@@ -83,11 +83,9 @@ Fold fold_ledger(const std::string& dev_id, Reads reads, ToldProgress& progress)
         done += table->numvals;
         progress.at(done, static_cast<double>(id_of(table->numvals - 1) - *first_id + 1) /
                               static_cast<double>(last_id - *first_id + 1));
-        call([&] {
-            MemoryContextDelete(rows);
-            SPI_freetuptable(table);
-        });
+        call([table] { SPI_freetuptable(table); });
     }
+    scratch.close();
     call([portal] { SPI_cursor_close(portal); });
     return fold;
 }

@@ -1,4 +1,4 @@
-// LedgerEdits: what passes between forget() and the triggers that keep the ledger append-only.
+// LedgerEdits: what passes between forget() or prune() and the triggers that keep the ledger append-only.
 #pragma once
 
 namespace terra_identity::tables {

@@ -14,8 +14,9 @@
 //   9. rows of `disconnects`. Whoever takes them, to work on them, skips those that are locked (src/disconnecting.cpp).
 //
 // Beside this order: the feed of an environment, by which one transaction at a time gives positions to changes
-// (src/feed.cpp). Whoever writes never takes it, and whoever has it takes no other of these locks. And the pruning of
-// an environment, which is taken before all others, by whoever deletes events that say nothing (src/pruning.cpp).
+// (src/feed.cpp). Whoever writes never takes it, and whoever has it takes no other of these locks, except forget(),
+// which takes it first. And the pruning of an environment, which is taken before all others, by whoever deletes events
+// that say nothing (src/pruning.cpp).
 //
 // A single delivery without news, as most are, takes one lock of level 8, and never waits for a transaction that itself
 // waits. A transaction of many statements that would hold too many locks of levels 5 to 7 locks its environment

@@ -31,7 +31,7 @@ bool count_refusals(const std::string& dev_id, const std::string& reason, Timest
     bool is_logged = true;
     as_owner(owner_of_tables(), [&] {
         const Query::Parameter environment = text_parameter(dev_id), why = text_parameter(reason),
-                               time{TIMESTAMPTZOID, NullableValue(TimestampTzGetDatum(at))};
+                               time = timestamptz_parameter(at);
         const SPITupleTable* const counted = count_refusal.run({environment, why, time, id_parameter(count)});
         if (Query::rows() > 0)
             is_logged = DatumGetBool(column(counted, 0, 1).value);

@@ -11,10 +11,10 @@ using namespace pg;
 /// counted from 1.
 enum EnvironmentColumn : AttrNumber {
     environment_dev_id = 1,
-    environment_terra_dev_id,
     environment_account_policy,
     environment_signature_required,
     environment_signature_tolerance,
+    environment_terra_dev_id,
     environment_on_duplicate,
     environment_store_data,
 };

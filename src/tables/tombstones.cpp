@@ -1,5 +1,6 @@
 #include "tables/tombstones.h"
 
+#include "core/hex.h"
 #include "core/renaming.h"
 
 #include <algorithm>
@@ -180,12 +181,11 @@ void set_tombstone_key(const std::string& key) {
 }
 
 std::string new_name_of_forgotten() {
-    constexpr char digits[] = "0123456789abcdef";
     constexpr std::size_t named_bytes = 16;
     std::string name(forgotten_prefix);
     for (const char byte : random_bytes(named_bytes)) {
-        name += digits[static_cast<unsigned char>(byte) >> 4];
-        name += digits[static_cast<unsigned char>(byte) & 15];
+        name += hex_digits[static_cast<unsigned char>(byte) >> 4];
+        name += hex_digits[static_cast<unsigned char>(byte) & 15];
     }
     return name;
 }

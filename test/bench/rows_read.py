@@ -46,10 +46,22 @@ def row_7(scale):
     connections, members = scale.size(1_000_000, 1000), 1000
     database = databases.population(connections, 2, DUPLICATES)
     picks = server.any_known(connections)
-    measured = alternate_queries(scale, database, {"resolve": query("resolve", RESOLVE, picks),
-                                                   "user_id": query("by_user_id", BY_USER_ID, picks)})
-    lines = [Line(7, f"resolve() among {connections:,} connections, tps: resolve / SELECT by user_id", "≥ 0.7",
-                  ratio(measured["resolve"], measured["user_id"]), medians(measured, "tps"))]
+    resolve = query("resolve", RESOLVE, picks)
+    steps = {"primary key": query("by_user_id", BY_USER_ID, picks).step(database, scale.seconds),
+             "resolve": resolve.step(database, scale.seconds)}
+    for name, dev_id in {"of every environment": "NULL", "of one environment": "'default'"}.items():
+        role = "bench_reader_" + name.replace(" ", "_")
+        server.psql(database, f"CREATE ROLE {role}; SELECT terra_identity.grant_reader('{role}', {dev_id})")
+        steps[f"by a reader {name}"] = resolve.step(database, scale.seconds, options=f"-c role={role}")
+    for step in steps.values():
+        step()
+    measured = alternate(steps, scale.runs)
+    lines = [Line(7, f"resolve() among {connections:,} connections, tps: resolve / SELECT by primary key", "≥ 0.7",
+                  ratio(measured["resolve"], measured["primary key"]), medians(measured, "tps"))]
+    lines += [Line(7, f"the same {name}", "≥ 0.7", ratio(measured[name], measured["primary key"]), "")
+              for name in measured if name.startswith("by a reader")]
+    server.psql(database, "".join(f"DROP OWNED BY {role}; DROP ROLE {role};" for role in
+                                  ("bench_reader_of_every_environment", "bench_reader_of_one_environment")))
     load_crowd(database, members)
     picks = server.any_known(members)
     measured = alternate_queries(scale, database, {"of 1,000": query("resolve_crowd", RESOLVE, picks, CROWD),

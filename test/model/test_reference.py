@@ -8,7 +8,9 @@ import json
 import random
 import unittest
 
+import core_states
 import histories
+import scenarios
 from reading import DAY, EARLIEST, Event, created_at, ordering_timestamp, read
 from reference import state
 
@@ -723,6 +725,12 @@ class Disconnects(unittest.TestCase):
         self.assertEqual(self.queued("a", "b", "c", "d", None), [])
         undated = [event(1, auth("a")), event(2, athlete("a", "1")), event(3, athlete("b", "1", "bob"))]
         self.assertEqual(state(undated, on_duplicate="disconnect_older").disconnects, [])
+
+
+class Scenarios(unittest.TestCase):
+    def test_the_core_derives_the_same_states(self):
+        for line in scenarios.lines():
+            self.assertEqual(list(core_states.differences(line)), [])
 
 
 class Histories(unittest.TestCase):

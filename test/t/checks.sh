@@ -48,6 +48,26 @@ finish() {
     ((failures == 0))
 }
 
+# must_become_true NAME COMMAND...: waits until the command prints t; for a minute at most, after which nothing that
+# follows makes sense.
+must_become_true() {
+    local deadline=$((SECONDS + 60))
+    until [[ $("${@:2}") == t ]]; do
+        if ((SECONDS > deadline)); then
+            check "$1" "not within a minute"
+            finish
+            exit 1
+        fi
+        sleep 0.05
+    done
+}
+
+# until_true NAME COMMAND...: the same, as a check.
+until_true() {
+    must_become_true "$@"
+    check "$1" ""
+}
+
 # Errors are part of the answer.
 query() {
     psql -qAt -v ON_ERROR_STOP=1 "$@" 2>&1 || true

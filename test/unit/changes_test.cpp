@@ -21,7 +21,7 @@ std::map<std::string, nlohmann::json> details(const std::vector<Change>& changes
     std::map<std::string, nlohmann::json> result;
     for (const Change& change : changes)
         if (change.kind == kind)
-            result.emplace(change.user_id, change.detail);
+            result.emplace(change.user_id, nlohmann::json::parse(change.detail.dump()));
     return result;
 }
 

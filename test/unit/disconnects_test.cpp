@@ -172,7 +172,9 @@ TEST(DisconnectsTest, TheQueueFollowsEveryDerivation) {
             FAIL() << "TEST_SEED=" << seed << " fails with:\n" << to_text(smaller) << play(smaller);
         }
     }
-    EXPECT_GT(queued_ever, 30U); // the histories do have duplicates that are disconnected
+    if (histories(2000) >= 2000) {
+        EXPECT_GT(queued_ever, 30U); // the histories do have duplicates that are disconnected
+    }
 }
 
 TEST(DisconnectsTest, NeverEverybody) {

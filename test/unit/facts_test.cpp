@@ -114,8 +114,10 @@ TEST(FactsTest, SettledFactsAbsorbTheSamePassingEvents) {
         absorbed += a.absorbs(passing);
         return what_is_left->absorbs(passing) == a.absorbs(passing);
     });
-    EXPECT_LT(0, absorbed);
-    EXPECT_LT(absorbed, settled_ones);
+    if (histories(20'000) >= 20'000) {
+        EXPECT_LT(0, absorbed);
+        EXPECT_LT(absorbed, settled_ones);
+    }
 }
 
 TEST(FactsTest, DataDisputesAnEarlierIdentityEvent) {

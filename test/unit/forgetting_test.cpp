@@ -17,10 +17,12 @@ namespace {
 
 using nlohmann::json;
 
+json json_of(const JsonTree& tree) { return json::parse(tree.dump()); }
+
 /// The event that is read from what is left of another one.
 Event read_again(const Event& event, const Delivery& delivery) {
-    return read({.payload = minimal_payload(event),
-                 .headers = minimal_headers(event),
+    return read({.payload = json_of(minimal_payload(event)),
+                 .headers = json_of(minimal_headers(event)),
                  .received_at = delivery.received_at,
                  .is_entered = delivery.is_entered});
 }
@@ -66,10 +68,11 @@ TEST(MinimalPayloadTest, HasNothingElse) {
     delivery.payload["data"] = json::array({{{"steps", 5}}});
     delivery.headers["X-Terra-Trace-Id"] = "t";
     const Event event = read(delivery);
-    EXPECT_EQ(minimal_payload(event), json::parse(R"({"type": "athlete", "athlete": {"provider_user_id": "x"},
+    EXPECT_EQ(json_of(minimal_payload(event)), json::parse(R"({"type": "athlete", "athlete": {"provider_user_id": "x"},
         "user": {"user_id": "a", "provider": "OURA", "reference_id": "anna"}})"));
-    EXPECT_EQ(minimal_headers(event), json({{"X-Terra-Ordering-Timestamp", std::to_string(second(5) / 1000)}}));
-    EXPECT_EQ(minimal_headers(read(body("a").received(5))), json());
+    EXPECT_EQ(json_of(minimal_headers(event)),
+              json({{"X-Terra-Ordering-Timestamp", std::to_string(second(5) / 1000)}}));
+    EXPECT_TRUE(minimal_headers(read(body("a").received(5))).is_null());
 }
 
 /// A person's ids, and names for them.
@@ -178,11 +181,12 @@ TEST(RenamingTest, RenamesEveryIdOfAnEventAndOfAConnection) {
 }
 
 TEST(RenamingTest, RenamesIdsInTheDetailOfAChangeByTheirPlace) {
-    json detail = json::parse(R"({"successor_user_id": "a", "previous_status": "anna", "rule": "a",
+    JsonTree detail = JsonTree::parse(R"({"successor_user_id": "a", "previous_status": "anna", "rule": "a",
         "previous_reference_id": "anna", "provider_user_id": "a", "candidates": ["a2", "b"],
         "connections": [{"user_id": "a", "reference_id": "anna"}, {"user_id": "anna", "reference_id": "a"}]})");
     EXPECT_TRUE(names_of_anna().rename(detail));
-    EXPECT_EQ(detail, json::parse(R"({"successor_user_id": "!forgotten:1", "previous_status": "anna", "rule": "a",
+    EXPECT_EQ(json_of(detail),
+              json::parse(R"({"successor_user_id": "!forgotten:1", "previous_status": "anna", "rule": "a",
         "previous_reference_id": "!forgotten:3", "provider_user_id": "a", "candidates": ["!forgotten:2", "b"],
         "connections": [{"user_id": "!forgotten:1", "reference_id": "!forgotten:3"},
                         {"user_id": "anna", "reference_id": "a"}]})"));

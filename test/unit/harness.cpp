@@ -162,6 +162,12 @@ void World::rebuild(const Rules& rules) {
     store_.write(derive_from_ledger(store_));
 }
 
+void World::change_rules(const Rules& rules) {
+    rules_ = rules;
+    const std::set<Reauth>& reauths = store_.stored_reauths();
+    store_.write(derive_everything(rules_, store_.all(), {reauths.begin(), reauths.end()}));
+}
+
 Derived World::derive_from_ledger(Store& ids) const {
     const std::set<Reauth>& reauths = store_.stored_reauths();
     return derive_everything(rules_, fold_of(ledger_), store_.all(), {reauths.begin(), reauths.end()},

@@ -51,6 +51,9 @@ public:
     void rebuild(const Rules& rules);
     void rebuild() { rebuild(rules_); }
 
+    /// Derives everything again from the stored facts, under other rules, as an edit of the rules does.
+    void change_rules(const Rules& rules);
+
     /// Spoils everything that is derived, as a bug or an older version might have left it.
     void spoil();
 

@@ -216,11 +216,6 @@ bool shrink_once(History& history, const std::function<bool(const History&)>& fa
     return false;
 }
 
-std::uint64_t number_in(const char* variable, std::uint64_t fallback) {
-    const char* number = std::getenv(variable);
-    return number != nullptr ? std::strtoull(number, nullptr, 10) : fallback;
-}
-
 } // namespace
 
 History random_history(std::uint64_t seed) { return Histories(seed).tell(); }
@@ -241,6 +236,11 @@ std::string to_text(const History& history) {
                       delivery.payload.dump() + (delivery.is_entered ? " entered\n" : "\n");
     }
     return result;
+}
+
+std::uint64_t number_in(const char* variable, std::uint64_t fallback) {
+    const char* number = std::getenv(variable);
+    return number != nullptr ? std::strtoull(number, nullptr, 10) : fallback;
 }
 
 std::uint64_t first_seed() { return number_in("TEST_SEED", 1); }

@@ -29,4 +29,7 @@ std::uint64_t first_seed();
 /// How many seeds: the environment variable TEST_HISTORIES, else the default.
 std::uint64_t histories(std::uint64_t fallback);
 
+/// The number in this environment variable, else the default.
+std::uint64_t number_in(const char* variable, std::uint64_t fallback);
+
 } // namespace terra_identity::test

@@ -1,10 +1,15 @@
 // Tests with random histories. After every batch the state is the one that the set of events so far leads to, and it
 // stays the same when it is derived again from the ledger, also under other rules. TEST_SEED (the first) and
 // TEST_HISTORIES (how many) select other histories.
+#include "counts.h"
+#include "exported.h"
 #include "harness.h"
 #include "history.h"
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
 
 namespace terra_identity::test {
 namespace {
@@ -59,8 +64,10 @@ void expect_no_faults(std::uint64_t seed, const char* what, const Play& play) {
 template <class Test>
 void for_each_seed(const Test& test) {
     for (std::uint64_t seed = first_seed(), end = seed + histories(4000);
-         seed < end && !testing::Test::HasFatalFailure(); ++seed)
+         seed < end && !testing::Test::HasFatalFailure(); ++seed) {
         test(seed);
+        count("random histories");
+    }
 }
 
 TEST(RandomTest, EveryBatchLeadsToTheStateOfTheWholeSet) {
@@ -71,6 +78,51 @@ TEST(RandomTest, EveryBatchLeadsToTheStateOfTheWholeSet) {
             expect_no_faults(seed, policy == AccountPolicy::keep ? "keep" : "replace",
                              [&](const History& history) { return play(history, rules, seed % 2 == 0); });
         }
+    });
+}
+
+/// Inserts all events, in some order and in batches of up to this size, while the rules change between batches.
+World in_some_order(std::vector<Event> events, std::mt19937_64& random, std::size_t largest_batch) {
+    const auto below = [&random](std::size_t n) {
+        return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
+    };
+    std::shuffle(events.begin(), events.end(), random);
+    World world(some_rules(random()), random());
+    for (std::size_t begin = 0, end = 0; begin < events.size(); begin = end) {
+        if (below(4) == 0)
+            world.change_rules(some_rules(random()));
+        end = std::min(events.size(), begin + 1 + below(largest_batch));
+        const std::vector<Event> batch(events.begin() + static_cast<std::ptrdiff_t>(begin),
+                                       events.begin() + static_cast<std::ptrdiff_t>(end));
+        if (below(2) == 0)
+            world.insert(batch);
+        else
+            world.insert_what_is_new(batch);
+    }
+    return world;
+}
+
+TEST(RandomTest, AnyOrderAndBatchingUnderChangingRulesLeadsToOneState) {
+    for_each_seed([](std::uint64_t seed) {
+        expect_no_faults(seed, "orders", [&](const History& history) {
+            std::vector<Event> events;
+            for (const std::vector<Delivery>& batch : history)
+                for (const Event& event : read_all(batch))
+                    events.push_back(event);
+            if (events.empty())
+                return std::string();
+            std::mt19937_64 random(seed);
+            const Rules rules = some_rules(seed);
+            const Truths expected = brute_force(events, rules);
+            export_one_in(100, seed, history, rules);
+            std::string faults;
+            for (const std::size_t largest_batch : {std::size_t{1}, events.size()}) {
+                World world = in_some_order(events, random, largest_batch);
+                world.change_rules(rules);
+                faults += difference(expected, world.truths()) + world.faults();
+            }
+            return faults;
+        });
     });
 }
 

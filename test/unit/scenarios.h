@@ -37,6 +37,7 @@ std::vector<Scenario> scenarios_of_shared_accounts();
 std::vector<Scenario> scenarios_of_changed_facts();
 std::vector<Scenario> scenarios_of_corrections();
 std::vector<Scenario> scenarios_of_imports();
+std::vector<Scenario> scenarios_of_stories();
 
 /// Of all topics.
 std::vector<Scenario> all_scenarios();
