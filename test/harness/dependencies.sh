@@ -8,6 +8,9 @@
 #             test/mermaid
 #   --tools   also what make format and make lint need
 #   --fuzz    also what make fuzz needs
+#   --long    also what make check-long needs
+#   --coverage also what make coverage needs
+#   --sqlsmith also what test/long/sqlsmith.sh needs
 #   --matrix  also what make check-matrix needs
 set -euo pipefail
 harness=$(cd "$(dirname "$0")" && pwd)
@@ -78,11 +81,13 @@ has_locales() {
     return "$status"
 }
 
-# Whether pg_repack is installed, or has no package for this PostgreSQL: then the test runs without it.
+# Whether pg_repack is installed, or has no package for this PostgreSQL, as one that is not Debian's: then the test runs
+# without it.
 has_repack_if_any() {
     local major
     major=$(postgresql_major)
-    has_programs pg_repack || [[ -z $(apt-cache madison "postgresql-$major-repack" 2>/dev/null) ]]
+    has_programs pg_repack || [[ $(bindir) != /usr/lib/postgresql/* ]] ||
+        [[ -z $(apt-cache madison "postgresql-$major-repack" 2>/dev/null) ]]
 }
 
 has_python() {
@@ -172,6 +177,10 @@ npm_install_mermaid() {
     }
 }
 
+has_pgbouncer() {
+    PATH=$PATH:/usr/sbin command -v pgbouncer
+}
+
 has_fuzzer() {
     local program status=0
     program=$(mktemp)
@@ -224,6 +233,15 @@ check_all() {
     if [[ $options == *--fuzz* ]]; then
         need clang "compiles the fuzz targets" command -v clang++
         need libclang-rt-dev "libFuzzer and the sanitizers of clang" has_fuzzer
+    fi
+    if [[ $options == *--long* ]]; then
+        need pgbouncer "pools the sessions of a handler" has_pgbouncer
+    fi
+    if [[ $options == *--coverage* ]]; then
+        need gcovr "counts what the tests run" command -v gcovr
+    fi
+    if [[ $options == *--sqlsmith* ]]; then
+        need sqlsmith "makes up queries" command -v sqlsmith
     fi
     if [[ $options == *--matrix* ]]; then
         need mmdebstrap "makes the chroots" command -v mmdebstrap

@@ -8,8 +8,10 @@ project=$(cd "$harness/../.." && pwd)
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
 guarded_group=
+guarded_inside=
 server_dir=
-watchdog=
+server_dirs=()
+watchdogs=()
 
 fail() {
     echo "$(basename "$0"): $*" >&2
@@ -38,11 +40,18 @@ as_server_user() {
         env HOME="${server_dir:-/}" USER="$user" LOGNAME="$user" "$@"
 }
 
-# Runs a command in a process group of its own, so that a signal to this script ends the whole group at once.
+# Runs a command in a process group of its own, so that a signal to this script ends the whole group at once. What the
+# command runs `guarded` is of the same group.
 guarded() {
+    if [[ -n $guarded_inside ]]; then
+        "$@" </dev/null
+        return
+    fi
     set -m
+    guarded_inside=1
     "$@" </dev/null &
     guarded_group=$!
+    guarded_inside=
     set +m
     local status=0
     wait "$guarded_group" || status=$?
@@ -68,44 +77,57 @@ build_module() {
     quietly module make -C "$project" -j"$(nproc)" WERROR=-Werror PG_CONFIG="$("$harness/pg_config.sh")"
 }
 
-# Starts a private server (options as of server.sh start) in a folder under $servers, by default /tmp, sets the
-# environment to connect to it, copies the project's files to $server_dir/project for the server's user to read and
-# write, and removes everything in the end.
+# copy_project DIR: makes the folder, with the project's files and nothing that was built.
+copy_project() {
+    mkdir "$1"
+    # Status 1 means that a file changed while it was read. A running editor is no reason to fail.
+    { tar -C "$project" --exclude=./.git --exclude=./build -cf - . 2>/dev/null || [[ $? == 1 ]]; } |
+        tar -C "$1" --no-same-owner -xf -
+}
+
+# Starts a private server (options as of server.sh start) in a folder under $servers, by default /tmp, and sets the
+# environment to connect to it: see new_server.
 private_server() {
+    new_server "$@" || return
+    # shellcheck disable=SC1091
+    . "$server_dir/env"
+}
+
+# Starts a private server in the folder $server_dir, copies the project's files to $server_dir/project for the server's
+# user to read and write, and removes everything in the end. Several must be started before an environment is set.
+new_server() {
     server_dir=$(mktemp -d "${servers:-/tmp}/terra_identity.XXXXXX")
+    server_dirs+=("$server_dir")
     "$harness/server.sh" start "$server_dir" "$@" || return
     # kill -9 runs no trap. This process outlives the script and cleans up after it.
     if [[ -z ${KEEP:-} ]]; then
         setsid bash -c 'while kill -0 "$1"; do sleep 1; done; exec "$2" stop "$3"' \
             _ $$ "$harness/server.sh" "$server_dir" </dev/null >/dev/null 2>&1 &
-        watchdog=$!
+        watchdogs+=($!)
     fi
-    # shellcheck disable=SC1091
-    . "$server_dir/env"
-    mkdir "$server_dir/project"
-    # Status 1 means that a file changed while it was read. A running editor is no reason to fail.
-    { tar -C "$project" --exclude=./.git --exclude=./build -cf - . 2>/dev/null || [[ $? == 1 ]]; } |
-        tar -C "$server_dir/project" --no-same-owner -xf -
+    copy_project "$server_dir/project"
     if [[ $(id -u) == 0 ]]; then
         chown -R "$(server_user)": "$server_dir/project"
     fi
 }
 
 cleanup() {
-    local status=$?
+    local status=$? dir pid
     trap '' INT TERM HUP
     if [[ -n $guarded_group ]]; then
         kill -TERM -- "-$guarded_group" 2>/dev/null || true
     fi
-    if [[ -n $server_dir && -n ${KEEP:-} ]]; then
-        echo "The server is still running:          psql -h $server_dir -U postgres ${PGDATABASE:-}" >&2
-        echo "This stops and removes it: test/harness/server.sh stop $server_dir" >&2
-    elif [[ -n $server_dir ]]; then
-        "$harness/server.sh" stop "$server_dir" || true
-    fi
-    if [[ -n $watchdog ]]; then
-        kill -- "-$watchdog" "$watchdog" 2>/dev/null || true
-    fi
+    for dir in "${server_dirs[@]}"; do
+        if [[ -n ${KEEP:-} ]]; then
+            echo "The server is still running:          psql -h $dir -U postgres ${PGDATABASE:-}" >&2
+            echo "This stops and removes it: test/harness/server.sh stop $dir" >&2
+        else
+            "$harness/server.sh" stop "$dir" || true
+        fi
+    done
+    for pid in "${watchdogs[@]}"; do
+        kill -- "-$pid" "$pid" 2>/dev/null || true
+    done
     cd /
     "$harness/build_folder.sh" hand-over || true
     exit "$status"

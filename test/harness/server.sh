@@ -2,6 +2,7 @@
 # server.sh start DIR [--durable]: starts a private PostgreSQL under DIR with this extension installed, and changes
 #     nothing outside DIR. It listens on a Unix socket only. `. DIR/env` sets the environment to connect to it.
 #     Its superuser is postgres, without a password. Without --durable it does not fsync.
+#     If $SERVER_WRAPPER is set, a command with its options, the server runs under it; initdb does not.
 # server.sh stop DIR: stops the server and removes DIR. It is no error if there is nothing to do.
 #
 # PostgreSQL finds its libraries and share files relative to its own executable. So a copy of the executables in a tree
@@ -25,6 +26,8 @@ install_private_copy() {
     cp -as "$(realpath "$pkglibdir")/." "$root$pkglibdir/"
     quietly install make -C "$project" -j"$(nproc)" install \
         PG_CONFIG="$pg_config" DESTDIR="$root" WERROR="${WERROR--Werror}"
+    # So that tests can create what is then upgraded.
+    cp "$project"/test/data/terra_identity--*.sql "$root$sharedir/extension/"
 }
 
 write_configuration() {
@@ -46,6 +49,20 @@ export PATH='$root$bindir':"\$PATH"
 ENV
 }
 
+# A script in the place of the server's program. pg_ctl itself runs without the wrapper: a library that is preloaded
+# into it, for instance, would make it hang.
+wrap_server() {
+    mv "$root$bindir/postgres" "$root$bindir/postgres.wrapped"
+    cat >"$root$bindir/postgres" <<SCRIPT
+#!/usr/bin/env bash
+if [[ \$* == -V || \$* == *-C* ]]; then
+    exec '$root$bindir/postgres.wrapped' "\$@"
+fi
+exec $SERVER_WRAPPER '$root$bindir/postgres.wrapped' "\$@"
+SCRIPT
+    chmod 755 "$root$bindir/postgres"
+}
+
 start() {
     local pg_config bindir root fsync=off
     case ${1:-} in
@@ -62,6 +79,7 @@ start() {
     bindir=$("$pg_config" --bindir)
     echo "$root$bindir" >"$dir/private-server"
     server_dir=$dir
+    server_dirs=("$dir")
     install_private_copy "$pg_config"
 
     mkdir "$dir/data"
@@ -74,10 +92,13 @@ start() {
     as_server_user "$root$bindir/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 \
         --no-sync >"$dir/initdb.log" 2>&1 || fail "initdb failed: $(cat "$dir/initdb.log")"
     write_configuration
-    as_server_user "$root$bindir/pg_ctl" start -w -t 60 -s -D "$dir/data" -l "$dir/log" </dev/null >/dev/null ||
+    if [[ -n ${SERVER_WRAPPER:-} ]]; then
+        wrap_server
+    fi
+    as_server_user "$root$bindir/pg_ctl" start -w -t 120 -s -D "$dir/data" -l "$dir/log" </dev/null >/dev/null ||
         fail "the server did not start: $(tail -n 20 "$dir/log")"
     # The server runs: from here on only `stop` ends it.
-    server_dir=
+    server_dirs=()
 }
 
 stop() {

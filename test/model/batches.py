@@ -52,10 +52,13 @@ def plan(history):
         units.insert(rng.randint(0, len(units)), [("policy", WORKER)])
     for stored in rng.choice(STORED[history.keeps]):
         units.insert(rng.randint(0, len(units)), [("policy", STORE_DATA.replace("choice", stored))])
-    for correction in corrections(rng, history):
-        units.insert(rng.randint(0, len(units)), [correction])
-    for list_ in imports(rng, history):
-        units.insert(rng.randint(0, len(units)), [list_] * rng.choice([1, 1, 2]))
+    if history.entered is None:
+        entered = [[correction] for correction in corrections(rng, history)]
+        entered += [[list_] * rng.choice([1, 1, 2]) for list_ in imports(rng, history)]
+    else:
+        entered = [[step] for step in history.entered]
+    for unit in entered:
+        units.insert(rng.randint(0, len(units)), unit)
     steps = [("sql", f"SET TimeZone = '{rng.choice(TIME_ZONES)}';"),
              ("sql", f"SET DateStyle = '{rng.choice(['ISO, MDY', 'SQL, DMY', 'German'])}';")]
     while units:

@@ -10,7 +10,7 @@ import collections
 import copy
 import json
 import random
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import stories
 from reading import DAY, EARLIEST, Event, read
@@ -41,6 +41,7 @@ class History(NamedTuple):
     on_duplicate: str = "report"          # the final one
     accepted: frozenset = frozenset()     # the accounts that may be shared in the end: (provider, provider_user_id)
     keeps: str = "everything"             # or "no data", or "few events": what the ledger has of it in the end
+    entered: Optional[tuple] = None       # steps of the plan that correct() and import_users() take; null: by chance
 
 
 class World:

@@ -7,7 +7,8 @@ model_app, whose tables are attached, nothing else in the database is touched. A
 seed and index, written as a psql script to a temporary directory, and shrunk.
 
     python3 test/model/run.py [--histories N] [--seed S] [--jobs N]
-    python3 test/model/run.py --replay SEED:INDEX
+    python3 test/model/run.py --scenarios [--histories N] ...    orders of the scenarios of test/unit; each twice
+    python3 test/model/run.py [--scenarios] --replay SEED:INDEX
 """
 
 import argparse
@@ -22,6 +23,7 @@ from pathlib import Path
 import batches
 import comparison
 import forgetting
+import scenarios
 from histories import UNUSABLE_PROVIDERS, history
 from reading import Event
 from reference import SDK_PROVIDERS, state
@@ -230,8 +232,8 @@ def written(trial, directory, name):
     return path
 
 
-def replay(seed, index, suffix):
-    trial = Trial(history(seed, index), f"model-{seed}-{index}{suffix}")
+def replay(tell, seed, index, suffix):
+    trial = Trial(tell(seed, index), f"model-{seed}-{index}{suffix}")
     print(f"-- dev_id {trial.dev_id}, policy {trial.history.policy}, {len(trial.events)} events as they happened:")
     for event in trial.events:
         print("  " + json.dumps(event._asdict(), ensure_ascii=False))
@@ -268,27 +270,30 @@ def environment_suffix(seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--histories", type=int, default=2000, metavar="N")
+    parser.add_argument("--histories", type=int, metavar="N")
+    parser.add_argument("--scenarios", action="store_true")
     parser.add_argument("--seed", type=int, default=int(time.time()), metavar="S")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="psql sessions at a time")
     parser.add_argument("--replay", metavar="SEED:INDEX")
     options = parser.parse_args()
     seed, index = map(int, options.replay.split(":")) if options.replay else (options.seed, None)
     print(f"seed {seed}", flush=True)
+    tell = scenarios.history if options.scenarios else history
+    number = options.histories or (scenarios.all_of_them() if options.scenarios else 2000)
     prepare_database()
     suffix = environment_suffix(seed)
 
     if options.replay:
-        trials = replay(seed, index, suffix)
+        trials = replay(tell, seed, index, suffix)
     else:
         def block(start):
-            trials = [Trial(history(seed, i), f"model-{seed}-{i}{suffix}")
-                      for i in range(start, min(start + BLOCK, options.histories))]
+            trials = [Trial(tell(seed, i), f"model-{seed}-{i}{suffix}")
+                      for i in range(start, min(start + BLOCK, number))]
             run(trials)
             return trials
 
         with ThreadPoolExecutor(options.jobs) as pool:
-            trials = [trial for done in pool.map(block, range(0, options.histories, BLOCK)) for trial in done]
+            trials = [trial for done in pool.map(block, range(0, number, BLOCK)) for trial in done]
 
     failures = [trial for trial in trials if trial.differences]
     if failures:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+from psql_session import Session
 from tap import check, finish
 
 FILL = """
@@ -62,36 +63,10 @@ WORK = {
 MOMENTS = [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]
 
 
-class Session:
-    """A psql that is kept, to be cancelled from another one."""
-
-    def __init__(self):
-        self.psql = subprocess.Popen(["psql", "-XqAt"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     stderr=subprocess.STDOUT, text=True)
-        self.pid = int(self.run("SELECT pg_backend_pid()")[0])
-
-    def send(self, statements):
-        self.psql.stdin.write(statements + ";\n\\echo the end\n")
-        self.psql.stdin.flush()
-
-    def lines(self):
-        """What is printed until the end of what was sent."""
-        lines = []
-        while (line := self.psql.stdout.readline()) not in ("the end\n", ""):
-            lines.append(line.strip())
-        return lines
-
-    def run(self, statements):
-        self.send(statements)
-        return self.lines()
-
-    def cpu_time(self):
-        """In seconds: of the server's process, in user and in system mode."""
-        fields = open(f"/proc/{self.pid}/stat").read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def close(self):
-        self.psql.communicate()
+def cpu_time(session):
+    """In seconds: of the server's process, in user and in system mode."""
+    fields = open(f"/proc/{session.pid}/stat").read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def cancel(session, other, statement, moment, end=""):
@@ -99,10 +74,10 @@ def cancel(session, other, statement, moment, end=""):
     session.send(statement)
     time.sleep(moment)
     other.run(f"SELECT pg_cancel_backend({session.pid})")
-    had_used = session.cpu_time()
+    had_used = cpu_time(session)
     cancelled = any("canceling statement" in line for line in session.lines())
     session.run(end)
-    return session.cpu_time() - had_used, cancelled
+    return cpu_time(session) - had_used, cancelled
 
 
 def test_cancel(session, other):

@@ -212,7 +212,7 @@ indexes="SELECT i.indexrelid::regclass::text AS i FROM pg_index i JOIN pg_class 
 # The index that every event is looked up by is exchanged as often as all others together.
 reindex() {
     in_turn "'REINDEX INDEX CONCURRENTLY ' || i,
-             'REINDEX INDEX CONCURRENTLY terra_identity.connections_pkey'" "$indexes" 60
+             'REINDEX INDEX CONCURRENTLY terra_identity.connections_key'" "$indexes" 60
 }
 
 vacuum() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# prune on a ledger of some size: it tells how far it is, ends soon after a cancel, keeps whole batches, goes on, also in
-# a database that a dump was restored into; the space comes back; and the commands of the page about it run.
+# prune on a ledger of some size: it tells how far it is, ends soon after a cancel, keeps whole batches, goes on, also
+# in a database that a dump was restored into; the space comes back; and the commands of the page about it run.
 set -euo pipefail
 # shellcheck disable=SC1091
 . "$(dirname "$0")/checks.sh"
@@ -102,7 +102,8 @@ query -c 'DROP TRIGGER slow ON terra_identity.events' -c 'DROP FUNCTION slow'
 
 # What the page says runs: its commands, and the statement of its job.
 commands=$(awk '/^```sh$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$page")
-job=$(awk '/cron.schedule_in_database/ { inside = 1; sub(/.*\$\$/, ""); } inside && /\$\$/ { sub(/\$\$.*/, ""); print; exit }
+job=$(awk '/cron.schedule_in_database/ { inside = 1; sub(/.*\$\$/, ""); }
+           inside && /\$\$/ { sub(/\$\$.*/, ""); print; exit }
            inside' <<<"$commands")
 check "the page has a job" "$([[ $job == *"CALL terra_identity.prune("* ]] || echo "$job")"
 check "its statement runs as one" "$(query -c "$job")"

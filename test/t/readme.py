@@ -21,7 +21,7 @@ PAGES = {
                      " 'success', 'user', jsonb_build_object('user_id', u, 'provider', 'GARMIN', 'reference_id', 'r'))"
                      " FROM unnest(ARRAY['b3f1', '77ac']) u;",
     "docs/handler.md": "CREATE ROLE anon;",
-    "docs/roles.md": "CREATE ROLE loader; CREATE ROLE support; CREATE ROLE disconnector;",
+    "docs/roles.md": "CREATE ROLE app_owner; CREATE ROLE loader; CREATE ROLE support; CREATE ROLE disconnector;",
 }
 
 # Beside the transcript's people: data of theirs; what Terra lists, and what its SQL destination wrote; an account that

@@ -24,19 +24,6 @@ block() { # NAME: the SQL block of that page that has this mark above it.
         docs/dumps-and-replication.md
 }
 
-until_true() { # NAME COMMAND...: for a minute at most, after which nothing that follows makes sense.
-    local deadline=$((SECONDS + 60))
-    until [[ $("${@:2}") == t ]]; do
-        if ((SECONDS > deadline)); then
-            check "$1" "not within a minute"
-            finish
-            exit 1
-        fi
-        sleep 0.1
-    done
-    check "$1" ""
-}
-
 everything() { # Every row of what is published, and the rules as they are shown.
     publisher -c "SELECT format('SELECT %L, t FROM terra_identity.%I t ORDER BY t::text', name, name)
         FROM (SELECT tablename FROM pg_publication_tables WHERE pubname = 'terra_identity'

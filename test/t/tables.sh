@@ -118,8 +118,13 @@ query -c "SELECT DISTINCT prosrc FROM pg_proc WHERE $our_functions
 check "there are functions in C" "$([[ -s $work/called ]] || cat "$work/exported")"
 check "each is in the library" \
     "$(comm -13 "$work/exported" "$work/called" | sed 's/$/: sql\/install names it, and no C++ source exports it/')"
+# And what scripts of earlier versions and upgrades call, so that pg_upgrade brings their databases here.
+grep -ohE "'terra_identity_[a-z_]+'" test/data/terra_identity--*.sql sql/upgrade/*.sql |
+    tr -d "'" | sort -u >"$work/called_earlier"
+check "so is each of an earlier version" \
+    "$(comm -13 "$work/exported" "$work/called_earlier" | sed 's/$/: no C++ source exports it any more/')"
 check "and nothing else" \
-    "$(comm -23 "$work/exported" "$work/called" |
+    "$(comm -23 "$work/exported" <(sort -u "$work/called" "$work/called_earlier") |
         sed 's/$/: a C++ source exports it, and sql\/install does not name it/')"
 
 query -c "DROP OWNED BY tables_reader; DROP ROLE tables_reader"

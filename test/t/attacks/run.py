@@ -106,8 +106,11 @@ def test_secrets(log):
         check(f"no dump has it: pg_dump {' '.join(options)}",
               done and SECRET not in dump.stdout and "0p3n" not in dump.stdout,
               dump.stderr.strip())
+    dump = subprocess.run(["pg_dump"], capture_output=True, text=True, check=True).stdout
+    columns, row = re.search(r"COPY terra_identity\.environment_settings \((.*)\) FROM stdin;\n(default\t.*)",
+                             dump).groups()
     check("a dump has the requirement",
-          "default\t\\N\tkeep\tt\t" in subprocess.run(["pg_dump"], capture_output=True, text=True, check=True).stdout)
+          dict(zip(columns.split(", "), row.split("\t"))).get("signature_required") == "t")
 
 
 BODIES = {

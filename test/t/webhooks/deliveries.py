@@ -52,12 +52,12 @@ def sign(secret, at, body):
 class Webhooks:
     """All that is sent: `good` from the model's histories, and what is to be refused."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, count=WEBHOOKS):
         self.rng = random.Random(seed)
         self.good = []             # Deliveries, each once
         self.told = []             # (Delivery, payload, headers), one for each event of the histories: repeats too
         number = 0
-        while len(self.told) < WEBHOOKS:
+        while len(self.told) < count:
             self.add_history(history(seed, number), number)
             number += 1
         self.garbage = [Delivery(f"garbage-{i}", body) for i, body in enumerate(self.garbage_bodies())]

@@ -81,7 +81,7 @@ class Test:
                 SELECT terra_identity.set_signing_secret('{SECRET}', dev_id => '{DEV_ID}');
                 SELECT terra_identity.grant_writer('handler')""")
         self.handler.start()
-        self.terra = Terra(self.handler.port, SECRET, self.seed)
+        self.terra = Terra([self.handler.port], SECRET, self.seed)
 
     def send(self, deliveries, meanwhile=None):
         deliveries = list(deliveries)

@@ -14,10 +14,10 @@ SENDERS = 12
 
 
 class Terra:
-    """Sends to one handler. `attempts`: (time sent, time answered, status or the exception)."""
+    """Sends to the handlers, to any of them. `attempts`: (time sent, time answered, status or the exception)."""
 
-    def __init__(self, port, secret, seed):
-        self.port, self.secret, self.seed = port, secret, seed
+    def __init__(self, ports, secret, seed):
+        self.ports, self.secret, self.seed = ports, secret, seed
         self.connection = threading.local()
         self.attempts = []
         self.forgeries_sent = 0
@@ -31,7 +31,7 @@ class Terra:
             headers[rng.choice(["X-Terra-Signature", "terra-signature"])] = signature
         connection = getattr(self.connection, "open", None)
         if connection is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+            connection = http.client.HTTPConnection("127.0.0.1", rng.choice(self.ports), timeout=60)
         self.connection.open = None
         with self.lock:
             self.forgeries_sent += delivery.forgery is not None

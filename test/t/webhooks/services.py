@@ -89,20 +89,20 @@ class LockedLedger:
 
 
 class Handler:
-    def __init__(self, directory, dev_id=None):
-        self.directory = Path(directory)
+    def __init__(self, directory, dev_id=None, name="handler", **environment):
+        self.directory, self.name = Path(directory), name
         self.port = free_port()
-        self.environment = dict(os.environ, PGUSER="handler", PGDATABASE="webhooks", PORT=str(self.port))
+        self.environment = dict(os.environ, PGUSER="handler", PGDATABASE="webhooks", PORT=str(self.port), **environment)
         for name in ("HOST", "TERRA_DEV_ID"):
             self.environment.pop(name, None)
         if dev_id:
             self.environment["TERRA_DEV_ID"] = dev_id
 
     def start(self):
-        with open(self.directory / "handler.log", "a") as log:
+        with open(self.directory / f"{self.name}.log", "a") as log:
             self.process = subprocess.Popen(["node", str(HANDLER)], env=self.environment, stdin=subprocess.DEVNULL,
                                             stdout=subprocess.PIPE, stderr=log, text=True)
-        (self.directory / "handler.pid").write_text(str(self.process.pid))
+        (self.directory / f"{self.name}.pid").write_text(str(self.process.pid))
         assert self.process.stdout.readline() == f"listening on 127.0.0.1:{self.port}\n", "the handler did not start"
 
     def stop(self, how):
@@ -115,7 +115,7 @@ class Handler:
             status = self.process.wait(15)
         except subprocess.TimeoutExpired:
             return None
-        (self.directory / "handler.pid").unlink()
+        (self.directory / f"{self.name}.pid").unlink()
         return status
 
     def runs(self):
