@@ -164,10 +164,11 @@ struct Named {
     DisconnectRow row;
 };
 
-/// The row that the arguments name. @throws Error 22023 if there is none
+/// The row that the arguments name; in a batch, under the lock of its environment. @throws Error 22023 if there is none
 Named row_of_arguments(const NullableValue& disconnect_id, const NullableValue& dev_id) {
     const std::int64_t id = DatumGetInt64(required(disconnect_id, "disconnect_id").value);
     Named named{dev_id_argument(dev_id), {}};
+    lock_whole_in_batch(named.dev_id);
     const std::optional<DisconnectRow> row = find_disconnect(named.dev_id, id);
     if (!row)
         throw Error{"22023",

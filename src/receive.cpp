@@ -78,7 +78,10 @@ bool names_forgotten_in_body(const Delivery& delivery) {
 } // namespace
 
 Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_id, std::string reason) {
-    lock_relation("rejected", RowExclusiveLock); // which forget() locks, so that the tombstones are read after it
+    // forget() locks both, in this order: the tombstones are read after it, and what else this statement receives is not
+    // kept from the ledger by a forget() that waits for this.
+    lock_relation("events", RowExclusiveLock);
+    lock_relation("rejected", RowExclusiveLock);
     if (names_forgotten_in_body(delivery))
         return acknowledge(delivery);
     as_owner(owner_of_tables(), [&] {
@@ -145,6 +148,7 @@ Answer store(const Delivery& delivery, const JsonInput& payload, const std::opti
 
 /// Stores a delivery whose signature is good or not required. Null if the route has changed: then look it up again.
 std::optional<Answer> deliver(const Delivery& delivery, const Route& route, const Headers& headers) {
+    lock_whole_in_batch(delivery.dev_id);
     JsonInput payload = read_jsonb(bytes_of(delivery.body));
     if (payload.problem.empty())
         payload.problem = problem_under_strict(payload.jsonb, headers, received_micros(delivery));

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "pg/calls.h"
+#include "pg/relations.h"
 #include "pg/versions.h"
 
 namespace terra_identity::tables {
@@ -123,6 +124,13 @@ void begin_batch() {
 void begin_batch_if_called_again(FunctionCallInfo fcinfo) {
     if (may_be_called_again(fcinfo->flinfo->fn_oid))
         begin_batch();
+}
+
+void lock_whole_in_batch(const std::string& dev_id) {
+    if (!keeps_batches_out())
+        return;
+    lock_relation("events", RowExclusiveLock);
+    EnvironmentLocks(dev_id).lock_environment(true);
 }
 
 bool EnvironmentLocks::held_exclusive() const { return holds_exclusive(environment_tag()); }

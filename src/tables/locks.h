@@ -71,6 +71,10 @@ void begin_batch_if_called_again(FunctionCallInfo fcinfo);
 /// the order several times in one call.
 void begin_batch();
 
+/// In a batch, locks the ledger for writing, and then a whole environment. For a function that may take something of a
+/// later level before it writes to the ledger: the next call of the statement would lock the environment after it.
+void lock_whole_in_batch(const std::string& dev_id);
+
 /// The locks of one environment that a statement takes: levels 4 to 7.
 class EnvironmentLocks {
 public:

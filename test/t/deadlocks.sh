@@ -427,6 +427,15 @@ done
 finish_part workers "workers beside deliveries" "$position"
 
 position=$(log_size)
+for number in 0 1 2 3; do
+    start forgets "$number" "$pair_duration" ingest_many@2 ingest_some_no_json@2 ingest_unsigned_where_signed@1
+    start forgets "$((number + 4))" "$pair_duration" disconnects@2 accept@2 insert_one@4 ingest_one@2
+done
+start forgets 8 "$pair_duration" forget
+start forgets 9 "$pair_duration" forget
+finish_part forgets "forget() beside what it waits for" "$position"
+
+position=$(log_size)
 for round in 1 2 3 4 5; do
     for direction in 1 -1; do
         psql -q -c "/* batch */ INSERT INTO terra_identity.events (dev_id, payload, headers)
