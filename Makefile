@@ -3,7 +3,7 @@
 
 # Goals that are scripts. They work without PostgreSQL (make check installs what is missing first).
 scripts := help check check-unit check-fuzz check-regress check-isolation check-model check-t check-long check-matrix \
-           check-fresh dist demo bench fuzz format lint reference
+           check-fresh coverage dist demo bench fuzz format lint reference
 goals := $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter $(scripts),$(goals)))
@@ -33,6 +33,8 @@ help:
 	@echo 'make check-matrix     make check on every supported Debian (root only); DISTRIBUTIONS="trixie sid"'
 	@echo 'make check-fresh      make demo and make check where little or half of it is installed (root only);'
 	@echo '                      DISTRIBUTIONS="bookworm trixie", MACHINES="minimal client foreign" to choose'
+	@echo 'make coverage         what of the core the unit tests run, and of the bridge the other suites; 20 minutes,'
+	@echo '                      SUITES="regress" to choose these'
 	@echo 'make dist             the archive for PGXN, of what is committed, in build/dist'
 	@echo 'make demo             run test/demo/demo.sql; KEEP=1 leaves its server running, PAGE=1 shows the story on a'
 	@echo '                      web page (examples/support) until Ctrl-C'
@@ -59,7 +61,7 @@ check-matrix:
 check-fresh:
 	@test/harness/fresh.sh
 
-demo bench dist:
+coverage demo bench dist:
 	@test/harness/$@.sh
 
 # Not by the environment: bash counts in a variable of this name.
@@ -100,7 +102,7 @@ PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) $(export_
 PG_CXXFLAGS = -std=c++20 -fvisibility=hidden -Wall -Wextra -O2 $(WERROR)
 # PostgreSQL 15 does not say yet which symbols of a module built with hidden visibility are for the server.
 export_15 = $(if $(filter 15,$(MAJORVERSION)),-DPGDLLEXPORT='__attribute__((visibility("default")))')
-# test/long/sanitizers.sh sets INSTRUMENT.
+# test/long/sanitizers.sh and test/harness/coverage.sh set INSTRUMENT.
 SHLIB_LINK = -lstdc++ $(INSTRUMENT)
 override with_llvm = no
 

@@ -154,6 +154,12 @@ SELECT user_id, round(extract(epoch FROM leased_until - now()) / 60) AS minutes 
 SELECT user_id FROM terra_identity.take_disconnects(10);
 SELECT user_id FROM terra_identity.take_disconnects(10);
 SELECT user_id, state, attempts, taken_by = current_user AS by_me, last_of_account, other_user_ids FROM terra_identity.disconnects WHERE dev_id = 'disconnects' AND state = 'taken' ORDER BY user_id;
+-- One that is taken is as open as one that is queued: nobody opens another.
+\set VERBOSITY terse
+INSERT INTO terra_identity.disconnects (dev_id, user_id, lineage_id, provider, provider_user_id, on_duplicate, requested_at, state, next_attempt_at)
+SELECT dev_id, user_id, lineage_id, provider, provider_user_id, on_duplicate, requested_at, 'queued', now()
+FROM terra_identity.disconnects WHERE dev_id = 'disconnects' AND provider_user_id = 'scale 1' AND state = 'taken';
+\set VERBOSITY default
 -- Confirmed: it has ended, and the ledger knows why.
 SELECT terra_identity.confirm_disconnect(disconnect_id) AS first, terra_identity.confirm_disconnect(disconnect_id) AS again FROM terra_identity.disconnects WHERE dev_id = 'disconnects' AND provider_user_id = 'scale 1';
 SELECT d.state, d.closed_because, d.closed_at IS NOT NULL AS closed, d.last_of_account, d.other_user_ids, c.status, v.user_id AS verified

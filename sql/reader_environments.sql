@@ -318,6 +318,16 @@ SELECT bool_or(plan ~ 'Gather') AS parallel FROM pg_temp.plan(:'everybody') plan
 RESET ROLE;
 RESET ALL;
 
+-- Another cluster's row that has the number of a role here is another role's: it stays.
+CREATE ROLE regress_twin;
+SELECT terra_identity.grant_reader('regress_twin', 'readers a');
+INSERT INTO terra_identity.readers (dev_id, role_id, system_identifier, role)
+SELECT 'readers a', role_id, system_identifier - 1, 'regress_elsewhere' FROM terra_identity.readers WHERE role = 'regress_twin';
+SELECT terra_identity.revoke_reader('regress_twin');
+SELECT role FROM terra_identity.readers WHERE role IN ('regress_twin', 'regress_elsewhere');
+DELETE FROM terra_identity.readers WHERE role = 'regress_elsewhere';
+DROP ROLE regress_twin;
+
 -- The default environment that nobody has set is no table's row. It is hidden as if it were one.
 BEGIN;
 DELETE FROM terra_identity.environments WHERE dev_id = 'default';

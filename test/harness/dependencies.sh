@@ -10,6 +10,7 @@
 #   --fuzz    also what make fuzz needs
 #   --long    also what make check-long needs
 #   --coverage also what make coverage needs
+#   --assertions also what test/long/assertions.sh needs
 #   --sqlsmith also what test/long/sqlsmith.sh needs
 #   --matrix  also what make check-matrix needs
 set -euo pipefail
@@ -181,6 +182,10 @@ has_pgbouncer() {
     PATH=$PATH:/usr/sbin command -v pgbouncer
 }
 
+has_valgrind() {
+    command -v valgrind && g++ -fsyntax-only -x c++ - <<<'#include <valgrind/memcheck.h>'
+}
+
 has_fuzzer() {
     local program status=0
     program=$(mktemp)
@@ -239,6 +244,17 @@ check_all() {
     fi
     if [[ $options == *--coverage* ]]; then
         need gcovr "counts what the tests run" command -v gcovr
+    fi
+    if [[ $options == *--assertions* ]]; then
+        need valgrind "watches the memory of a server" has_valgrind
+        need dpkg-dev "unpacks Debian's source" command -v dpkg-source
+        need debian-archive-keyring "its signature" test -e /usr/share/keyrings/debian-archive-keyring.gpg
+        need bison "parses the server's grammar" command -v bison
+        need flex "its lexer" command -v flex
+        need pkg-config "finds its libraries" command -v pkg-config
+        need libicu-dev "collations" pkg-config icu-uc
+        need libssl-dev "pgcrypto" pkg-config openssl
+        need zlib1g-dev "compressed dumps" pkg-config zlib
     fi
     if [[ $options == *--sqlsmith* ]]; then
         need sqlsmith "makes up queries" command -v sqlsmith

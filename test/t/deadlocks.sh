@@ -431,8 +431,8 @@ for number in 0 1 2 3; do
     start forgets "$number" "$pair_duration" ingest_many@2 ingest_some_no_json@2 ingest_unsigned_where_signed@1
     start forgets "$((number + 4))" "$pair_duration" disconnects@2 accept@2 insert_one@4 ingest_one@2
 done
-start forgets 8 "$pair_duration" forget
-start forgets 9 "$pair_duration" forget
+start forgets 8 "$pair_duration" forget@1
+start forgets 9 "$pair_duration" forget@1
 finish_part forgets "forget() beside what it waits for" "$position"
 
 position=$(log_size)
