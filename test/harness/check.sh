@@ -11,7 +11,7 @@
 #
 # BROWSER=no: without the browser that test/t/graph.sh and test/t/support.sh need; they are skipped if there is none.
 #
-# TESTS: of regress and isolation only these. A test of sql also needs 00_install, which comes first.
+# TESTS: of regress, isolation and t only these. A test of sql also needs 00_install, which comes first.
 #
 # The model, the scenarios that it plays, and each test/t/*.sh get an empty database of their own, as PGDATABASE.
 set -euo pipefail
@@ -185,10 +185,12 @@ run_histories() {
 run_t() {
     local log=$server_dir/t.log scripts script ran bad skipped passed failed=0
     # From the end of the alphabet: webhooks takes long, and would be the last, beside an idle server.
-    scripts=$(find test/t -maxdepth 1 -name '*.sh' -executable | sort -r)
+    scripts=$(find test/t -maxdepth 1 -name '*.sh' -executable -exec basename -as .sh {} +)
+    # shellcheck disable=SC2086  # these are several words
+    scripts=$(chosen $scripts | sort -r | sed -E 's|.+|test/t/&.sh|')
     [[ -n $scripts ]] || { report t 0 0; return; }
     as_server_user mkdir "$server_dir/t"
-    # shellcheck disable=SC2086  # these are several words
+    # shellcheck disable=SC2086
     T_LOGS=$server_dir/t SERVERS=${server_dirs[*]} guarded as_server_user prove --jobs "${#server_dirs[@]}" --timer \
         --exec 'test/harness/on_free_server.sh test/harness/in_database.sh' $scripts >"$log" 2>&1 || true
     rm -rf "$project/build/results/t"

@@ -74,7 +74,7 @@ check_in() {
     mkdir "$1/tmp/terra_identity"
     tar -C "$1/tmp/terra_identity" --no-same-owner -xf -
     exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 CI=true SUITES="${SUITES:-}" \
-        HISTORIES="${HISTORIES:-}" BROWSER=no /tmp/terra_identity/.ci/run </dev/null
+        HISTORIES="${HISTORIES:-}" TESTS="${TESTS:-}" BROWSER=no /tmp/terra_identity/.ci/run </dev/null
 }
 export -f check_in
 
