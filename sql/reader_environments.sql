@@ -326,6 +326,7 @@ SELECT 'readers a', role_id, system_identifier - 1, 'regress_elsewhere' FROM ter
 SELECT terra_identity.revoke_reader('regress_twin');
 SELECT role FROM terra_identity.readers WHERE role IN ('regress_twin', 'regress_elsewhere');
 DELETE FROM terra_identity.readers WHERE role = 'regress_elsewhere';
+DROP OWNED BY regress_twin;
 DROP ROLE regress_twin;
 
 -- The default environment that nobody has set is no table's row. It is hidden as if it were one.

@@ -101,7 +101,7 @@ std::int64_t position_of(const std::string& consumer, const std::string& dev_id)
 std::size_t count_beyond(std::int64_t position, const std::string& dev_id, const Table& changes, std::size_t most) {
     const IndexScan scan{.table = changes.relation(), .index = "changes_position_key", .limit = most};
     IndexKeys keys;
-    keys.equals(dev_id).beyond({{Int64GetDatum(position), F_BTINT8CMP}}, BTGreaterStrategyNumber);
+    keys.equals(dev_id).greater_than(position);
     return scan.fetch(keys).size();
 }
 

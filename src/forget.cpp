@@ -52,11 +52,9 @@ std::map<std::string, Erased> forget(const Forgotten& who, const std::string& de
         search->read_settled();
     });
     lock_feed(dev_id, true); // whoever has it takes no other lock, and gives positions to changes that this removes
-    // These come before all other locks of src/tables/locks.h. Whoever edits accepted_duplicates may wait for a batch,
-    // which may not have begun to insert.
-    lock_relation("accepted_duplicates", ShareRowExclusiveLock);
-    lock_relation("events", ShareRowExclusiveLock);
-    lock_relation("rejected", ShareRowExclusiveLock);
+    // Before all other locks of src/tables/locks.h, and together: who edits accepted_duplicates may wait for a batch that
+    // has not begun to insert yet.
+    lock_relations_together({"events", "rejected", "accepted_duplicates"}, ShareRowExclusiveLock);
     Table connections("connections", RowExclusiveLock);
     EnvironmentLocks locks(dev_id);
     locks.lock_environment(true);

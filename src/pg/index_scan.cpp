@@ -70,6 +70,12 @@ IndexKeys& IndexKeys::greater_than(const std::string& text) {
     return *this;
 }
 
+IndexKeys& IndexKeys::greater_than(std::int64_t number) {
+    const AttrNumber column = next_column();
+    ScanKeyInit(&keys_.emplace_back(), column, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(number));
+    return *this;
+}
+
 IndexKeys& IndexKeys::equals(const std::optional<std::string>& text) {
     if (text)
         return equals(*text);

@@ -38,6 +38,7 @@ public:
     IndexKeys& equals(bool flag);
     IndexKeys& equals_bytes(std::string_view bytes);
     IndexKeys& greater_than(const std::string& text);
+    IndexKeys& greater_than(std::int64_t number);
 
     /// One member of a row comparison: a value and the B-tree comparison of its column's type.
     struct RowMember {
@@ -45,7 +46,8 @@ public:
         RegProcedure comparison;
     };
 
-    /// The next columns, compared as a row: less (BTLessStrategyNumber) or greater than these. At most once, last.
+    /// The next columns, at least two, compared as a row: less (BTLessStrategyNumber) or greater than these. At most
+    /// once, last. (A B-tree looks for the second member of a row, whether it is there or not.)
     IndexKeys& beyond(std::initializer_list<RowMember> row, StrategyNumber strategy);
 
     /// Gives the values the collations of the index's columns, by which a B-tree compares. Needed before a scan.

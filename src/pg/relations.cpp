@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "pg/versions.h"
 
@@ -115,6 +116,24 @@ void forget_relation(Oid changed) {
             known.oid = InvalidOid;
 }
 
+namespace {
+
+/// @return its OID; InvalidOid if others have it locked, or it is being replaced
+Oid try_lock_relation(const char* name, LOCKMODE mode) {
+    return call([=] {
+        KnownRelation& known = raising::known_relation(name);
+        const Oid oid = raising::look_up(known);
+        if (!ConditionalLockRelationOid(oid, mode))
+            return InvalidOid;
+        if (known.oid == oid)
+            return oid;
+        UnlockRelationOid(oid, mode);
+        return InvalidOid;
+    });
+}
+
+} // namespace
+
 Oid lock_relation(const char* name, LOCKMODE mode) {
     return call([=] {
         KnownRelation& known = raising::known_relation(name);
@@ -126,6 +145,23 @@ Oid lock_relation(const char* name, LOCKMODE mode) {
             UnlockRelationOid(oid, mode);
         }
     });
+}
+
+void lock_relations_together(std::initializer_list<const char*> names, LOCKMODE mode) {
+    for (const char* const* awaited = names.begin(); awaited != names.end();) {
+        std::vector<Oid> locked{lock_relation(*awaited, mode)};
+        const char* const* const busy = std::find_if(names.begin(), names.end(), [&](const char* const& name) {
+            if (&name == awaited)
+                return false;
+            const Oid oid = try_lock_relation(name, mode);
+            if (OidIsValid(oid))
+                locked.push_back(oid);
+            return !OidIsValid(oid);
+        });
+        for (const Oid oid : busy == names.end() ? std::vector<Oid>() : locked)
+            call([=] { UnlockRelationOid(oid, mode); });
+        awaited = busy;
+    }
 }
 
 void wait_for_writers(const char* name) {

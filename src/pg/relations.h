@@ -1,6 +1,7 @@
 // The extension's own tables and indexes, by name.
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +17,10 @@ void forget_relation(Oid changed);
 /// It may be replaced or dropped at any time before the lock is granted: REINDEX CONCURRENTLY gives the name of an
 /// index to another one.
 Oid lock_relation(const char* name, LOCKMODE mode);
+
+/// Locks relations of the extension's schema until the end of the transaction. While it waits for one of them, it has
+/// locked none, so that no deadlock comes of their order.
+void lock_relations_together(std::initializer_list<const char*> names, LOCKMODE mode);
 
 /// Waits for all transactions that are writing to a relation of the extension's schema, and for its VACUUM. Nobody
 /// waits for this one.

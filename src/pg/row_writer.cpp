@@ -188,6 +188,7 @@ void insert_entries(const PreparedTable* prepared, const Slots& rows, bool updat
 /// Puts a row into a slot and checks its constraints.
 void check(const PreparedTable* prepared, HeapTuple row, TupleTableSlot* slot) {
     ExecStoreHeapTuple(row, slot, false);
+    slot->tts_tableOid = RelationGetRelid(prepared->target->ri_RelationDesc); // which a constraint may ask for
     ExecConstraints(prepared->target, slot, prepared->executor);
     ResetPerTupleExprContext(prepared->executor);
 }
