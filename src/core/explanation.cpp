@@ -334,7 +334,7 @@ private:
         case Status::failed:
             return is + since + ", because of an auth with status error" + by_rule(rule_names::status);
         }
-        return is + ".";
+        return is + "."; // never
     }
 
     /// What ended it at this time: the webhook, unless an entered event did.

@@ -19,7 +19,7 @@ std::string_view to_string(OnDuplicate on_duplicate) {
     case OnDuplicate::disconnect_newer:
         return "disconnect_newer";
     }
-    return "";
+    return ""; // never
 }
 
 std::optional<OnDuplicate> on_duplicate_of(std::string_view word) {

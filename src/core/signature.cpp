@@ -84,7 +84,7 @@ std::string_view to_string(Verdict verdict) {
     case Verdict::wrong:
         return "the signature is wrong";
     }
-    return "";
+    return ""; // never
 }
 
 bool is_timely(Micros time, const SignatureRules& rules) {

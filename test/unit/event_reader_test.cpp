@@ -1,4 +1,5 @@
 // Tests with odd payloads: every row of "Reading a payload" in docs/rules.md, and the texts of all problems.
+#include "core/entered.h"
 #include "core/envelope.h"
 #include "core/event_reader.h"
 
@@ -394,6 +395,15 @@ TEST(EventReaderTest, TheTimeIsTheOrderingTimestampElseTheTimeOfReceipt) {
     headers.ordering = 5;
     EXPECT_EQ(read(payload, headers).time, 5);
     EXPECT_EQ(read(payload, headers).ordering, 5);
+}
+
+TEST(EventReaderTest, ACorrectionOfALaterVersionIsAProblem) {
+    for (const char* const what : {"renamed", "same_person"}) {
+        const json payload{{"type", "correction"}, {"user", {{"user_id", "a"}}}, {"correction", {{"what", what}}}};
+        const Event event = read_entered(NlohmannView(payload), received_at);
+        EXPECT_EQ(event.problem, "a correction that this version does not know");
+        EXPECT_EQ(event.kind, EventKind::nothing);
+    }
 }
 
 } // namespace

@@ -7,6 +7,7 @@
 #include "core/explanation_graph.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <regex>
@@ -143,6 +144,21 @@ TEST(ExplanationGraphTest, HostileIds) {
         check_lines(explanation_graph(source, "testing", user_id));
     check_lines(explanation_graph(source, hostile[1], hostile[0] + "?"));
     check_lines(explanation_graph(source, "testing", ""));
+}
+
+TEST(ExplanationGraphTest, ALongIdIsCutBetweenCharacters) {
+    for (const std::size_t before : {0U, 1U, 2U, 3U}) {
+        std::string id(before, 'x');
+        while (id.size() < 400)
+            id += "\u4E2D";
+        World world(rules_under(AccountPolicy::keep));
+        world.insert(read_all({auth(id).at(1)}));
+        MemorySource source(world);
+        const std::string graph = explanation_graph(source, "testing", id);
+        check_lines(graph);
+        EXPECT_NO_THROW(nlohmann::json(graph).dump()) << "no UTF-8"; // which throws if it is none
+        EXPECT_NE(graph.find("..."), std::string::npos);
+    }
 }
 
 TEST(ExplanationGraphTest, StaysSmall) {

@@ -193,6 +193,14 @@ TEST(RenamingTest, RenamesIdsInTheDetailOfAChangeByTheirPlace) {
     EXPECT_FALSE(names_of_anna().rename(detail));
 }
 
+TEST(RenamingTest, ADetailThatIsNoObjectHasNoIds) {
+    Renaming names;
+    names.user_ids.emplace("a", "!a");
+    JsonTree detail = JsonTree::parse(R"(["a"])");
+    EXPECT_FALSE(names.rename(detail));
+    EXPECT_EQ(detail.dump(), R"(["a"])");
+}
+
 TEST(RenamingTest, ScrubsIdsThatStandAlone) {
     EXPECT_EQ(names_of_anna().scrubbed("anna, joanna and anna-2 (a): \"a2\"=a2"),
               "!forgotten:3, joanna and anna-2 (!forgotten:1): \"!forgotten:2\"=!forgotten:2");
@@ -206,6 +214,13 @@ TEST(MentionsTest, FindsAnIdWhereverItIsWritten) {
         EXPECT_FALSE(mentions(body, "b3f1-77")) << body;
     EXPECT_TRUE(mentions(R"({"reference_id": "\u00e9\ud83d\ude00 1"})", "\u00e9\U0001F600 1"));
     EXPECT_TRUE(mentions(R"({"reference_id": "o'\"\\/1"})", "o'\"\\/1"));
+}
+
+TEST(MentionsTest, AnEscapeMayBeAnyCharacterOrNone) {
+    EXPECT_TRUE(mentions(R"({"user_id": "\u4e2d\u6587-1"})", "\u4E2D\u6587-1"));
+    EXPECT_TRUE(mentions(R"({"user_id": "\ud83d\ude00-1"})", "\U0001F600-1"));
+    EXPECT_TRUE(mentions(R"({"note": "\uzzzz", "user_id": "\u00fc-1"})", "\u00FC-1"));
+    EXPECT_FALSE(mentions(R"({"user_id": "\u00f"})", "\u00FC-1"));
 }
 
 TEST(MentionsTest, AWordOrANumberIsAnIdOnlyWhereIdsStand) {
