@@ -28,6 +28,8 @@ ROLLBACK TO before;
 INSERT INTO terra_identity.events (payload) VALUES (pg_temp.auth('c2', 'cid')), (pg_temp.athlete('c2', 'cid', 'watch'));
 COMMIT;
 SELECT * FROM pg_temp.mine;
+INSERT INTO terra_identity.events (payload) VALUES (pg_temp.auth('g0', 'gil'));
+INSERT INTO terra_identity.events (payload) VALUES (pg_temp.athlete('g0', 'gil', 'band'));
 SET session_replication_role = replica;
 UPDATE terra_identity.environment_settings SET account_policy = 'keep' WHERE dev_id = 'remembered';
 RESET session_replication_role;
