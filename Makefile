@@ -3,7 +3,7 @@
 
 # Goals that are scripts. They work without PostgreSQL (make check installs what is missing first).
 scripts := help check check-unit check-fuzz check-regress check-isolation check-model check-t check-long check-matrix \
-           check-fresh coverage dist demo bench fuzz format lint reference
+           check-fresh check-deb coverage deb dist demo bench fuzz format lint reference
 goals := $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter $(scripts),$(goals)))
@@ -35,6 +35,9 @@ help:
 	@echo '                      DISTRIBUTIONS="bookworm trixie", MACHINES="minimal client foreign" to choose'
 	@echo 'make coverage         what of the core the unit tests run, and of the bridge the other suites; 20 minutes,'
 	@echo '                      SUITES="regress" to choose these'
+	@echo 'make deb              the Debian package postgresql-NN-terra-identity, of what is committed, in build/deb'
+	@echo 'make check-deb        builds it in new Debians, with lintian; tests, installs and removes it (root only);'
+	@echo '                      DISTRIBUTIONS="bookworm trixie sid" to choose'
 	@echo 'make dist             the archive for PGXN, of what is committed, in build/dist'
 	@echo 'make demo             run test/demo/demo.sql; KEEP=1 leaves its server running, PAGE=1 shows the story on a'
 	@echo '                      web page (examples/support) until Ctrl-C'
@@ -61,7 +64,10 @@ check-matrix:
 check-fresh:
 	@test/harness/fresh.sh
 
-coverage demo bench dist:
+check-deb:
+	@test/harness/check_deb.sh
+
+coverage demo bench dist deb:
 	@test/harness/$@.sh
 
 # Not by the environment: bash counts in a variable of this name.
