@@ -22,18 +22,8 @@ done
 catalog() { # DATABASE
     query -d "$1" -f test/t/catalog.sql
 }
-# The rows of before, as a dump of that version has them. Triggers of before would call this module.
 fill() { # DATABASE
-    query -d "$1" -c "DO \$\$DECLARE t regclass;
-        BEGIN
-            FOR t IN SELECT c.oid FROM pg_class c WHERE relnamespace = 'terra_identity'::regnamespace AND relkind = 'r'
-            LOOP
-                EXECUTE format('ALTER TABLE %s DISABLE TRIGGER ALL', t);
-            END LOOP;
-            DELETE FROM terra_identity.environments;
-            DELETE FROM terra_identity.providers;
-        END\$\$"
-    query -d "$1" -f test/data/dump_0.1.0.sql >/dev/null
+    query -d "$1" -f test/t/fill_0.1.0.sql >/dev/null
 }
 
 query -d upgrade_new -c "CREATE EXTENSION terra_identity"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # upgrades.sh VERSION...: in a chroot, as root, with /tmp/stage/VERSION/usr/lib/postgresql/VERSION for each: fills a
 # database of the first version, and upgrades it from each to the next, first by copying, then with --link. After each,
-# what was there is there, and it goes on. Prints what is wrong, and as its last line `# N upgrades, N failed`.
+# what was there is there, and it goes on. Beside it is a database of the extension's version 0.1.0, which is updated
+# after the first upgrade. Prints what is wrong, and lines `# N WHAT, N failed` at the end.
 set -euo pipefail
 versions=("$@")
 work=/tmp/upgrades
@@ -130,13 +131,49 @@ SELECT DISTINCT 'reader', dev_id FROM terra_identity.connections;
 SQL
 }
 
+# Two databases of 0.1.0. One of them is updated at once: the other must become like it.
+fill_earlier() {
+    local name
+    for name in earlier updated; do
+        query -c "CREATE DATABASE $name"
+        query -d "$name" -v ON_ERROR_STOP=1 -c "CREATE EXTENSION terra_identity VERSION '0.1.0'" \
+            -f /tmp/stage/test/t/fill_0.1.0.sql | grep -E 'ERROR|WARNING' || true
+    done
+    query -d updated -c "ALTER EXTENSION terra_identity UPDATE" | grep -E 'ERROR|WARNING' || true
+}
+state_of() { # DATABASE
+    query -d "$1" <<'SQL'
+SELECT extversion FROM pg_extension WHERE extname = 'terra_identity';
+SELECT to_jsonb(c) FROM terra_identity.connections c
+ORDER BY dev_id COLLATE "C", user_id COLLATE "C";
+SELECT count(*), md5(string_agg(to_jsonb(e)::text, '' ORDER BY event_id)) FROM terra_identity.events e;
+SELECT 'different', dev_id, v::text FROM terra_identity.environments, terra_identity.verify(dev_id) v;
+SQL
+}
+update_earlier() {
+    local wanted found
+    updates=$((updates + 1))
+    found=$(query -d earlier -c "ALTER EXTENSION terra_identity UPDATE" | grep -E 'ERROR|WARNING' || true)
+    wanted=$(state_of updated)
+    found+=$(diff <(echo "$wanted") <(state_of earlier) || true)
+    if [[ -n $found || $(grep -c '"status": "active"' <<<"$wanted") -lt 4 ]]; then
+        updates_failed=$((updates_failed + 1))
+        echo "$what: the update of the extension: $found, where it is to be: $wanted"
+    else
+        echo "$what: version 0.1.0 of the extension is updated"
+    fi
+}
+
 upgrades=0
 failed=0
+updates=0
+updates_failed=0
 for mode in "" --link; do
     version=${versions[0]}
     make_data "$version" "data$version"
     start "$version" "data$version"
     fill
+    fill_earlier
     for next in "${versions[@]:1}"; do
         if ((upgrades == GOAL)); then
             break
@@ -175,8 +212,12 @@ for mode in "" --link; do
         else
             echo "$what: everything is there, and it goes on"
         fi
+        if [[ $next == "${versions[1]}" ]]; then
+            update_earlier
+        fi
     done
     stop "$version" "data$version" || true
     rm -rf "$work"/data*
 done
-echo "# $upgrades upgrades, $failed failed"
+echo "# $upgrades pg_upgrade to the next version, $failed failed"
+echo "# $updates update of the extension after pg_upgrade, $updates_failed failed"
