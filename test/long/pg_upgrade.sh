@@ -84,6 +84,6 @@ count() {
     result "$1" "$reached" "$2" "$failed"
 }
 count "pg_upgrade to the next version" "$goal"
-count "update of the extension after pg_upgrade" 2
+count "update of the extension after pg_upgrade" $(((goal + ${#versions[@]} - 2) / (${#versions[@]} - 1))) # one a mode
 
 finish
