@@ -13,7 +13,6 @@
 #   --assertions also what test/long/assertions.sh needs
 #   --sqlsmith also what test/long/sqlsmith.sh needs
 #   --matrix  also what make check-matrix, make check-fresh and make check-deb need
-#   --deb     also what make deb needs
 set -euo pipefail
 harness=$(cd "$(dirname "$0")" && pwd)
 
@@ -259,11 +258,6 @@ check_all() {
     fi
     if [[ $options == *--sqlsmith* ]]; then
         need sqlsmith "makes up queries" command -v sqlsmith
-    fi
-    if [[ $options == *--deb* ]]; then
-        need debhelper "builds Debian packages" command -v dh
-        need dpkg-dev "builds Debian packages" command -v dpkg-buildpackage
-        need postgresql-server-dev-all "builds them for every PostgreSQL" command -v pg_buildext
     fi
     if [[ $options == *--matrix* ]]; then
         need mmdebstrap "makes the chroots" command -v mmdebstrap
