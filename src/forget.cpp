@@ -52,8 +52,8 @@ std::map<std::string, Erased> forget(const Forgotten& who, const std::string& de
         search->read_settled();
     });
     lock_feed(dev_id, true); // whoever has it takes no other lock, and gives positions to changes that this removes
-    // Before all other locks of src/tables/locks.h, and together: who edits accepted_duplicates may wait for a batch that
-    // has not begun to insert yet.
+    // Before all other locks of src/tables/locks.h, and together: who edits accepted_duplicates may wait for a batch
+    // that has not begun to insert yet.
     lock_relations_together({"events", "rejected", "accepted_duplicates"}, ShareRowExclusiveLock);
     Table connections("connections", RowExclusiveLock);
     EnvironmentLocks locks(dev_id);

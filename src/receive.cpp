@@ -78,8 +78,8 @@ bool names_forgotten_in_body(const Delivery& delivery) {
 } // namespace
 
 Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_id, std::string reason) {
-    // forget() locks both, in this order: the tombstones are read after it, and what else this statement receives is not
-    // kept from the ledger by a forget() that waits for this.
+    // forget() locks both, so that the tombstones are read after it. The ledger comes first: a forget() that waits for
+    // this statement must not keep it from inserting what else it receives.
     lock_relation("events", RowExclusiveLock);
     lock_relation("rejected", RowExclusiveLock);
     if (names_forgotten_in_body(delivery))
