@@ -45,7 +45,7 @@ read -r -d '' use <<'EOS' || true
     apt-get -qq -y install /packages/"$package"_*.deb
     dpkg --verify "$package" | tee /tmp/wrong
     [[ ! -s /tmp/wrong ]]
-    dpkg -L "$package" | grep -qx "/usr/lib/postgresql/$version/lib/terra_identity.so"
+    dpkg -L "$package" | grep -x "/usr/lib/postgresql/$version/lib/terra_identity.so"
     pg_createcluster "$version" main --start -- --auth=trust
     query() {
         setpriv --reuid=postgres --regid=postgres --clear-groups psql -X -q -A -t -v ON_ERROR_STOP=1 -c "$1"
