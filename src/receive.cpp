@@ -78,10 +78,7 @@ bool names_forgotten_in_body(const Delivery& delivery) {
 } // namespace
 
 Answer reject(const Delivery& delivery, const std::optional<std::string>& trace_id, std::string reason) {
-    // forget() locks both, so that the tombstones are read after it. The ledger comes first: a forget() that waits for
-    // this statement must not keep it from inserting what else it receives.
-    lock_relation("events", RowExclusiveLock);
-    lock_relation("rejected", RowExclusiveLock);
+    lock_relation("rejected", RowExclusiveLock); // which forget() locks, so that the tombstones are read after it
     if (names_forgotten_in_body(delivery))
         return acknowledge(delivery);
     as_owner(owner_of_tables(), [&] {

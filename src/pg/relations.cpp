@@ -148,7 +148,8 @@ Oid lock_relation(const char* name, LOCKMODE mode) {
 }
 
 void lock_relations_together(std::initializer_list<const char*> names, LOCKMODE mode) {
-    for (const char* const* awaited = names.begin(); awaited != names.end();) {
+    const char* const* awaited = names.begin();
+    while (true) {
         std::vector<Oid> locked{lock_relation(*awaited, mode)};
         const char* const* const busy = std::find_if(names.begin(), names.end(), [&](const char* const& name) {
             if (&name == awaited)
@@ -158,7 +159,9 @@ void lock_relations_together(std::initializer_list<const char*> names, LOCKMODE 
                 locked.push_back(oid);
             return !OidIsValid(oid);
         });
-        for (const Oid oid : busy == names.end() ? std::vector<Oid>() : locked)
+        if (busy == names.end())
+            return;
+        for (const Oid oid : locked)
             call([=] { UnlockRelationOid(oid, mode); });
         awaited = busy;
     }
