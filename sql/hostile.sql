@@ -173,7 +173,7 @@ SELECT user_id, trace_id, event_time, headers
 FROM terra_identity.events WHERE dev_id = 'hostile' AND received_at = '2024-03-01 07:00Z' ORDER BY event_id;
 INSERT INTO terra_identity.events (received_at, payload, headers)
 SELECT '2024-03-01 07:30Z', '{"type": "auth", "status": "success", "user": {"user_id": "long trace"}}', jsonb_build_object('X-Terra-Trace-Id', repeat('t', n))
-FROM generate_series(512, 513) n
+FROM generate_series(512, 513) n, generate_series(1, 2) again
 RETURNING length(trace_id), problem;
 
 -- created_at: what does not parse, is no date, or is more than a day ahead is not believed.

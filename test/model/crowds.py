@@ -100,13 +100,12 @@ class Arena:
         self.delivered = Counter()   # what must be in the ledger
 
     def deliveries(self, rng):
-        """Each event, often several times if it has a trace id that is not too long: then only the first is stored."""
+        """Each event, often several times if it has a trace id: then only the first is stored."""
         for event in self.events:
             trace_id = read(event).trace_id
             key = (trace_id, comparison.canonical(event.payload))
-            once = trace_id is not None and len(trace_id) < 100
-            self.delivered[key] = 1 if once else self.delivered[key] + 1
-            yield from [(self.dev_id, event)] * (rng.choice([1, 1, 2, 4]) if once else 1)
+            self.delivered[key] = self.delivered[key] + 1 if trace_id is None else 1
+            yield from [(self.dev_id, event)] * (1 if trace_id is None else rng.choice([1, 1, 2, 4]))
 
     def differences(self, ledger, found, policy):
         events = [Event(row["payload"], row["headers"], row["received_at"], row["entered"]) for row in ledger]

@@ -255,9 +255,9 @@ def history(seed, index):
         # time. An event with a trace id is repeated unchanged, so that it does not matter which copy comes first.
         # Another payload under the same trace id is another event.
         trace_id = read(event).trace_id
-        if trace_id is not None and len(trace_id) < 100 and world.maybe(world.again):
+        if trace_id is not None and world.maybe(world.again):
             events.append(event._replace(payload=next(told).payload))
-        while len(events) < wanted and len(trace_id or "") < 100 and world.maybe(0.1):
+        while len(events) < wanted and world.maybe(0.1):
             again = event
             if trace_id is None and world.maybe(0.5):
                 again = event._replace(received_at=world.tick(rng.randrange(72)))

@@ -68,9 +68,9 @@ def read(event):
     ordering = ordering_timestamp(event.headers, event.received_at)
     trace_id = header(event.headers, "x-terra-trace-id", str)
     trace_id = None if trace_id is None else trimmed(trace_id)
+    if trace_id is not None and len(trace_id.encode()) > LONGEST:
+        return Reading("trace id too long", None, ())
     try:
-        if trace_id is not None and len(trace_id.encode()) > LONGEST:
-            raise Problem("trace id too long")
         return Reading(None, trace_id, tuple(mentions(event, ordering)))
     except Problem as problem:
         return Reading(str(problem), trace_id, ())

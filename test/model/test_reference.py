@@ -419,6 +419,9 @@ class Consequences(unittest.TestCase):
                   event(1, auth("a"))]
         self.assertEqual(state(events).stored, 3)
 
+    def test_a_trace_id_that_is_too_long_makes_no_repeated_delivery(self):
+        self.assertEqual(state([event(1, auth("a"), trace="t" * 513)] * 2).stored, 2)
+
     def test_two_bodies_under_one_trace_id_are_two_events(self):
         events = [event(1, auth("a"), trace="t"), event(1, auth("b"), trace="t"), event(1, auth("a"), trace="t"),
                   event(1, dict(reversed(auth("b").items())), trace="t")]   # the order of keys does not matter
