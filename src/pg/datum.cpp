@@ -8,6 +8,33 @@ extern "C" {
 
 namespace terra_identity::pg {
 
+namespace {
+namespace raising {
+
+char* text_to_read(Datum value, Oid type) {
+    const int nest_level = NewGUCNestLevel();
+    const auto set = [](const char* name, const char* setting) {
+        set_config_option(name, setting, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    };
+    set("datestyle", "ISO");
+    set("intervalstyle", "postgres");
+    set("extra_float_digits", "3");
+    set("bytea_output", "hex");
+    Oid function = InvalidOid;
+    bool is_varlena = false;
+    getTypeOutputInfo(type, &function, &is_varlena);
+    char* const text = OidOutputFunctionCall(function, value);
+    AtEOXact_GUC(true, nest_level);
+    return text;
+}
+
+} // namespace raising
+} // namespace
+
+std::string text_to_read(Datum value, Oid type) {
+    return call([=] { return raising::text_to_read(value, type); });
+}
+
 Micros micros_of_interval(Datum datum) {
     const Interval* const interval = DatumGetIntervalP(datum);
     const double days = 30.0 * interval->month + interval->day;

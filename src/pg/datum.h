@@ -78,6 +78,9 @@ inline NullableValue argument(FunctionCallInfo fcinfo, int number) {
     return {PG_GETARG_DATUM(number), PG_ARGISNULL(number)};
 }
 
+/// The value as its type writes it, which its type can read, whatever the settings of the session are.
+std::string text_to_read(Datum value, Oid type);
+
 /// An array of an element type from values; null elements allowed.
 Datum array_of(const std::vector<NullableValue>& values, Oid element_type);
 
