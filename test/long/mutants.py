@@ -1,18 +1,17 @@
 """
 Makes single-line faults, one at a time, and looks whether the tests of `make check` fail. faults.txt lists them.
 
-    mutants.py FOLDER [WORD...]    in FOLDER, a copy of the project that belongs to this script; only the faults whose
-                                   description, or path, contains one of the words
+    mutants.py SERVER...    beside each other in the folders of private servers (server.sh), which belong to this
+                            script, as do the copies of the project in SERVER/faulty
 
 A fault is found by the first test that fails, and the tests run in the order in which they are likely to: those that
 faults.txt names, then the unit tests with fewer random histories, and all of regress, the model, isolation and t. What
 survives these too is a survivor, unless faults.txt says why nothing can tell the difference.
 
-QUICK=1: only the tests that faults.txt names, and the unit tests; TRUST=1: does not look first whether the tests pass
-without a fault.
+FAULTS="newness views": only those whose path or line contains one of the words; QUICK=1: only the tests that faults.txt
+names, and the unit tests; TRUST=1: does not look first whether the tests pass without a fault.
 
-Needs a private server ($SERVER_DIR, $PRIVATE_BINDIR; server.sh), which is started again from its first state for each
-fault that reaches it.
+A server is started again from its first state for each fault that reaches it.
 """
 
 import os
@@ -21,7 +20,9 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 HERE = Path(__file__).resolve().parent
 UNIT_HISTORIES = "300"      # of each random unit test; `make check` has 4,000
@@ -65,9 +66,13 @@ def read_faults(path):
 
 
 class Tests:
-    def __init__(self, folder):
-        self.folder, self.log = Path(folder), Path(folder) / "build" / "mutants.log"
-        self.server, self.bin = Path(os.environ["SERVER_DIR"]), Path(os.environ["PRIVATE_BINDIR"])
+    """In one copy of the project, with the server that it belongs to."""
+
+    def __init__(self, server):
+        self.server, self.folder = Path(server), Path(server) / "faulty"
+        self.log = self.folder / "build" / "mutants.log"
+        self.environment = environment_of(self.server)
+        self.bin = Path(self.environment["PRIVATE_BINDIR"])
         config = subprocess.run([self.folder / "test/harness/pg_config.sh"], capture_output=True, text=True, check=True)
         self.pg_config = config.stdout.strip()
         pgxs = self.ask(self.pg_config, "--pgxs")
@@ -94,7 +99,7 @@ class Tests:
         with open(self.log, "w", encoding="utf-8") as log:
             process = subprocess.Popen([str(part) for part in command], cwd=self.folder, stdout=log,
                                        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
-                                       env={**os.environ, **(env or {})})
+                                       env={**self.environment, **(env or {})})
             try:
                 return process.wait(patience) == 0
             except subprocess.TimeoutExpired:
@@ -167,6 +172,12 @@ class Tests:
             path.stem for path in (self.folder / "test/t").glob("*.sh") if os.access(path, os.X_OK)))
 
 
+def environment_of(server):
+    """That with which to connect to it."""
+    variables = subprocess.run(["bash", "-c", f". '{server}/env'; env -0"], capture_output=True, text=True, check=True)
+    return dict(variable.split("=", 1) for variable in variables.stdout.split("\0") if variable)
+
+
 def tests_of(fault):
     """The tests in their order: the words of each are a suite and some of its tests."""
     rest = [["unit"]] if fault.path.startswith("src/core/") else []
@@ -187,7 +198,7 @@ def apply(folder, fault):
     return before
 
 
-def find(tests, fault, suites):
+def find(tests, suites):
     """Which test fails: its suite, and what its log says; None if none does, "" if it does not build."""
     built = set()
     for suite, *names in suites:
@@ -204,49 +215,62 @@ def find(tests, fault, suites):
     return None
 
 
+def try_one(tests, fault):
+    """What became of it: "killed", "survivor", "survivor with a reason" or "wrong fault"; and a line that says more."""
+    started = time.monotonic()
+    before = apply(tests.folder, fault)
+    if before is None:
+        return "wrong fault", "DOES NOT FIT"
+    try:
+        found = find(tests, tests_of(fault))
+    finally:
+        (tests.folder / fault.path).write_text(before, encoding="utf-8")
+    seconds = f"({time.monotonic() - started:.0f} s)"
+    if found:
+        return "killed", f"{found} {seconds}"
+    if found == "":
+        return "wrong fault", f"DOES NOT BUILD {seconds}"
+    if fault.why:
+        return "survivor with a reason", f"nothing can tell: {fault.why} {seconds}"
+    return "survivor", f"SURVIVES {seconds}"
+
+
 def main():
-    folder, words = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    words = os.environ.get("FAULTS", "").split()
     faults = [f for f in read_faults(HERE / "faults.txt") if not words or any(w in str(f) for w in words)]
     scale = float(os.environ.get("SCALE") or 1)
     if scale < 1:
         faults = faults[::max(1, round(1 / scale))]
-    tests = Tests(folder)
+    free = SimpleQueue()
+    for server in sys.argv[1:]:
+        free.put(Tests(server))
     if not os.environ.get("TRUST"):
-        suites = [["unit"], ["regress"], ["model"]]
-        failed = find(tests, None, suites)
+        tests = free.get()
+        failed = find(tests, [["unit"], ["regress"], ["model"]])
         if failed is not None:
             raise SystemExit(f"without a fault fails: {failed}\n{tests.log.read_text(errors='replace')[-3000:]}")
-    killed, survivors, equal, wrong = 0, [], [], []
-    for number, fault in enumerate(faults, 1):
-        started = time.monotonic()
-        before = apply(folder, fault)
-        if before is None:
-            wrong.append(fault)
-            print(f"# {number} DOES NOT FIT {fault}", flush=True)
-            continue
+        free.put(tests)
+
+    def try_next(fault):
+        tests = free.get()
         try:
-            found = find(tests, fault, tests_of(fault))
+            became, line = try_one(tests, fault)
         finally:
-            (folder / fault.path).write_text(before, encoding="utf-8")
-        if found:
-            killed += 1
-        elif found == "":
-            wrong.append(fault)
-            found = "DOES NOT BUILD"
-        elif fault.why:
-            equal.append(fault)
-            found = f"nothing can tell: {fault.why}"
-        else:
-            survivors.append(fault)
-            found = "SURVIVES"
-        print(f"# {number} {found} ({time.monotonic() - started:.0f} s): {fault}", flush=True)
-    needed = -(-95 * len(faults) // 100)
-    for title, several in {"survivor": survivors, "survivor with a reason": equal, "wrong fault": wrong}.items():
-        for fault in several:
-            print(f"# {title}: {fault} {fault.why}")
-    print(f"faults that make check finds: {killed}/{needed}, {len(survivors) + len(wrong)} failures")
-    print(f"faults made: {len(faults)}/{len(faults)}, {len(wrong)} failures")
-    return int(killed < needed or bool(survivors or wrong))
+            free.put(tests)
+        print(f"# {line}: {fault}", flush=True)
+        return became
+
+    with ThreadPoolExecutor(free.qsize()) as pool:
+        became = list(pool.map(try_next, faults))
+    for title in "survivor", "survivor with a reason", "wrong fault":
+        for fault, what in zip(faults, became, strict=True):
+            if what == title:
+                print(f"# {title}: {fault} {fault.why}")
+    killed, needed = became.count("killed"), -(-95 * len(faults) // 100)
+    survivors, wrong = became.count("survivor"), became.count("wrong fault")
+    print(f"faults that make check finds: {killed}/{needed}, {survivors + wrong} failures")
+    print(f"faults made: {len(faults)}/{len(faults)}, {wrong} failures")
+    return int(killed < needed or survivors + wrong > 0)
 
 
 sys.exit(main())
