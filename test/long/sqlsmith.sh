@@ -6,8 +6,9 @@
 set -euo pipefail
 . "$(dirname "$0")/../harness/long_part.sh"
 
-# Where PostgreSQL raises them: SELECT intervaltypmodout(51); coerce_type: a literal without a type in a sub-query.
-own_errors="intervaltypmodout|coerce_type"
+# Where PostgreSQL raises them: SELECT intervaltypmodout(51); pg_catalog.interval(x, 81), with x a literal or a column;
+# coerce_type: a literal without a type in a sub-query.
+own_errors="intervaltypmodout|intervaltypmodleastfield|AdjustIntervalForTypmod|coerce_type"
 
 roles="smith_nobody smith_reader smith_writer"
 seconds=$(scaled 1800)
@@ -59,11 +60,14 @@ wait "${smiths[@]}" || true
 
 crashes=$(grep -cE 'terminated by signal|PANIC|TRAP' "$SERVER_LOG" || true)
 grep -E 'terminated by signal|PANIC|TRAP|Failed process' "$SERVER_LOG" | cut -c 1-300 || true
-grep -A 4 -E 'ERROR:  XX[0-9A-Z]{3}: ' "$SERVER_LOG" >internal.log || true
-internal=$(grep -E 'LOCATION: ' internal.log | grep -cvE "LOCATION:  ($own_errors)," || true)
-if ((internal > 0)); then
-    cut -c 1-2000 internal.log | head -n 100
-fi
+# The errors of class XX that are not PostgreSQL's own, each with the beginning of its statement.
+awk -v own="LOCATION:  ($own_errors)," '
+    / ERROR:  / { internal = / ERROR:  XX/; shown = 0; message = $0; next }
+    internal && / (DETAIL|HINT|CONTEXT|QUERY):  / { message = message "\n" $0 }
+    internal && / LOCATION:  / { if ($0 !~ own) { shown = 20; print message } }
+    shown > 0 { print; --shown }' "$SERVER_LOG" >internal.log
+internal=$(grep -c ' ERROR:  XX' internal.log || true)
+cut -c 1-2000 internal.log | head -n 200
 echo "# errors by SQLSTATE: $(grep -oE 'ERROR:  [0-9A-Z]{5}' "$SERVER_LOG" | sort | uniq -c | sort -rn |
     awk '{ printf "%s %s, ", $3, $1 }')"
 for role in $roles; do
