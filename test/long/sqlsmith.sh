@@ -7,8 +7,8 @@ set -euo pipefail
 . "$(dirname "$0")/../harness/long_part.sh"
 
 # Where PostgreSQL raises them: SELECT intervaltypmodout(51); pg_catalog.interval(x, 81), with x a literal or a column;
-# coerce_type: a literal without a type in a sub-query.
-own_errors="intervaltypmodout|intervaltypmodleastfield|AdjustIntervalForTypmod|coerce_type"
+# coerce_type: a literal without a type in a sub-query; the others: called as no aggregate calls them.
+own_errors="intervaltypmodout|intervaltypmodleastfield|AdjustIntervalForTypmod|coerce_type|[a-z_]*_agg_[a-z_]*transfn"
 
 roles="smith_nobody smith_reader smith_writer"
 seconds=$(scaled 1800)
@@ -60,12 +60,17 @@ wait "${smiths[@]}" || true
 
 crashes=$(grep -cE 'terminated by signal|PANIC|TRAP' "$SERVER_LOG" || true)
 grep -E 'terminated by signal|PANIC|TRAP|Failed process' "$SERVER_LOG" | cut -c 1-300 || true
-# The errors of class XX that are not PostgreSQL's own, each with the beginning of its statement.
+# The errors of class XX that are not PostgreSQL's own, each with the beginning of its statement. The lines of one server
+# process stand in their order; others may come between.
 awk -v own="LOCATION:  ($own_errors)," '
-    / ERROR:  / { internal = / ERROR:  XX/; shown = 0; message = $0; next }
-    internal && / (DETAIL|HINT|CONTEXT|QUERY):  / { message = message "\n" $0 }
-    internal && / LOCATION:  / { if ($0 !~ own) { shown = 20; print message } }
-    shown > 0 { print; --shown }' "$SERVER_LOG" >internal.log
+    $4 ~ /^\[[0-9]+\]$/ { pid = $4 }
+    / ERROR:  / { message[pid] = / ERROR:  XX/ ? $0 : ""; shown[pid] = 0; next }
+    message[pid] != "" && / (DETAIL|HINT|CONTEXT|QUERY):  / { message[pid] = message[pid] "\n" $0 }
+    message[pid] != "" && / LOCATION:  / {
+        if ($0 !~ own) { shown[pid] = 20; print message[pid] }
+        message[pid] = ""
+    }
+    shown[pid] > 0 { print; --shown[pid] }' "$SERVER_LOG" >internal.log
 internal=$(grep -c ' ERROR:  XX' internal.log || true)
 cut -c 1-2000 internal.log | head -n 200
 echo "# errors by SQLSTATE: $(grep -oE 'ERROR:  [0-9A-Z]{5}' "$SERVER_LOG" | sort | uniq -c | sort -rn |
