@@ -35,9 +35,7 @@ void derive(const Rules& rules, Nodes& nodes) {
 Derived derive_everything(const Rules& rules, std::vector<Connection> stored, const std::vector<Reauth>& reauths) {
     Derived derived;
     for (Connection& connection : interruptible(stored)) {
-        const auto [node, added] = derived.nodes.add(connection.user_id);
-        if (!added)
-            continue;
+        Node* const node = derived.nodes.add(connection.user_id).first;
         node->now.connection_id = connection.connection_id;
         node->now.facts = connection.facts;
         node->stored = std::make_unique<Connection>(std::move(connection));

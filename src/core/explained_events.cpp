@@ -150,11 +150,11 @@ private:
         case EventKind::corrected_not_same_person:
             matters_ = true;
             return what_correction_says_of_two(one);
-        case EventKind::nothing:
-        case EventKind::passing:
-            break;
+        case EventKind::nothing: // never
+        case EventKind::passing: // never
+            break;               // never
         }
-        return "";
+        return ""; // never
     }
 
     static std::string who_corrected(const LedgerEvent& one, const std::string& what) {
@@ -240,11 +240,11 @@ private:
     /// Adds what the event changed of the values that events write.
     void compare(const Facts& facts) {
         const auto change = [&](Register& said, const Register& written) {
-            std::pair<Value, Value> change{value_of(said), {}};
+            const Value before = value_of(said);
             keep_winner(said, written);
-            change.second = value_of(said);
-            matters_if(change.first != change.second);
-            return change;
+            const Value after = value_of(said);
+            matters_if(before != after);
+            return std::pair(before, after);
         };
         if (const auto [before, after] = change(said_.provider, facts.provider); before && before != after)
             sentence_ += " The provider is " + quote(*after) + " from now on; it was " + quote(*before) + ".";

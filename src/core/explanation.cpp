@@ -16,15 +16,15 @@ namespace {
 /// How many other connections a sentence names.
 constexpr std::size_t most_named = 20;
 
-/// Names connections of which there may be more. @param count how many there are in all
+/// Names connections of which there may be more. @param count how many there are, and the one that is explained
 std::string named(const std::vector<Connection>& connections, std::int64_t count) {
     std::vector<std::string> names;
     names.reserve(connections.size() + 1);
     for (const Connection& connection : connections)
         names.push_back(connection_of_person(connection));
-    const std::int64_t more = count - static_cast<std::int64_t>(names.size());
+    const std::int64_t more = count - 1 - static_cast<std::int64_t>(names.size());
     if (count >= SomeConnections::most_counted)
-        names.push_back("more than " + std::to_string(more) + " more");
+        names.push_back("at least " + std::to_string(more) + " more");
     else if (more > 0)
         names.push_back(std::to_string(more) + " more");
     return list_of(names);
@@ -249,9 +249,8 @@ private:
         for (const Connection& one : others)
             first = std::min(first, one.connected_at);
         add(std::max(first, since()), "duplicate",
-            "Other end users have active connections to " + account() +
-                ", too: " + named(others, on_account_.count - 1) + ". " +
-                (connection_.sdk ? "A device may be shared" : "The account policy is keep") +
+            "Other end users have active connections to " + account() + ", too: " + named(others, on_account_.count) +
+                ". " + (connection_.sdk ? "A device may be shared" : "The account policy is keep") +
                 ", so nothing of one end user ends because of another one (rules: Duplicate, Keep or replace).");
     }
 

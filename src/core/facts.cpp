@@ -91,8 +91,8 @@ void Facts::add_other(const Event& event) { keep_min(first_seen_at, event.time);
 void Facts::add_user(const Event& event) {
     add_object(*event.user, event);
     switch (event.kind) {
-    case EventKind::nothing:
-        break;
+    case EventKind::nothing: // never
+        break;               // never
     case EventKind::auth_success:
     case EventKind::user_reauth:
         live = true;

@@ -15,7 +15,7 @@ struct Interrupts {
 };
 
 inline constinit std::sig_atomic_t never_pending = 0;
-inline constinit Interrupts interrupts{&never_pending, [] {}};
+inline constinit Interrupts interrupts{&never_pending, nullptr};
 
 /// For a step of a long loop; see `interruptible`.
 inline void check_interrupts() {

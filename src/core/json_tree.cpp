@@ -72,7 +72,7 @@ public:
     bool number_unsigned(std::uint64_t number) { return add(JsonTree(Kind::token, std::to_string(number))); }
     bool number_float(double, const std::string& digits) { return add(JsonTree(Kind::token, digits)); }
     bool string(std::string& text) { return add(JsonTree(std::move(text))); }
-    bool binary(std::vector<std::uint8_t>&) { return false; } // not in texts
+    bool binary(std::vector<std::uint8_t>&) { return false; } // never
     bool start_object(std::size_t) { return start(Kind::object); }
     bool start_array(std::size_t) { return start(Kind::array); }
     bool end_object() { return end(); }

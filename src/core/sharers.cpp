@@ -34,11 +34,9 @@ std::vector<Sharers> sharers(std::vector<Named> named, const NameOf& name_of) {
     std::sort(named.begin(), named.end(), [&](const Named& a, const Named& b) {
         if (a.hash != b.hash)
             return a.hash < b.hash;
-        const auto a_name = name_of(a.node->now), b_name = name_of(b.node->now);
-        if (a_name != b_name)
-            return a_name < b_name;
-        const std::string_view a_reference = reference_of(*a.node), b_reference = reference_of(*b.node);
-        return a_reference != b_reference ? a_reference < b_reference : is_older(a.node->now, b.node->now);
+        const auto name = [&](const Node& node) { return std::pair(name_of(node.now), reference_of(node)); };
+        const auto order = name(*a.node) <=> name(*b.node);
+        return order != 0 ? order < 0 : is_older(a.node->now, b.node->now);
     });
     std::vector<Sharers> result;
     for (auto first = named.begin(); first != named.end();) {

@@ -377,9 +377,9 @@ finish_part() {
         grep -hE 'aborted|could not|FATAL' "$work/$1".*.err | sort | uniq -c)"
 }
 
-common=(insert_one@30 insert_by_header@12 insert_some@14 insert_some_of_several@14 insert_bulk@1
-    insert_bulk_of_several@1 ingest_one@24 ingest_one_signed@12 ingest_many@8 ingest_many_signed@4 ingest_no_json@4
-    ingest_many_no_json@1 ingest_some_no_json@2 ingest_unsigned_where_signed@2 replay@5 disconnects@6 accept@3)
+common=(insert_one@30 insert_by_header@12 insert_some@14 insert_some_of_several@14 insert_bulk@2
+    insert_bulk_of_several@2 ingest_one@24 ingest_one_signed@12 ingest_many@8 ingest_many_signed@4 ingest_no_json@4
+    ingest_many_no_json@2 ingest_some_no_json@2 ingest_unsigned_where_signed@2 replay@5 disconnects@6 accept@3)
 rare=(insert_one@10 ingest_many@10 insert_bulk@4 insert_bulk_of_several@4 insert_large@2 replay@16 environments@3
     providers@3 secrets@6 rebuild@3 forget@3)
 

@@ -181,6 +181,17 @@ TEST(ExplanationGraphTest, StaysSmall) {
     }
 }
 
+TEST(ExplanationGraphTest, AReauthThatIsLeftOut) {
+    std::vector<Delivery> deliveries{auth("a").at(1)};
+    for (int i = 1; i <= 100; ++i)
+        deliveries.push_back(reauth("a", "b" + std::to_string(i)).at(1 + i));
+    deliveries.push_back(reauth("a", "z").at(200));
+    World world(rules_under(AccountPolicy::keep));
+    world.insert(read_all(deliveries));
+    MemorySource source(world);
+    EXPECT_EQ(matches(explanation_graph(source, "testing", "a"), "-->\\|\"replaced\"\\|").size(), 101u);
+}
+
 TEST(ExplanationGraphTest, AnIdThatWasNeverSeen) {
     World world(rules_under(AccountPolicy::keep));
     MemorySource source(world);

@@ -283,6 +283,27 @@ TEST(ExplanationTest, FactsAreToldWhenTheirEventsAreHidden) {
     for (const char* kind : {"athlete", "connection_error", "deauth", "access_revoked", "auth", "user_reauth"})
         EXPECT_TRUE(contains(line_of(hidden, kind), "could not be read")) << kind << "\n" << hidden;
     EXPECT_EQ(line_of(seen, "conclusion"), line_of(hidden, "conclusion"));
+    const std::vector<Delivery> revived{auth("a").at(1), deauth("a").at(5), auth("a").at(9)};
+    EXPECT_TRUE(contains(line_of(explained("a", revived, AccountPolicy::keep, true), "revived"),
+                         "proved to be alive at " + utc(second(9)) + ", later than everything that ended it"));
+}
+
+TEST(ExplanationTest, AReauthThatIsLeftOut) {
+    std::vector<Delivery> deliveries{auth("a").at(1)};
+    for (int i = 1; i <= 100; ++i)
+        deliveries.push_back(reauth("a", "b" + std::to_string(i)).at(1 + i));
+    deliveries.push_back(reauth("a", "z").at(200));
+    deliveries.back().payload["new_user"]["reference_id"] = "bert";
+    const std::string text = explained("a", deliveries);
+    EXPECT_TRUE(contains(text, "It names two people, end user \"anna\" before and end user \"bert\" now.")) << text;
+}
+
+TEST(ExplanationTest, ACrowdIsCounted) {
+    std::vector<Delivery> deliveries;
+    for (int i = 0; i < 1010; ++i)
+        deliveries.push_back(athlete("a" + std::to_string(i), "x").reference("person" + std::to_string(i)).at(1 + i));
+    EXPECT_TRUE(contains(line_of(explained("a5", deliveries), "duplicate"), "at least 979 more"))
+        << explained("a5", deliveries);
 }
 
 TEST(ExplanationTest, AnIdThatWasNeverSeen) {

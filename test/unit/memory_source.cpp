@@ -9,6 +9,8 @@
 namespace terra_identity::test {
 namespace {
 
+constexpr std::size_t most_reauths = 100; // as of the queries
+
 SomeConnections newest_first(std::vector<Connection> found) {
     std::sort(found.begin(), found.end(), [](const Connection& a, const Connection& b) { return is_older(b, a); });
     const auto count = static_cast<std::int64_t>(found.size());
@@ -32,12 +34,14 @@ std::vector<Connection> MemorySource::connections(const std::vector<std::string>
 std::vector<Reauth> MemorySource::reauths_from(const std::string& user_id) {
     std::vector<Reauth> result = reauths_;
     std::erase_if(result, [&](const Reauth& reauth) { return reauth.old_user_id != user_id; });
+    result.resize(std::min(result.size(), most_reauths));
     return result;
 }
 
 std::vector<Reauth> MemorySource::reauths_to(const std::string& user_id) {
     std::vector<Reauth> result = reauths_;
     std::erase_if(result, [&](const Reauth& reauth) { return reauth.new_user_id != user_id; });
+    result.resize(std::min(result.size(), most_reauths));
     return result;
 }
 
