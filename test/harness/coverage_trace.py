@@ -6,8 +6,8 @@ Prints what gcov counted in build folders as one tracefile of gcovr.
 
 gcovr reads gcov's text by itself, in which a branch that never ran does not say that it is one of those that the
 compiler adds for exceptions; gcov's JSON does. These are left out, as are the branches of comparisons that the compiler
-writes ("= default") and of what it destroys at a closing brace, and lines that end in "// never". The instantiations of
-a template count as one function.
+writes ("= default"), lines that have nothing but a brace, where it destroys what a function leaves, and lines that end
+in "// never". The instantiations of a template count as one function.
 """
 
 import collections
@@ -17,8 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-NEVER = re.compile(r"// never$")
-WRITTEN_BY_COMPILER = re.compile(r"= default;$|^[\s{};)]*$")
+NO_CODE = re.compile(r"// never$|^[\s{};)]*$")
+DEFAULTED = re.compile(r"= default;$")
 
 
 def documents(build):
@@ -67,10 +67,10 @@ def main():
         text = ["", *(project / path).read_text(encoding="utf-8").split("\n")]
         files.append({"file": path, "functions": [], "lines": [
             {"line_number": number, "count": count, "gcovr/noncode": False, "gcovr/excluded": False,
-             "branches": [] if WRITTEN_BY_COMPILER.search(text[number]) else [
+             "branches": [] if DEFAULTED.search(text[number]) else [
                  {"count": branch, "fallthrough": False, "throw": False}
                  for function in branches[path][number].values() for branch in function]}
-            for number, count in sorted(lines[path].items()) if not NEVER.search(text[number])]})
+            for number, count in sorted(lines[path].items()) if not NO_CODE.search(text[number])]})
     json.dump({"gcovr/format_version": "0.3", "files": files}, sys.stdout)
 
 

@@ -144,7 +144,8 @@ class Tests:
         self.own(output)
         self.start_again()
         done = self.run(driver, f"--bindir={self.bin}", f"--host={self.server}", "--port=5432", "--user=postgres",
-                        f"--dbname={name}_test", f"--inputdir={input_folder}", f"--outputdir={output}", *tests)
+                        f"--dbname={name}_test", f"--inputdir={input_folder}", f"--outputdir={output}", *tests,
+                        env={"PGISOLATIONTIMEOUT": "60"})    # seconds for a step, which may wait for ever
         return done and not self.crashed()
 
     def crashed(self):
