@@ -77,6 +77,11 @@ SELECT * FROM pg_temp.found('claimed', 'unclaimed', 'reclaimed');
 -- Known from data alone: nobody has said otherwise.
 SELECT pg_temp.hear(1, pg_temp.said('daily', 'passing', 'ann')), pg_temp.hear(2, pg_temp.said('daily', 'passing', 'bob'));
 SELECT * FROM pg_temp.found('passing');
+-- Nor is it what was said of the same user_id in another environment.
+INSERT INTO terra_identity.events (dev_id, received_at, payload) VALUES ('contradictions elsewhere', '2026-03-01 01:00Z', pg_temp.said('auth', 'passing', 'ann'));
+INSERT INTO terra_identity.events (dev_id, received_at, payload) VALUES ('contradictions elsewhere', '2026-03-01 02:00Z', pg_temp.said('daily', 'passing', 'bob'));
+SELECT user_id, disputes_reference FROM terra_identity.events WHERE dev_id = 'contradictions elsewhere' AND disputes_reference;
+SELECT * FROM pg_temp.found('passing');
 
 --
 -- 4. reauth_of_nobody: the others are candidates for what it replaced
