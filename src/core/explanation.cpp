@@ -16,7 +16,7 @@ namespace {
 /// How many other connections a sentence names.
 constexpr std::size_t most_named = 20;
 
-/// Names connections of which there may be more. @param count how many there are, and the one that is explained
+/// Names connections of which there may be more. @param count how many there are, the explained one included
 std::string named(const std::vector<Connection>& connections, std::int64_t count) {
     std::vector<std::string> names;
     names.reserve(connections.size() + 1);

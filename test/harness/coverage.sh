@@ -2,8 +2,8 @@
 # What of the code the tests run: the unit tests, and the suites of $SUITES, by default regress, isolation, model and t,
 # in servers that have the module compiled for it. Prints how many lines and branches ran of the core (src/core) and of
 # the bridge (the rest of src), beside their goals, and the files that are below; the report of every line is
-# build/results/coverage/index.html. The status is 0 only if the goals are reached; whether the tests pass is for make check
-# to say: compiled so, those that compare times may fail.
+# build/results/coverage/index.html. The status is 0 only if the goals are reached. Whether the tests pass is for make
+# check to say: compiled so, those that compare times may fail.
 #
 # Branches are those that the source has, and lines those that can run: see coverage_trace.py.
 set -euo pipefail
@@ -18,7 +18,7 @@ mkdir -p "$results"
 
 # In a copy: the objects of other builds stay.
 work=$(mktemp -d "${servers:-/tmp}/terra_identity.coverage.XXXXXX")
-trap 'status=$?; rm -rf "$work"; (exit $status); cleanup' EXIT
+at_exit+=('rm -rf "$work"')
 chmod 755 "$work"
 copy=$work/project
 copy_project "$copy"

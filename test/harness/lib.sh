@@ -12,6 +12,7 @@ guarded_inside=
 server_dir=
 server_dirs=()
 watchdogs=()
+at_exit=() # what else a script wants done when it ends: commands, which do not change its status
 
 fail() {
     echo "$(basename "$0"): $*" >&2
@@ -112,8 +113,11 @@ new_server() {
 }
 
 cleanup() {
-    local status=$? dir pid
+    local status=$? dir pid command
     trap '' INT TERM HUP
+    for command in "${at_exit[@]}"; do
+        eval "$command" || true
+    done
     if [[ -n $guarded_group ]]; then
         kill -TERM -- "-$guarded_group" 2>/dev/null || true
     fi

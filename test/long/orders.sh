@@ -14,7 +14,7 @@ echo "seed $seed"
 quietly unit bash -euc 'cmake -S . -B build/unit -DSANITIZE=OFF -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
     cmake --build build/unit -j"$(nproc)"'
 logs=$(mktemp -d)
-trap 'rm -rf "$logs"; cleanup' EXIT
+at_exit+=('rm -rf "$logs"')
 
 # at_once NAME COMMAND...: as many processes as there are cores, each with its number as PROCESS. Their output goes to
 # $logs/NAME.PROCESS; what those say that fail is shown.

@@ -54,14 +54,14 @@ for role in $roles; do
         --target="host=$server_dir port=5432 dbname=smith user=$role" >"$role.out" 2>&1 </dev/null &
     smiths+=($!)
 done
-trap 'kill "${smiths[@]}" 2>/dev/null || true; cleanup' EXIT
+at_exit+=('kill "${smiths[@]}" 2>/dev/null')
 started=$SECONDS
 wait "${smiths[@]}" || true
 
 crashes=$(grep -cE 'terminated by signal|PANIC|TRAP' "$SERVER_LOG" || true)
 grep -E 'terminated by signal|PANIC|TRAP|Failed process' "$SERVER_LOG" | cut -c 1-300 || true
-# The errors of class XX that are not PostgreSQL's own, each with the beginning of its statement. The lines of one server
-# process stand in their order; others may come between.
+# The errors of class XX that are not PostgreSQL's own, each with the beginning of its statement. The lines of one
+# server process stand in their order; others may come between.
 awk -v own="LOCATION:  ($own_errors)," '
     $4 ~ /^\[[0-9]+\]$/ { pid = $4 }
     / ERROR:  / { message[pid] = / ERROR:  XX/ ? $0 : ""; shown[pid] = 0; next }
