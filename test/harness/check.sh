@@ -173,9 +173,7 @@ run_histories() {
     shift
     as_server_user createdb "$name"
     PGDATABASE=$name guarded as_server_user python3 test/model/run.py "$@" >"$log" 2>&1 || true
-    if ! read -r passed failed < <(tail -n 1 "$log" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p'); then
-        passed=0 failed=1
-    fi
+    read -r passed failed < <(counts_of "$log")
     if ((failed > 0)); then
         tail -n 100 "$log"
     fi

@@ -112,6 +112,11 @@ new_server() {
     fi
 }
 
+# counts_of LOG: the two numbers of its last line, `N passed, N failed`; 0 and 1 if it has none.
+counts_of() {
+    tail -n 1 "$1" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p' | grep . || echo 0 1
+}
+
 cleanup() {
     local status=$? dir pid command
     trap '' INT TERM HUP

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks which rooms (docs/architecture.md) include which, checks that only one file tests the PostgreSQL version, and
-# runs clang-tidy over the core. Every finding is an error. Prints nothing else.
+# Checks which rooms (docs/architecture.md) include which, that only one file tests the PostgreSQL version, that no
+# script replaces the trap of lib.sh, and that no line is too long; then runs clang-tidy over the core. Every finding is
+# an error. Prints nothing else.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$project"
@@ -23,6 +24,12 @@ stays_within tables core pg
 # core/fence.h only tests whether PostgreSQL's headers are included at all.
 if grep -rn PG_VERSION_NUM src --exclude=versions.h --exclude=fence.h >&2; then
     echo "lint.sh: what differs between PostgreSQL versions goes into src/pg/versions.h" >&2
+    exit 1
+fi
+
+# A trap of its own would replace lib.sh's, which removes the servers and keeps the status.
+if grep -lE '^\. .*/(lib|long_part)\.sh' test/harness/*.sh test/long/*.sh | xargs grep -nE '^ *trap .*EXIT' >&2; then
+    echo "lint.sh: what a script wants done when it ends goes into at_exit" >&2
     exit 1
 fi
 

@@ -20,11 +20,6 @@ result() {
     fi
 }
 
-# counts_of LOG: the two numbers of its last line, `N passed, N failed`; 0 and 1 if it has none.
-counts_of() {
-    tail -n 1 "$1" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p' | grep . || echo 0 1
-}
-
 # checked WHAT DIR SUITE...: runs the suites of `make check` in a copy of the project, and prints a line for each. The
 # environment says how they are built and run.
 checked() {

@@ -9,7 +9,7 @@ set -euo pipefail
 
 "$harness/dependencies.sh" --assertions || fail "a package is missing"
 work=$(mktemp -d "${servers:-/tmp}/terra_identity.assertions.XXXXXX")
-trap 'status=$?; rm -rf "$work"; (exit $status); cleanup' EXIT
+at_exit+=('rm -rf "$work"')
 chmod 755 "$work"
 copy_project "$work/project"
 mkdir -m 777 "$work/reports"

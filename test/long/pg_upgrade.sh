@@ -25,7 +25,7 @@ stage=$(mktemp -d /tmp/terra_identity.XXXXXX)
 remove_stage() {
     rm -rf --one-file-system "$stage"
 }
-trap 'remove_stage; cleanup' EXIT
+at_exit+=(remove_stage)
 chmod 755 "$stage"
 
 # pack VERSION: in its Debian, the project's archive on standard input: writes an archive of this PostgreSQL with the

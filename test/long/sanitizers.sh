@@ -6,7 +6,7 @@ set -euo pipefail
 
 # In a copy: the objects of other builds stay.
 work=$(mktemp -d "${servers:-/tmp}/terra_identity.sanitizers.XXXXXX")
-trap 'status=$?; rm -rf "$work"; (exit $status); cleanup' EXIT
+at_exit+=('rm -rf "$work"')
 chmod 755 "$work"
 copy_project "$work/project"
 mkdir -m 777 "$work/reports"
