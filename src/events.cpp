@@ -8,16 +8,15 @@
 #include "core/facts.h"
 #include "core/headers.h"
 #include "core/minimal_payload.h"
-#include "core/renaming.h"
 #include "core/text.h"
 
-#include <algorithm>
 #include <array>
 #include <map>
 #include <unordered_map>
 #include <utility>
 
 #include "apply.h"
+#include "kept_of_forgotten.h"
 #include "pg/function.h"
 #include "pg/jsonb.h"
 #include "pg/query.h"
@@ -37,7 +36,6 @@
 #include "tables/rules.h"
 #include "tables/settings.h"
 #include "tables/sqlstates.h"
-#include "tables/tombstones.h"
 
 extern "C" {
 #include "utils/acl.h"
@@ -231,47 +229,6 @@ void apply_pending(bool in_parts) {
         count_refusals(dev_id, forgotten_reason, GetCurrentTimestamp(), count);
 }
 
-/// What becomes of an event when people of its environment were forgotten.
-enum class Kept { whole, without_reference_at_top, without_old_user, not_at_all };
-
-/// Whether only the reference_id at the top level is a forgotten one, while all users have their own.
-bool is_forgotten_only_at_top(const std::string& dev_id, const Event& event, const Jsonb* payload) {
-    if (!event.user)
-        return false;
-    const JsonbView rest(without_member(payload, "reference_id"));
-    const Event again = read_event(rest, {}, 0);
-    const auto same = [](const std::optional<UserObject>& one, const std::optional<UserObject>& other) {
-        return one.has_value() == other.has_value() && (!one || one->reference_id == other->reference_id);
-    };
-    return same(again.user, event.user) && same(again.old_user, event.old_user) &&
-           !is_any_forgotten(dev_id, named_ids(rest));
-}
-
-/// A user_reauth from a forgotten connection to one of another end user is kept for the other's sake, without the old
-/// one. Whether its new user is another person is only known from the reference_id that it has of its own.
-Kept kept(const std::string& dev_id, const Event& event, const Jsonb* jsonb, bool is_entered) {
-    const JsonbView payload(jsonb);
-    NamedIds named = named_ids(payload);
-    if (event.kind == EventKind::nothing)
-        add_ids_within(payload, named);
-    // Nobody but forget() gives such names; otherwise whoever reads one could make it a connection of his.
-    if (!is_entered && std::any_of(named.user_ids.begin(), named.user_ids.end(), is_name_of_forgotten))
-        return Kept::not_at_all;
-    if (!is_any_forgotten(dev_id, named))
-        return Kept::whole;
-    if (!is_entered && is_forgotten_only_at_top(dev_id, event, jsonb))
-        return Kept::without_reference_at_top;
-    if (event.kind != EventKind::user_reauth || !event.old_user)
-        return Kept::not_at_all;
-    NamedIds of_new_user;
-    const JsonbView new_user = payload.member("new_user");
-    of_new_user.add_user(event.user->user_id);
-    if (const JsonbView its = new_user.member("reference_id"); !its.is_null() && event.user->reference_id)
-        of_new_user.add_reference(*event.user->reference_id);
-    return of_new_user.reference_ids.empty() || is_any_forgotten(dev_id, of_new_user) ? Kept::not_at_all
-                                                                                      : Kept::without_old_user;
-}
-
 void end_transaction(XactEvent event, void*) {
     if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE) {
         drop_pending_from(0);
@@ -320,9 +277,7 @@ PG_FUNCTION(terra_identity_read_event) {
     const std::string dev_id = environment_of(attribute(row, relation, event_dev_id), headers.dev_id);
     if (watch == nullptr && entered_by == nullptr) // else the id was drawn with care
         event_id = checked_id(event_ids, event_id);
-    const Kept is_kept = has_tombstones(dev_id)
-                             ? kept(dev_id, event, jsonb, entered_by != nullptr && event.type != import_type)
-                             : Kept::whole;
+    const Kept is_kept = kept(dev_id, event, jsonb, entered_by != nullptr && event.type != import_type);
     if (is_kept == Kept::not_at_all) {
         ++pending_or_new().forgotten[dev_id];
         if (watch != nullptr)
