@@ -42,6 +42,8 @@ BEGIN ATOMIC
                l.terra, l.reference_id AS terra_reference_id, l.provider AS terra_provider, c.status,
                c.reference_id AS here_reference_id, c.provider AS here_provider, c.provider_user_id,
                c.successor_user_id, c.account_exclusive, c.ended_at,
+               -- Superseded, because nobody knows since when it exists: its auth may have been lost.
+               c.status = 'superseded' AND NOT c.dated AS is_undated,
                coalesce(c.reference_id, l.reference_id) AS reference_id, coalesce(c.provider, l.provider) AS provider,
                coalesce(c.connected_at, l.created_at) AS connected_at,
                -- Whether something later than the list may explain the difference.
@@ -77,11 +79,12 @@ BEGIN ATOMIC
     -- The newest listed connection that may have replaced one that is missing.
     replacing AS MATERIALIZED (
         SELECT DISTINCT ON (r.user_id) r.*
-        FROM (SELECT m.user_id, n.user_id AS newer_user_id, n.connected_at, NULL::text AS newer_reference_id
+        FROM (SELECT m.user_id, n.user_id AS newer_user_id, n.is_undated AS newer_is_undated, n.connected_at,
+                     NULL::text AS newer_reference_id
               FROM missing m JOIN compared n ON n.reference_id = m.reference_id AND n.provider = m.provider
               WHERE n.state = 'alive' AND coalesce(n.connected_at > m.connected_at, true)
               UNION ALL
-              SELECT m.user_id, n.user_id, n.connected_at, coalesce(n.reference_id, 'nobody')
+              SELECT m.user_id, n.user_id, n.is_undated, n.connected_at, coalesce(n.reference_id, 'nobody')
               FROM missing m JOIN compared n ON n.provider_user_id = m.provider_user_id AND n.provider = m.provider
               WHERE n.state = 'alive' AND n.connected_at > m.connected_at
                 AND n.reference_id IS DISTINCT FROM m.reference_id) r
@@ -144,10 +147,17 @@ BEGIN ATOMIC
                                    'it, and no user_reauth came.', to_json(r.newer_user_id))
                        ELSE format('and lists %s of %s, which is newer and on the same account: Terra replaced it '
                                    'without a word, as under account policy replace.', to_json(r.newer_user_id),
-                                   to_json(r.newer_reference_id)) END,
-               format('SELECT terra_identity.correct(%L, ''ended'', %L, dev_id => %L);', m.user_id,
-                      'not in Terra''s list of ' || (to_json(reconcile.taken_at) #>> '{}'), reconcile.dev_id)
-        FROM named m LEFT JOIN replacing r ON r.user_id = m.user_id
+                                   to_json(r.newer_reference_id)) END
+               || CASE WHEN r.newer_is_undated
+                       THEN ' Here that one counts as the older, because no event says since when it exists.'
+                       ELSE '' END,
+               CASE WHEN r.newer_is_undated THEN w.by_import
+                    ELSE format('SELECT terra_identity.correct(%L, ''ended'', %L, dev_id => %L);', m.user_id,
+                                'not in Terra''s list of ' || (to_json(reconcile.taken_at) #>> '{}'),
+                                reconcile.dev_id) END
+        FROM named m
+        LEFT JOIN replacing r ON r.user_id = m.user_id
+        LEFT JOIN named w ON w.user_id = r.newer_user_id AND w.is_undated
         WHERE NOT m.is_listed AND m.status = 'active' AND NOT m.is_later
           AND EXISTS (SELECT FROM gap g WHERE g.why IS NULL)
         UNION ALL
@@ -171,13 +181,15 @@ BEGIN ATOMIC
                       CASE WHEN s.user_id IS NOT NULL
                            THEN format(', and lists that one of %s, too: Terra keeps both, so the account policy keep '
                                        'is right.', coalesce(to_json(s.reference_id)::text, 'nobody known'))
+                           WHEN c.is_undated
+                           THEN ': no event here says since when it exists, so it counts as the older.'
                            WHEN c.status = 'superseded'
                            THEN ': Terra did not end it when the newer one was connected.'
                            ELSE ': it was connected again under the same id, or it never ended.' END),
                CASE WHEN s.user_id IS NOT NULL
                     THEN format('INSERT INTO terra_identity.environments (dev_id, account_policy) '
                                 'VALUES (%L, ''keep'');', reconcile.dev_id)
-                    WHEN c.status = 'superseded'
+                    WHEN c.status = 'superseded' AND NOT c.is_undated
                     THEN format('SELECT * FROM terra_identity.explain(%L, %L);', c.user_id, reconcile.dev_id)
                     ELSE c.by_import END
         FROM named c
