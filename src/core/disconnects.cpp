@@ -32,16 +32,12 @@ Disconnects disconnects_of(OnDuplicate on_duplicate, bool is_accepted, const std
             compared.push_back(&connection);
     std::sort(compared.begin(), compared.end(),
               [](const Connection* a, const Connection* b) { return is_older(*a, *b); });
-    const bool shared =
-        compared.size() > 1 && std::any_of(compared.begin(), compared.end(), [&](const Connection* connection) {
-            return !has_same_reference(*connection, *compared.front());
-        });
-    if (!shared)
+    if (compared.size() < 2)
         return {{}, "no other end user is known to be on the account"};
     const Connection& kept = on_duplicate == OnDuplicate::disconnect_older ? *compared.back() : *compared.front();
     Disconnects result{{}, "another connection of the account is disconnected instead"};
     for (const Connection* connection : compared)
-        if (!has_same_reference(*connection, kept))
+        if (connection != &kept)
             result.user_ids.push_back(connection->user_id);
     return result;
 }

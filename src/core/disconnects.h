@@ -23,7 +23,8 @@ struct Disconnects {
 
 /// What follows for an account. It never names all of its active connections.
 /// @param is_accepted whether the account may be shared
-/// @param active the account's active connections; of more than `crowd` that many are enough
+/// @param active the account's active connections, which are of as many end users, or one would have superseded the
+/// other; of more than `crowd` that many are enough
 Disconnects disconnects_of(OnDuplicate on_duplicate, bool is_accepted, const std::vector<Connection>& active);
 
 /// The accounts for which something else may follow after a derivation, each with the event that caused it (0: none).

@@ -73,11 +73,12 @@ void follow_account_changes(Neighbourhood& neighbourhood, const AccountChanges& 
     }
 }
 
-/// Marks the active holders of an account as duplicates if they belong to different end users.
+/// Marks the active holders of an account as duplicates if there are several: they are of different end users, or one
+/// would have superseded the other.
 /// @param holders the loaded connections of the account, none of which is marked yet
 void mark_duplicates(Sharers holders) {
     std::erase_if(holders, [](const Node* holder) { return holder->now.status != Status::active; });
-    if (holders.empty() || has_same_reference(holders.front()->now, holders.back()->now))
+    if (holders.size() < 2)
         return;
     for (Node* const holder : interruptible(holders))
         holder->now.duplicate = true;

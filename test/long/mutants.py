@@ -2,14 +2,15 @@
 Makes single-line faults, one at a time, and looks whether the tests of `make check` fail. faults.txt lists them.
 
     mutants.py SERVER...    beside each other in the folders of private servers (server.sh), which belong to this
-                            script, as do the copies of the project in SERVER/faulty
+                            script, as do the copies of the project there: SERVER/faulty, to build in, and
+                            SERVER/project, which is the server's user's
 
 A fault is found by the first test that fails, and the tests run in the order in which they are likely to: those that
 faults.txt names, then the unit tests with fewer random histories, and all of regress, the model, isolation and t. What
 survives these too is a survivor, unless faults.txt says why nothing can tell the difference.
 
 FAULTS="newness views": only those whose path or line contains one of the words; QUICK=1: only the tests that faults.txt
-names, and the unit tests; TRUST=1: does not look first whether the tests pass without a fault.
+names, and the unit tests; TRUST=1: does not look first whether all tests pass without a fault.
 
 A server is started again from its first state for each fault that reaches it.
 """
@@ -66,10 +67,10 @@ def read_faults(path):
 
 
 class Tests:
-    """In one copy of the project, with the server that it belongs to."""
+    """In the copies of the project that are in the folder of a server, with that server."""
 
     def __init__(self, server):
-        self.server, self.folder = Path(server), Path(server) / "faulty"
+        self.server, self.folder, self.project = Path(server), Path(server) / "faulty", Path(server) / "project"
         self.log = self.folder / "build" / "mutants.log"
         self.environment = environment_of(self.server)
         self.bin = Path(self.environment["PRIVATE_BINDIR"])
@@ -92,20 +93,25 @@ class Tests:
             subprocess.run(["chown", "-R", f"{os.environ['TEST_USER']}:", str(path)], check=True)
 
     def run(self, *command, user=True, env=None, patience=PATIENCE):
-        """Whether it succeeds."""
+        """Whether it succeeds: as the server's user where nothing is built, as in `make check`; or to build."""
         if user and os.geteuid() == 0:
             command = ("setpriv", f"--reuid={os.environ['TEST_USER']}", f"--regid={os.environ['TEST_USER']}",
                        "--clear-groups", "env", f"HOME={self.server}", *command)
         with open(self.log, "w", encoding="utf-8") as log:
-            process = subprocess.Popen([str(part) for part in command], cwd=self.folder, stdout=log,
-                                       stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
-                                       env={**self.environment, **(env or {})})
+            process = subprocess.Popen([str(part) for part in command], cwd=self.project if user else self.folder,
+                                       stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                       start_new_session=True, env={**self.environment, **(env or {})})
             try:
                 return process.wait(patience) == 0
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, 9)
                 process.wait()
                 return False
+
+    def write(self, path, text):
+        """Into a file of both copies."""
+        for copy in self.folder, self.project:
+            (copy / path).write_text(text, encoding="utf-8")
 
     def stop(self):
         if (self.server / "data" / "postmaster.pid").exists():
@@ -152,12 +158,12 @@ class Tests:
         return "terminated by signal" in (self.server / "log").read_text(errors="replace").rpartition("starting")[2]
 
     def regress(self, *tests):
-        every = sorted(path.stem for path in (self.folder / "sql").glob("*.sql"))
+        every = sorted(path.stem for path in (self.project / "sql").glob("*.sql"))
         chosen = ["00_install", *(t for t in tests if t != "00_install")] if tests else every
         return self.by_driver(self.drivers / "regress/pg_regress", ".", "regress", chosen)
 
     def isolation(self, *tests):
-        every = sorted(path.stem for path in (self.folder / "test/isolation/specs").glob("*.spec"))
+        every = sorted(path.stem for path in (self.project / "test/isolation/specs").glob("*.spec"))
         return self.by_driver(self.drivers / "isolation/pg_isolation_regress", "test/isolation", "isolation",
                               tests or every)
 
@@ -169,8 +175,7 @@ class Tests:
         return self.in_database("python3", "test/model/run.py", "--histories", histories, "--seed", "16")
 
     def t(self, *tests):
-        return all(self.in_database(f"test/t/{test}.sh") for test in tests or sorted(
-            path.stem for path in (self.folder / "test/t").glob("*.sh") if os.access(path, os.X_OK)))
+        return all(self.in_database(f"test/t/{test}.sh") for test in tests)
 
 
 def environment_of(server):
@@ -179,24 +184,26 @@ def environment_of(server):
     return dict(variable.split("=", 1) for variable in variables.stdout.split("\0") if variable)
 
 
+def all_of_t():
+    """One by one, so that the one that finds a fault is named."""
+    return [["t", path.stem] for path in sorted((HERE.parent / "t").glob("*.sh")) if os.access(path, os.X_OK)]
+
+
 def tests_of(fault):
     """The tests in their order: the words of each are a suite and some of its tests."""
     rest = [["unit"]] if fault.path.startswith("src/core/") else []
     first = [*fault.first, *(suite for suite in rest if suite not in fault.first)]
     if fault.why or os.environ.get("QUICK"):
         return first
-    return [*first, ["regress"], ["model"], ["isolation"], ["t"]]
+    return [*first, ["regress"], ["model"], ["isolation"], *all_of_t()]
 
 
-def apply(folder, fault):
-    """The text of the file before, or None if the fault does not fit."""
-    path = folder / fault.path
-    before = path.read_text(encoding="utf-8")
+def with_fault(before, fault):
+    """The text of the file with it, or None if it does not fit."""
     start = before.find(fault.place)
     if start < 0 or before.count(fault.old, start) < 1 or (not fault.place and before.count(fault.old) > 1):
         return None
-    path.write_text(before[:start] + before[start:].replace(fault.old, fault.new, 1), encoding="utf-8")
-    return before
+    return before[:start] + before[start:].replace(fault.old, fault.new, 1)
 
 
 def find(tests, suites):
@@ -212,20 +219,23 @@ def find(tests, suites):
             log = tests.log.read_text(errors="replace")
             failed = re.findall(r"^\[  FAILED  \] (\S+)|^not ok +\d+ +- (\S+)|^test (\S+) +\.\.\. FAILED|"
                                 r"(\S+) +\.\.\. FAILED", log, re.MULTILINE)
-            return " ".join([suite, *sorted({next(filter(None, f)) for f in failed})][:4])
+            names = names if suite == "t" else sorted({next(filter(None, f)) for f in failed})
+            return " ".join([suite, *names][:4])
     return None
 
 
 def try_one(tests, fault):
     """What became of it: "killed", "survivor", "survivor with a reason" or "wrong fault"; and a line that says more."""
     started = time.monotonic()
-    before = apply(tests.folder, fault)
-    if before is None:
+    before = (tests.project / fault.path).read_text(encoding="utf-8")
+    faulty = with_fault(before, fault)
+    if faulty is None:
         return "wrong fault", "DOES NOT FIT"
     try:
+        tests.write(fault.path, faulty)
         found = find(tests, tests_of(fault))
     finally:
-        (tests.folder / fault.path).write_text(before, encoding="utf-8")
+        tests.write(fault.path, before)
     seconds = f"({time.monotonic() - started:.0f} s)"
     if found:
         return "killed", f"{found} {seconds}"
@@ -247,7 +257,7 @@ def main():
         free.put(Tests(server))
     if not os.environ.get("TRUST"):
         tests = free.get()
-        failed = find(tests, [["unit"], ["regress"], ["model"]])
+        failed = find(tests, [["unit"], ["regress"], ["model"], ["isolation"], *all_of_t()])
         if failed is not None:
             raise SystemExit(f"without a fault fails: {failed}\n{tests.log.read_text(errors='replace')[-3000:]}")
         free.put(tests)
