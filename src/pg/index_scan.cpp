@@ -8,6 +8,7 @@
 
 extern "C" {
 #include "access/tableam.h"
+#include "catalog/pg_opfamily.h"
 #include "storage/lmgr.h"
 }
 
@@ -105,8 +106,13 @@ IndexKeys& IndexKeys::beyond(std::initializer_list<RowMember> row, StrategyNumbe
     return *this;
 }
 
-void IndexKeys::collate_as(Relation index) {
-    const auto set = [index](ScanKey key) { key->sk_collation = index->rd_indcollation[key->sk_attno - 1]; };
+void IndexKeys::compare_as(Relation index) {
+    const auto set = [index](ScanKey key) {
+        const auto column = static_cast<std::size_t>(key->sk_attno - 1);
+        key->sk_collation = index->rd_indcollation[column];
+        if (key->sk_func.fn_oid == F_TEXT_GT && index->rd_opfamily[column] == TEXT_PATTERN_BTREE_FAM_OID)
+            fmgr_info(F_TEXT_PATTERN_GT, &key->sk_func);
+    };
     for (ScanKeyData& key : keys_) {
         if ((key.sk_flags & SK_ROW_HEADER) == 0) {
             set(&key);
@@ -134,7 +140,7 @@ std::vector<HeapTuple> IndexScan::fetch(std::vector<IndexKeys> wanted) const {
         const ScanDirection direction = backward ? BackwardScanDirection : ForwardScanDirection;
         for (IndexKeys& keys : wanted) {
             CHECK_FOR_INTERRUPTS();
-            keys.collate_as(opened);
+            keys.compare_as(opened);
             index_rescan(scan, keys.keys(), key_count, nullptr, 0);
             std::size_t count = 0;
             while (count < limit && index_getnext_slot(scan, direction, slot)) {
@@ -165,7 +171,7 @@ HeapTuple find_or_wait(Relation table, const char* index, IndexKeys keys) {
     return call([&] {
         const Relation opened = raising::open_index(index);
         const int key_count = keys.count();
-        keys.collate_as(opened);
+        keys.compare_as(opened);
         TupleTableSlot* const slot = table_slot_create(table, nullptr);
         HeapTuple row = nullptr;
         while (true) {

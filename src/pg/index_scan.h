@@ -50,8 +50,9 @@ public:
     /// once, last. (A B-tree looks for the second member of a row, whether it is there or not.)
     IndexKeys& beyond(std::initializer_list<RowMember> row, StrategyNumber strategy);
 
-    /// Gives the values the collations of the index's columns, by which a B-tree compares. Needed before a scan.
-    void collate_as(Relation index);
+    /// Has the values compared as the index's columns are: by their collations, or byte by byte. Needed before a scan.
+    /// As the functions in `raising`.
+    void compare_as(Relation index);
 
     ScanKey keys() { return keys_.data(); }
     int count() const { return static_cast<int>(keys_.size()); }

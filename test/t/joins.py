@@ -330,6 +330,18 @@ def check_stories(locale, database):
     check(f"{locale}: what is newer follows from the bytes of a user_id", len(ids) > 30 and not wrong, *wrong)
 
 
+def check_positions(locale, database):
+    """As after logical replication: the sequence is behind the rows of environments, of any names."""
+    connect = """INSERT INTO terra_identity.events (dev_id, payload) SELECT '{0}', format(
+        '{{"type": "auth", "status": "success", "user": {{"user_id": "%s"}}}}', n)::jsonb FROM generate_series(1, {1}) n;
+        SELECT count(*) FROM terra_identity.read_changes('mailer', 100, '{0}');\n"""
+    psql(database, connect.format("Positions", 1) + connect.format("positions", 9))
+    psql(database, """SELECT setval('terra_identity.changes_position_seq', max(position))
+        FROM terra_identity.changes WHERE dev_id = 'Positions'""")
+    found = psql(database, connect.format("positions", 10)).split()
+    check(f"{locale}: a position is given once, whatever the order of the environments' names", found == ["10"], *found)
+
+
 def state(database):
     """Of each relation and each story of joins.sql, a digest of the rows, but for what the clock says."""
     relations = rows(database, """
@@ -371,6 +383,7 @@ def main():
         check_joins(locale, database, asked, right)
         check_look_ups(locale, database)
         check_stories(locale, database)
+        check_positions(locale, database)
         differing = {key for key, _ in states[locale].items() ^ states[next(iter(databases))].items()}
         check(f"{locale}: the state is that of {next(iter(databases))}", not differing, *sorted(differing))
     return finish()
