@@ -47,12 +47,23 @@ bool is_subscribed(const Table& table) {
     });
 }
 
+/// The greatest id that the mark of a column has; 0 if there is none.
+std::int64_t marked_id(const IdMark& mark) {
+    Table table(mark.table, AccessShareLock);
+    const IndexScan all{.table = table.relation(), .index = mark.index, .reads = Reads::anything};
+    std::int64_t greatest = 0;
+    for (const HeapTuple row : all.fetch(IndexKeys()))
+        greatest = std::max(greatest, DatumGetInt64(attribute(row, table.columns(), mark.number).value));
+    table.close();
+    return greatest;
+}
+
 /// The greatest id in the table. It looks into one environment after another, because the index begins with dev_id.
 std::int64_t greatest_id(const IdColumn& column, const Table& table) {
     const IndexScan next{.table = table.relation(), .index = column.index, .reads = Reads::anything, .limit = 1};
     const IndexScan newest{
         .table = table.relation(), .index = column.index, .reads = Reads::anything, .backward = true, .limit = 1};
-    std::int64_t greatest = 0;
+    std::int64_t greatest = column.mark == nullptr ? 0 : marked_id(*column.mark);
     std::string dev_id;
     while (true) {
         const std::vector<HeapTuple> first = next.fetch(IndexKeys().greater_than(dev_id));
