@@ -74,6 +74,25 @@ INSERT INTO terra_identity.events (payload) VALUES ('{"type": "auth", "status": 
 SELECT user_id FROM terra_identity.read_changes('logger');
 SELECT count(*), count(DISTINCT position), bool_and(position IS NOT NULL) FROM terra_identity.changes WHERE dev_id = 'consumers';
 
+-- Nor if there are no rows any more that could tell: the consumers' places do.
+SELECT terra_identity.skip_changes('logger') = terra_identity.skip_changes('biller') AS all_read;
+CALL terra_identity.prune('90 days', changes_older_than => '0');
+VACUUM terra_identity.changes;
+SELECT setval('terra_identity.changes_position_seq', 1) \g /dev/null
+\c -
+SET terra_identity.dev_id = 'consumers';
+\set SHOW_CONTEXT never
+SELECT count(*) FROM terra_identity.changes WHERE dev_id = 'consumers';
+INSERT INTO terra_identity.events (payload) VALUES ('{"type": "auth", "status": "success", "user": {"user_id": "j"}}');
+SELECT user_id FROM terra_identity.read_changes('logger');
+-- Nor are numbers of events that prune has passed.
+UPDATE terra_identity.prune_positions SET next_event_id = next_event_id + 1000 WHERE dev_id = 'consumers';
+\c -
+SET terra_identity.dev_id = 'consumers';
+\set SHOW_CONTEXT never
+INSERT INTO terra_identity.events (payload) VALUES ('{"type": "auth", "status": "success", "user": {"user_id": "k"}}');
+SELECT e.event_id > p.next_event_id AS beyond FROM terra_identity.events e JOIN terra_identity.prune_positions p USING (dev_id) WHERE e.dev_id = 'consumers' AND e.user_id = 'k';
+
 -- Each environment has its consumers.
 INSERT INTO terra_identity.events (dev_id, payload) VALUES ('consumers 2', '{"type": "auth", "status": "success", "user": {"user_id": "z"}}');
 SELECT user_id FROM terra_identity.read_changes('logger', dev_id => 'consumers 2');
@@ -127,6 +146,25 @@ ROLLBACK TO refused;
 SELECT terra_identity.skip_changes('mailer');
 ROLLBACK;
 \set VERBOSITY default
+-- A policy that hides most changes from a consumer does not stop it, however many it hides.
+BEGIN;
+CREATE POLICY only_last ON terra_identity.changes AS RESTRICTIVE FOR SELECT TO regress_consumer USING (user_id = 'last');
+INSERT INTO terra_identity.events (payload)
+SELECT format('{"type": "auth", "status": "success", "user": {"user_id": "%s"}}', CASE WHEN i < 100 THEN 'hidden ' || i ELSE 'last' END)::jsonb FROM generate_series(1, 100) i;
+SET LOCAL ROLE regress_consumer;
+SELECT user_id FROM terra_identity.read_changes('filtered', 2);
+SELECT terra_identity.commit_changes('filtered', position) = position AS moved FROM terra_identity.read_changes('filtered', 1);
+SELECT user_id FROM terra_identity.read_changes('filtered', 2);
+ROLLBACK;
+-- And one that shows it another environment shows what it can read, and commit.
+BEGIN;
+SELECT terra_identity.revoke_reader('regress_consumer'), terra_identity.grant_consumer('regress_consumer', 'consumers');
+CREATE POLICY more ON terra_identity.changes FOR SELECT TO regress_consumer USING (dev_id = 'consumers 2');
+SET LOCAL ROLE regress_consumer;
+SELECT dev_id, user_id FROM terra_identity.read_changes('more', dev_id => 'consumers 2');
+SELECT terra_identity.commit_changes('more', position, 'consumers 2') = position AS moved FROM terra_identity.read_changes('more', dev_id => 'consumers 2');
+SELECT dev_id, user_id FROM terra_identity.read_changes('more', dev_id => 'consumers 2');
+ROLLBACK;
 DROP OWNED BY regress_consumer;
 DROP ROLE regress_consumer;
 

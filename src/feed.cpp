@@ -44,6 +44,14 @@ using namespace tables;
 Query select_consumer = R"(
     SELECT c.position FROM terra_identity.consumers c WHERE c.dev_id = $1 AND c.consumer = $2)";
 
+Query select_any_change = R"(
+    SELECT FROM terra_identity.changes c WHERE c.dev_id OPERATOR(pg_catalog.=) $1 LIMIT 1)";
+
+Query select_changes_beyond = R"(
+    SELECT FROM terra_identity.changes c
+    WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.position OPERATOR(pg_catalog.>) $2
+    ORDER BY c.position LIMIT $3)";
+
 Query select_change_at_or_after = R"(
     SELECT FROM terra_identity.changes c
     WHERE c.dev_id OPERATOR(pg_catalog.=) $1 AND c.position OPERATOR(pg_catalog.>=) $2
@@ -105,6 +113,38 @@ std::size_t count_beyond(std::int64_t position, const std::string& dev_id, const
     return scan.fetch(keys).size();
 }
 
+/// How many of them the caller sees.
+std::size_t count_seen_beyond(std::int64_t position, const std::string& dev_id, std::size_t most) {
+    std::size_t count = 0;
+    as_caller_by_index([&] {
+        select_changes_beyond.run(
+            {text_parameter(dev_id), id_parameter(position), id_parameter(static_cast<std::int64_t>(most))});
+        count = Query::rows();
+    });
+    return count;
+}
+
+/// Whether the environment has no changes for the caller, who is no reader of it: a policy of the owner may show some.
+bool is_hidden(const Table& changes, const std::string& dev_id) {
+    if (!readers_policy_hides(changes, dev_id))
+        return false;
+    bool sees_any = false;
+    if (has_permissive_policy_of_owner(RelationGetRelid(changes.relation())))
+        as_caller_by_index([&] {
+            select_any_change.run({text_parameter(dev_id)});
+            sees_any = Query::rows() > 0;
+        });
+    return !sees_any;
+}
+
+/// The last position of an environment; 0 if there is none.
+std::int64_t last_position(const std::string& dev_id, const Table& changes) {
+    const IndexScan newest{.table = changes.relation(), .index = "changes_position_key", .backward = true, .limit = 1};
+    for (const HeapTuple row : newest.fetch(IndexKeys().equals(dev_id)))
+        return DatumGetInt64(attribute(row, changes.columns(), change_positions.number).value);
+    return 0;
+}
+
 /// Gives positions to at most `most` changes. @return to how many
 std::size_t give_positions(const std::string& dev_id, const Table& changes, std::size_t most) {
     const IndexScan unread{.table = changes.relation(), .index = "changes_unread_idx", .limit = most};
@@ -128,12 +168,13 @@ std::size_t give_positions(const std::string& dev_id, const Table& changes, std:
     return rows.size();
 }
 
-/// Gives positions to at most `most` changes, portion by portion.
-void give_positions_in_portions(const std::string& dev_id, const Table& changes, std::size_t most) {
+/// Gives positions to at most `most` changes, portion by portion. @return to how many
+std::size_t give_positions_in_portions(const std::string& dev_id, const Table& changes, std::size_t most) {
     ToldProgress progress("reading changes");
     progress.begin("positions given");
     const Scratch scratch;
-    for (std::size_t given = 0; given < most;) {
+    std::size_t given = 0;
+    while (given < most) {
         check_interrupts();
         const std::size_t portion = std::min(at_once, most - given);
         std::size_t found = 0;
@@ -144,6 +185,26 @@ void give_positions_in_portions(const std::string& dev_id, const Table& changes,
             break;
     }
     scratch.close();
+    return given;
+}
+
+/// Gives positions until the caller sees `most` changes beyond this one, of whom a policy hides some.
+void give_positions_until_seen(std::int64_t position, const std::string& dev_id, const Table& changes,
+                               std::size_t most) {
+    std::size_t seen = count_seen_beyond(position, dev_id, most);
+    std::size_t portion = most;
+    bool has_more = seen < most;
+    if (has_more)
+        as_owner(changes.owner(), [&] { has_more = lock_feed(dev_id, false); });
+    while (has_more && seen < most) {
+        std::int64_t before = 0;
+        as_owner(changes.owner(), [&] {
+            before = std::max(position, last_position(dev_id, changes));
+            has_more = give_positions_in_portions(dev_id, changes, portion) == portion;
+        });
+        seen += count_seen_beyond(before, dev_id, most - seen);
+        portion = std::min(2 * portion, at_once);
+    }
 }
 
 } // namespace
@@ -157,17 +218,21 @@ PG_FUNCTION(terra_identity_position_changes) {
     refuse_other_transactions();
     Table changes("changes", RowExclusiveLock);
     std::int64_t read_up_to = 0;
-    if (readers_policy_hides(changes, dev_id)) { // to whom the environment has no changes
+    if (is_hidden(changes, dev_id)) {
         changes.close();
         return Int64GetDatum(0);
     }
+    const bool all = n == SIZE_MAX, sees_all = all || caller_reads(changes, dev_id);
     as_owner(changes.owner(), [&] {
         read_up_to = position_of(consumer, dev_id);
-        const bool all = n == SIZE_MAX;
+        if (!sees_all)
+            return;
         const std::size_t there = all ? 0 : count_beyond(read_up_to, dev_id, changes, n);
         if (there < n && lock_feed(dev_id, all))
             give_positions_in_portions(dev_id, changes, n - there);
     });
+    if (!sees_all)
+        give_positions_until_seen(read_up_to, dev_id, changes, n);
     changes.close();
     return Int64GetDatum(read_up_to);
 }
@@ -186,13 +251,13 @@ PG_FUNCTION(terra_identity_commit_changes) {
     });
     std::int64_t result = 0;
     Table changes("changes", AccessShareLock);
-    const bool is_hidden = readers_policy_hides(changes, dev_id);
+    const bool hidden = is_hidden(changes, dev_id);
     changes.close();
-    if (is_hidden && position <= 0)
+    if (hidden && position <= 0)
         return Int64GetDatum(0);
     as_owner(owner_of_tables(), [&] {
         // Whoever cannot see the changes cannot have read them.
-        if (is_hidden || (!is_seen && position > position_of(consumer, dev_id)))
+        if (hidden || (!is_seen && position > position_of(consumer, dev_id)))
             throw Error{"22023", "no change of the environment has position " + std::to_string(position), "",
                         "Give the position of the last row that read_changes returned, after its transaction has "
                         "been committed."};
