@@ -32,6 +32,22 @@ COMMENT ON FUNCTION terra_identity.grant_consumer(regrole, text) IS
     'stays so if it is null. A role that sees one environment can move no consumer of another. Errors as of '
     'grant_reader.';
 
+-- What the views and functions of readers call with their rights.
+CREATE FUNCTION terra_identity._change_helpers(change text, role regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format(change, 'EXECUTE ON FUNCTION
+                        terra_identity._built_in_sdk_providers(), terra_identity._under_way(),
+                        terra_identity._data_types(), terra_identity._crowd(), terra_identity._minute(timestamptz),
+                        terra_identity._shows_environment(text),
+                        terra_identity._is_degraded(text, text, timestamptz), terra_identity._can_answer(),
+                        terra_identity._reauth_of_nobody(text, bigint, text)', role);
+END
+$$;
+COMMENT ON FUNCTION terra_identity._change_helpers(text, regrole) IS
+    'Grants or revokes what the views and functions of readers call with their rights: change as in '
+    '_change_state_reader.';
+
 -- What readers and support staff both have.
 CREATE FUNCTION terra_identity._change_state_reader(change text, role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -51,12 +67,8 @@ BEGIN
                         terra_identity.user_of(bigint, text), terra_identity.lineage(text, text),
                         terra_identity.user_ids(text, text, text),
                         terra_identity.explain(text, text), terra_identity.explain_graph(text, text),
-                        terra_identity.would_duplicate(text, text, text, text),
-                        terra_identity._built_in_sdk_providers(), terra_identity._under_way(),
-                        terra_identity._data_types(), terra_identity._crowd(), terra_identity._minute(timestamptz),
-                        terra_identity._shows_environment(text),
-                        terra_identity._is_degraded(text, text, timestamptz), terra_identity._can_answer(),
-                        terra_identity._reauth_of_nobody(text, bigint, text)', role);
+                        terra_identity.would_duplicate(text, text, text, text)', role);
+    PERFORM terra_identity._change_helpers(change, role);
 END
 $$;
 COMMENT ON FUNCTION terra_identity._change_state_reader(text, regrole) IS

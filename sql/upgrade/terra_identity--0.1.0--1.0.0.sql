@@ -266,6 +266,19 @@ BEGIN
         EXECUTE format('GRANT %s ON %s TO %s%s', one.privilege_type, one.object, one.grantee,
                        CASE WHEN one.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
     END LOOP;
+    -- What these views and functions need now.
+    FOR one IN SELECT g.grantee::regrole AS grantee,
+                      pg_catalog.bool_or(g.object = 'TABLE terra_identity.duplicate_connections') AS reads_duplicates
+               FROM pg_temp.grants_before g
+               WHERE g.grantee <> 0
+                 AND (g.privilege_type = 'SELECT' OR g.object LIKE 'FUNCTION terra_identity.lineage(%')
+               GROUP BY g.grantee
+    LOOP
+        PERFORM terra_identity._change_helpers('GRANT %s TO %s', one.grantee);
+        IF one.reads_duplicates THEN
+            EXECUTE format('GRANT SELECT ON terra_identity.accepted_duplicates TO %s', one.grantee);
+        END IF;
+    END LOOP;
     FOR one IN SELECT DISTINCT g.grantee::regrole::text AS grantee,
                       replace(replace(g.object, 'environments', 'environment_settings'),
                               'providers', 'provider_settings') AS object

@@ -75,11 +75,13 @@ users_things() {
         SELECT g.relname, a.grantee::regrole::text, a.privilege_type, a.is_grantable
         FROM pg_class g, aclexplode(g.relacl) a
         WHERE relnamespace = 'terra_identity'::regnamespace AND a.grantee <> g.relowner
-          AND g.relname NOT IN ('environments', 'environment_settings', 'providers', 'provider_settings')
+          AND g.relname NOT IN ('environments', 'environment_settings', 'providers', 'provider_settings',
+                                'accepted_duplicates')
         ORDER BY 1, 2, 3" -c "
         SELECT p.oid::regprocedure::text, a.grantee::regrole::text, a.privilege_type
         FROM pg_proc p, aclexplode(p.proacl) a
-        WHERE pronamespace = 'terra_identity'::regnamespace AND a.grantee <> p.proowner ORDER BY 1, 2, 3"
+        WHERE pronamespace = 'terra_identity'::regnamespace AND a.grantee <> p.proowner AND p.proname !~ '^_'
+        ORDER BY 1, 2, 3"
 }
 ids() {
     query -d upgrade_filled -c "SELECT dev_id, user_id, connection_id FROM terra_identity.connections ORDER BY 1, 2"
@@ -125,6 +127,16 @@ same "readers read, and writers write" "8
 stored" "$(query -d upgrade_filled -c "SET ROLE upgrade_reader" -c "SELECT count(*) FROM terra_identity.connections" \
     -c "SET ROLE upgrade_writer" -c "SELECT outcome FROM terra_identity.ingest(
         '{\"type\": \"auth\", \"status\": \"success\", \"user\": {\"user_id\": \"N\"}}'::bytea)")"
+readable=$(query -d upgrade_filled -c "
+    SELECT format('SELECT count(r::text) FROM %s r;', c.oid::regclass) FROM pg_class c
+    WHERE relnamespace = 'terra_identity'::regnamespace AND relkind IN ('r', 'v') AND
+          has_table_privilege('upgrade_reader', c.oid, 'SELECT') ORDER BY 1")
+check "every view and table that a reader may read, whole" "$(
+    [[ $readable == *current_connections* && $readable == *environments* ]] || echo "only: $readable"
+    sed '1i SET ROLE upgrade_reader;' <<<"$readable" |
+        psql -qAtX -d upgrade_filled 2>&1 | grep ERROR)"
+check "and the functions" "$(query -d upgrade_filled -c "SET ROLE upgrade_reader" -c "
+    SELECT count(*) FROM terra_identity.lineage('g2'), terra_identity.resolve('g2')" 2>&1 | grep ERROR)"
 same "so does a reader of views only" "4" "$(query -d upgrade_filled -c "SET ROLE upgrade_owner" \
     -c "SELECT count(*) FROM public.active WHERE user_id <> 'N' AND dev_id <> 'default' OR user_id = 'g2'")"
 events=$(query -d upgrade_filled -c "SELECT count(*) FROM terra_identity.events")
