@@ -180,6 +180,15 @@ CALL terra_identity.backfill('app.parted', 3);
 SELECT * FROM pg_temp.news();
 SELECT terra_identity.detach('app.parted');
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'terra_identity%';
+-- A table that others inherit from feeds its own rows alone, also by backfill.
+CREATE TABLE app.ancestor (id int PRIMARY KEY, body jsonb, at timestamptz DEFAULT '2026-03-01');
+CREATE TABLE app.heir () INHERITS (app.ancestor);
+INSERT INTO app.heir VALUES (1, pg_temp.said('auth', 'child'));
+INSERT INTO app.ancestor VALUES (1, pg_temp.said('auth', 'parent 1')), (2, pg_temp.said('auth', 'parent 2'));
+SELECT terra_identity.attach('app.ancestor', 'body', received_at_column => 'at');
+CALL terra_identity.backfill('app.ancestor', 1);
+SELECT user_id FROM pg_temp.news();
+SELECT terra_identity.detach('app.ancestor');
 -- A partition's own primary key is not unique in the partitioned table: it makes no trace ids there.
 CREATE TABLE app.loose (id int, part int, body jsonb, at timestamptz DEFAULT '2026-03-01') PARTITION BY LIST (part);
 CREATE TABLE app.loose_1 PARTITION OF app.loose (PRIMARY KEY (id)) FOR VALUES IN (1);

@@ -131,7 +131,8 @@ BEGIN
         not_before := coalesce(not_before, format('t.%I %s %s', key.name, key.operators[4], value));
         same := same || format('t.%I %s %s AND ', key.name, key.operators[3], value);
     END LOOP;
-    RETURN (SELECT format('SELECT %s FROM %I.%I t', selected, n.nspname, c.relname) -- for the caller's search_path
+    RETURN (SELECT format('SELECT %s FROM %s%I.%I t', selected, -- for the caller's search_path
+                          CASE c.relkind WHEN 'r' THEN 'ONLY ' ELSE '' END, n.nspname, c.relname)
             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = attached.attached_table)
         || CASE WHEN after IS NULL THEN '' ELSE format(' WHERE %s AND (%s)', not_before, beyond) END
         || coalesce(' ORDER BY ' || ordered, '') || coalesce(' LIMIT ' || at_most, '');
