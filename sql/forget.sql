@@ -363,6 +363,14 @@ SELECT FROM terra_identity.correct('back-1', 'not_same_person_as', 'taken back',
 SELECT count(*) FROM terra_identity.forget('back ann', 'forget taken back');
 SELECT CASE WHEN user_id LIKE '!forgotten:%' THEN 'forgotten' ELSE user_id END AS who, status FROM terra_identity.connections WHERE dev_id = 'forget taken back' ORDER BY connection_id;
 SELECT * FROM terra_identity.verify('forget taken back');
+-- So it is with all in a chain, whichever end of it is linked with somebody else.
+INSERT INTO terra_identity.events (dev_id, payload)
+SELECT 'forget chain', jsonb_build_object('type', type, 'status', 'success', 'user', jsonb_build_object('user_id', u, 'provider', 'GARMIN', 'reference_id', who), 'athlete', jsonb_build_object('provider_user_id', account))
+FROM (VALUES ('chain-1', 'chain ann', 'G-1'), ('chain-2', 'chain ann', 'G-2'), ('chain-3', 'chain ann', 'G-3'), ('chain-4', 'chain bob', 'G-3')) v (u, who, account), unnest('{auth,athlete}'::text[]) type;
+SELECT FROM unnest('{same_person_as,not_same_person_as}'::text[]) what, (VALUES ('chain-1', 'chain-2'), ('chain-2', 'chain-3')) v (u, other), terra_identity.correct(u, what, 'a mistake', other, 'forget chain');
+SELECT count(*) FROM terra_identity.forget('chain ann', 'forget chain');
+SELECT CASE WHEN user_id LIKE '!forgotten:%' THEN 'forgotten' ELSE user_id END AS who, status FROM terra_identity.connections WHERE dev_id = 'forget chain' ORDER BY connection_id;
+SELECT * FROM terra_identity.verify('forget chain');
 -- Where no data is stored, either: what has her reference_id at the top level alone is kept without it.
 INSERT INTO terra_identity.environments (dev_id, account_policy, store_data) VALUES ('forget envelopes', 'keep', false);
 INSERT INTO terra_identity.events (dev_id, payload)

@@ -137,6 +137,13 @@ DELETE FROM terra_identity.prune_positions WHERE dev_id = 'prune restored';
 CALL terra_identity.prune('90 days', dev_id => 'prune restored');
 SELECT payload ? 'data' AS with_data FROM terra_identity.events WHERE dev_id = 'prune restored' AND event_id = 1;
 
+-- Deliveries take their numbers and their times in another order when they are many: one that is not old yet does not
+-- hide one that is.
+INSERT INTO terra_identity.events (event_id, dev_id, received_at, event_time, payload, event_type, user_id) OVERRIDING SYSTEM VALUE
+SELECT id, 'prune disorder', now() - interval '90 days' + later, now() - interval '90 days' + later, pg_temp.body('daily', 'disorder'), 'daily', 'disorder' FROM (VALUES (1, interval '30 minutes'), (2, '-30 minutes')) v (id, later);
+CALL terra_identity.prune('90 days', dev_id => 'prune disorder');
+SELECT event_id, payload ? 'data' AS with_data FROM terra_identity.events WHERE dev_id = 'prune disorder' ORDER BY 1;
+
 --
 -- 4. Events that nothing needs
 --

@@ -51,8 +51,9 @@ std::optional<Signature> parse_signature(std::string_view header) {
         const std::string_view value = trim(element.substr(equals + 1));
         if (name == "t") {
             const std::optional<Micros> time = parse_seconds(value);
-            if (!time || ++timestamps > 1)
+            if (!time)
                 return std::nullopt;
+            ++timestamps;
             signature.timestamp = value;
             signature.time = *time;
         } else if (name == "v1") {

@@ -100,6 +100,14 @@ TEST(HeadersTest, TheOrderingTimestampIsAStringOrAnIntegerOrTheFirstOfAnArray) {
     }
 }
 
+TEST(HeadersTest, OfNamesThatDifferInCaseTheFirstCounts) {
+    const Headers headers = read(R"({"X-Terra-Ordering-Timestamp":"1767225598500","X-Terra-Trace-Id":"first","dev-ID":"a",
+        "dev-id":"b","x-terra-ordering-timestamp":"1767225598501","x-terra-trace-id":"second"})");
+    EXPECT_EQ(headers.trace_id, "first");
+    EXPECT_EQ(headers.dev_id, "a");
+    EXPECT_EQ(headers.ordering, 1767225598500 * 1000);
+}
+
 TEST(HeadersTest, TheDevIdIsAStringOrTheFirstOfAnArray) {
     const auto dev_id = [](const char* value) { return read(json::parse(R"({"DEV-id":)" + std::string(value) + "}")); };
     EXPECT_EQ(dev_id(R"(" acme-prod-AbCdEf123\n")").dev_id, "acme-prod-AbCdEf123");
