@@ -101,7 +101,8 @@ TEST(HeadersTest, TheOrderingTimestampIsAStringOrAnIntegerOrTheFirstOfAnArray) {
 }
 
 TEST(HeadersTest, OfNamesThatDifferInCaseTheFirstCounts) {
-    const Headers headers = read(R"({"X-Terra-Ordering-Timestamp":"1767225598500","X-Terra-Trace-Id":"first","dev-ID":"a",
+    const Headers headers =
+        read(R"({"X-Terra-Ordering-Timestamp":"1767225598500","X-Terra-Trace-Id":"first","dev-ID":"a",
         "dev-id":"b","x-terra-ordering-timestamp":"1767225598501","x-terra-trace-id":"second"})");
     EXPECT_EQ(headers.trace_id, "first");
     EXPECT_EQ(headers.dev_id, "a");
