@@ -332,8 +332,10 @@ def check_stories(locale, database):
 
 def check_positions(locale, database):
     """As after logical replication: the sequence is behind the rows of environments, of any names."""
-    connect = """INSERT INTO terra_identity.events (dev_id, payload) SELECT '{0}', format(
-        '{{"type": "auth", "status": "success", "user": {{"user_id": "%s"}}}}', n)::jsonb FROM generate_series(1, {1}) n;
+    connect = """INSERT INTO terra_identity.events (dev_id, payload)
+        SELECT '{0}', jsonb_build_object('type', 'auth', 'status', 'success',
+                                         'user', jsonb_build_object('user_id', n::text))
+        FROM generate_series(1, {1}) n;
         SELECT count(*) FROM terra_identity.read_changes('mailer', 100, '{0}');\n"""
     psql(database, connect.format("Positions", 1) + connect.format("positions", 9))
     psql(database, """SELECT setval('terra_identity.changes_position_seq', max(position))
