@@ -27,8 +27,8 @@ CREATE FUNCTION terra_identity._position_changes(
 RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'terra_identity_position_changes';
 COMMENT ON FUNCTION terra_identity._position_changes(text, integer, text) IS
-    'Gives positions to changes that have none, until n of them lie beyond the consumer''s position, which it returns. '
-    'If n is null, to all. It gives none if n is not null and another transaction is doing that.';
+    'Gives positions to changes that have none, until the caller sees n beyond the consumer''s position, which it '
+    'returns. If n is null, to all. It gives none if n is not null and another transaction is doing that.';
 
 CREATE FUNCTION terra_identity.read_changes(
     consumer text, n integer DEFAULT 100,

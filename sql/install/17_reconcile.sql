@@ -79,12 +79,11 @@ BEGIN ATOMIC
     -- The newest listed connection that may have replaced one that is missing.
     replacing AS MATERIALIZED (
         SELECT DISTINCT ON (r.user_id) r.*
-        FROM (SELECT m.user_id, n.user_id AS newer_user_id, n.is_undated AS newer_is_undated, n.connected_at,
-                     NULL::text AS newer_reference_id
+        FROM (SELECT m.user_id, n.user_id AS newer_user_id, n.connected_at, NULL::text AS newer_reference_id
               FROM missing m JOIN compared n ON n.reference_id = m.reference_id AND n.provider = m.provider
               WHERE n.state = 'alive' AND coalesce(n.connected_at > m.connected_at, true)
               UNION ALL
-              SELECT m.user_id, n.user_id, n.is_undated, n.connected_at, coalesce(n.reference_id, 'nobody')
+              SELECT m.user_id, n.user_id, n.connected_at, coalesce(n.reference_id, 'nobody')
               FROM missing m JOIN compared n ON n.provider_user_id = m.provider_user_id AND n.provider = m.provider
               WHERE n.state = 'alive' AND n.connected_at > m.connected_at
                 AND n.reference_id IS DISTINCT FROM m.reference_id) r
@@ -148,13 +147,12 @@ BEGIN ATOMIC
                        ELSE format('and lists %s of %s, which is newer and on the same account: Terra replaced it '
                                    'without a word, as under account policy replace.', to_json(r.newer_user_id),
                                    to_json(r.newer_reference_id)) END
-               || CASE WHEN r.newer_is_undated
+               || CASE WHEN w.user_id IS NOT NULL
                        THEN ' Here that one counts as the older, because no event says since when it exists.'
                        ELSE '' END,
-               CASE WHEN r.newer_is_undated THEN w.by_import
-                    ELSE format('SELECT terra_identity.correct(%L, ''ended'', %L, dev_id => %L);', m.user_id,
-                                'not in Terra''s list of ' || (to_json(reconcile.taken_at) #>> '{}'),
-                                reconcile.dev_id) END
+               coalesce(w.by_import,
+                        format('SELECT terra_identity.correct(%L, ''ended'', %L, dev_id => %L);', m.user_id,
+                               'not in Terra''s list of ' || (to_json(reconcile.taken_at) #>> '{}'), reconcile.dev_id))
         FROM named m
         LEFT JOIN replacing r ON r.user_id = m.user_id
         LEFT JOIN named w ON w.user_id = r.newer_user_id AND w.is_undated

@@ -135,6 +135,14 @@ check "every view and table that a reader may read, whole" "$(
     [[ $readable == *current_connections* && $readable == *environments* ]] || echo "only: $readable"
     sed '1i SET ROLE upgrade_reader;' <<<"$readable" |
         psql -qAtX -d upgrade_filled 2>&1 | grep ERROR)"
+same "what these need is granted to readers, and to nobody else" "accepted_duplicates|upgrade_reader|SELECT
+_is_degraded|upgrade_owner|EXECUTE
+_is_degraded|upgrade_reader|EXECUTE" "$(query -d upgrade_filled -c "
+    SELECT c.relname, a.grantee::regrole, a.privilege_type FROM pg_class c, aclexplode(c.relacl) a
+    WHERE c.oid = 'terra_identity.accepted_duplicates'::regclass AND a.grantee <> c.relowner
+    UNION ALL (
+    SELECT p.proname, a.grantee::regrole, a.privilege_type FROM pg_proc p, aclexplode(p.proacl) a
+    WHERE p.oid = 'terra_identity._is_degraded'::regproc AND a.grantee <> p.proowner ORDER BY a.grantee::regrole::text COLLATE \"C\")")"
 check "and the functions" "$(query -d upgrade_filled -c "SET ROLE upgrade_reader" -c "
     SELECT count(*) FROM terra_identity.lineage('g2'), terra_identity.resolve('g2')" 2>&1 | grep ERROR)"
 same "so does a reader of views only" "4" "$(query -d upgrade_filled -c "SET ROLE upgrade_owner" \
